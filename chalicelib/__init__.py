@@ -1,0 +1,1 @@
+"""Daybook's own code; `app.py` beside it declares what starts it."""

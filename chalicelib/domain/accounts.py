@@ -1,0 +1,122 @@
+"""An account is one business: its profile stands on every invoice, its currency and zone rule every day and amount."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from chalicelib.domain.calendar import check_time_zone
+from chalicelib.domain.errors import FieldError, Invalid
+from chalicelib.domain.money import check_currency, check_exact
+
+DEFAULT_PAYMENT_TERMS_DAYS = 14
+_MAX_TAX_RATE = Decimal(100)
+_DOMAIN_LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+_EMAIL = re.compile(rf"[A-Za-z0-9.!#$%&'*+/=?^_`{{|}}~-]{{1,64}}@(?:{_DOMAIN_LABEL}\.)+[A-Za-z]{{2,63}}", re.ASCII)
+_BIC = re.compile(r"[A-Z]{6}[A-Z0-9]{2}(?:[A-Z0-9]{3})?", re.ASCII)
+_IBAN = re.compile(r"[A-Z]{2}[0-9]{2}[A-Z0-9]{11,30}", re.ASCII)
+_INVOICE_PREFIX = re.compile(r"[A-Za-z0-9/_-]{0,12}", re.ASCII)
+# ISO 3166-1 alpha-2, officially assigned (249), and XK, which the EU and most banks use for Kosovo.
+_COUNTRY_CODES = (
+    "AD AE AF AG AI AL AM AO AQ AR AS AT AU AW AX AZ BA BB BD BE BF BG BH BI BJ BL BM BN BO BQ BR BS BT BV BW BY BZ "
+    "CA CC CD CF CG CH CI CK CL CM CN CO CR CU CV CW CX CY CZ DE DJ DK DM DO DZ EC EE EG EH ER ES ET FI FJ FK FM FO "
+    "FR GA GB GD GE GF GG GH GI GL GM GN GP GQ GR GS GT GU GW GY HK HM HN HR HT HU ID IE IL IM IN IO IQ IR IS IT JE "
+    "JM JO JP KE KG KH KI KM KN KP KR KW KY KZ LA LB LC LI LK LR LS LT LU LV LY MA MC MD ME MF MG MH MK ML MM MN MO "
+    "MP MQ MR MS MT MU MV MW MX MY MZ NA NC NE NF NG NI NL NO NP NR NU NZ OM PA PE PF PG PH PK PL PM PN PR PS PT PW "
+    "PY QA RE RO RS RU RW SA SB SC SD SE SG SH SI SJ SK SL SM SN SO SR SS ST SV SX SY SZ TC TD TF TG TH TJ TK TL TM "
+    "TN TO TR TT TV TW TZ UA UG UM US UY UZ VA VC VE VG VI VN VU WF WS XK YE YT ZA ZM ZW"
+)
+COUNTRIES = frozenset(_COUNTRY_CODES.split())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Profile:
+    """What the account's owner can edit. `default_tax_rate` in per cent; `iban` and `bic` without spaces."""
+
+    legal_name: str
+    address: str = ""
+    country: str
+    tax_id: str | None = None
+    vat_id: str | None = None
+    iban: str | None = None
+    bic: str | None = None
+    email: str
+    currency: str
+    time_zone: str
+    default_tax_rate: Decimal = Decimal(0)
+    payment_terms_days: int = DEFAULT_PAYMENT_TERMS_DAYS
+    invoice_prefix: str = ""
+
+    def checked(self) -> "Profile":
+        """Itself. Raises: Invalid with every field that breaks a rule."""
+        raise_all(
+            lambda: check_email(self.email),
+            lambda: check_country(self.country),
+            lambda: check_currency(self.currency),
+            lambda: check_time_zone(self.time_zone),
+            lambda: check_tax_rate(self.default_tax_rate, "/default_tax_rate"),
+            lambda: check_iban(self.iban),
+            lambda: check_pattern(self.bic, _BIC, "/bic", "is not a BIC"),
+            lambda: check_pattern(self.invoice_prefix, _INVOICE_PREFIX, "/invoice_prefix", "takes letters, digits, / _ -"),
+        )
+        return self
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    id: str
+    name: str
+    profile: Profile
+    version: int = 1
+    created_at: datetime
+    updated_at: datetime
+
+
+def raise_all(*checks: Callable[[], object]) -> None:
+    """Runs every check. Raises: Invalid with the errors of all of them."""
+    errors: list[FieldError] = []
+    for check in checks:
+        try:
+            check()
+        except Invalid as invalid:
+            errors.extend(invalid.errors)
+    if errors:
+        raise Invalid(errors)
+
+
+def check_email(address: str, pointer: str = "/email") -> str:
+    """Raises: Invalid unless it is an ASCII address as browsers accept it (WHATWG HTML), with a dot in its domain."""
+    if len(address) > 254 or _EMAIL.fullmatch(address) is None:
+        raise Invalid(FieldError(pointer, "is not an e-mail address"))
+    return address
+
+
+def check_country(code: str | None, pointer: str = "/country") -> None:
+    """Raises: Invalid if it is no ISO 3166-1 alpha-2 code."""
+    if code is not None and code not in COUNTRIES:
+        raise Invalid(FieldError(pointer, "is not an ISO 3166-1 country code, such as AT"))
+
+
+def check_tax_rate(rate: Decimal | None, pointer: str) -> None:
+    """Raises: Invalid unless 0 <= rate <= 100, with at most 4 decimals."""
+    if rate is None:
+        return
+    check_exact(rate, pointer)
+    if not 0 <= rate <= _MAX_TAX_RATE or rate != round(rate, 4):
+        raise Invalid(FieldError(pointer, "must be a percentage from 0 to 100 with at most 4 decimals"))
+
+
+def check_pattern(text: str | None, pattern: re.Pattern[str], pointer: str, detail: str) -> None:
+    """Raises: Invalid with `detail` unless all of `text` fits."""
+    if text is not None and pattern.fullmatch(text) is None:
+        raise Invalid(FieldError(pointer, detail))
+
+
+def check_iban(iban: str | None) -> None:
+    """Raises: Invalid unless the check digits are right (ISO 13616, ISO 7064 mod 97-10)."""
+    if iban is None:
+        return
+    rearranged = iban[4:] + iban[:4]
+    if _IBAN.fullmatch(iban) is None or int("".join(str(int(character, 36)) for character in rearranged)) % 97 != 1:
+        raise Invalid(FieldError("/iban", "is not a valid IBAN"))

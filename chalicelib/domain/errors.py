@@ -1,0 +1,154 @@
+"""Everything that can be refused, as one tree. `code` is stable and part of the contract; the edge maps class to status."""
+
+from collections.abc import Sequence
+from typing import ClassVar, NamedTuple
+
+
+class FieldError(NamedTuple):
+    """What is wrong with one place of a body; `pointer` is an RFC 6901 JSON pointer."""
+
+    pointer: str
+    detail: str
+
+
+class DaybookError(Exception):
+    """Root of all that Daybook refuses on purpose."""
+
+    code: ClassVar[str] = "refused"
+
+    def __init__(self, detail: str = "") -> None:
+        super().__init__(detail or (type(self).__doc__ or "").strip().splitlines()[0])
+
+    @property
+    def detail(self) -> str:
+        return str(self)
+
+
+class Malformed(DaybookError):
+    """The request cannot be read."""
+
+    code = "malformed"
+
+
+class BadCursor(Malformed):
+    """The cursor is not one that this list gave out."""
+
+    code = "bad_cursor"
+
+
+class Invalid(DaybookError):
+    """The request can be read but breaks a rule."""
+
+    code = "invalid"
+
+    def __init__(self, errors: Sequence[FieldError] | FieldError) -> None:
+        self.errors: tuple[FieldError, ...] = (errors,) if isinstance(errors, FieldError) else tuple(errors)
+        super().__init__("; ".join(f"{e.pointer}: {e.detail}" if e.pointer else e.detail for e in self.errors))
+
+
+class Unauthenticated(DaybookError):
+    """No valid credentials were presented."""
+
+    code = "unauthenticated"
+
+
+class InvalidCredentials(Unauthenticated):
+    """The e-mail address and password do not belong together."""
+
+    code = "invalid_credentials"
+
+
+class NotFound(DaybookError):
+    """There is no such thing in this account."""
+
+    code = "not_found"
+
+
+class Conflict(DaybookError):
+    """The state of things does not allow this."""
+
+    code = "conflict"
+
+
+class EmailTaken(Conflict):
+    """A user with this e-mail address exists already."""
+
+    code = "email_taken"
+
+
+class ClientArchived(Conflict):
+    """The client is archived; no work or invoices can be added."""
+
+    code = "client_archived"
+
+
+class ClientCurrencyFixed(Conflict):
+    """The client has work or invoices; its currency cannot change any more."""
+
+    code = "client_currency_fixed"
+
+
+class WorkEntryBilled(Conflict):
+    """The work entry stands on an invoice and is locked; a credit note releases it."""
+
+    code = "work_entry_billed"
+
+
+class WorkOverlaps(Conflict):
+    """The time overlaps with another entry of the same user."""
+
+    code = "work_overlaps"
+
+
+class WorkSheetFull(Conflict):
+    """One client's month holds no more entries."""
+
+    code = "work_sheet_full"
+
+
+class TimerRunning(Conflict):
+    """A timer is running already."""
+
+    code = "timer_running"
+
+
+class NothingToInvoice(Conflict):
+    """The client has no unbilled billable work through that day."""
+
+    code = "nothing_to_invoice"
+
+
+class InvoiceTooLarge(Conflict):
+    """More work than one invoice can hold; invoice it in parts, with an earlier `through`."""
+
+    code = "invoice_too_large"
+
+
+class InvoiceCredited(Conflict):
+    """The invoice has been credited."""
+
+    code = "invoice_credited"
+
+
+class InvoicePaid(Conflict):
+    """The invoice is paid in full."""
+
+    code = "invoice_paid"
+
+
+class Contended(Conflict):
+    """Somebody else changed this at the same moment; try again."""
+
+    code = "contended"
+
+
+class Unavailable(DaybookError):
+    """A service that is needed does not answer right now; nothing is known to be done."""
+
+    code = "unavailable"
+
+
+class MailRefused(DaybookError):
+    """The mail service will not send this message, now or later."""
+
+    code = "mail_refused"

@@ -1,0 +1,57 @@
+"""A user signs in for one account, in one role."""
+
+import unicodedata
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from chalicelib.domain.accounts import check_email
+from chalicelib.domain.errors import FieldError, Invalid
+
+# At least twelve characters as OWASP ASVS 4.0.3 (2.1.1) asks; an upper bound, so that nobody buys our CPU by the megabyte.
+MIN_PASSWORD_LENGTH = 12
+MAX_PASSWORD_LENGTH = 128
+
+
+class Role(StrEnum):
+    OWNER = "owner"
+    ADMIN = "admin"
+    MEMBER = "member"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class User:
+    """`password_hash` is an Argon2id PHC string and leaves the repository only for the password check."""
+
+    account_id: str
+    id: str
+    name: str
+    email: str
+    role: Role
+    password_hash: str
+    version: int = 1
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caller:
+    """Who asks: what the authorizer read from the token."""
+
+    account_id: str
+    user_id: str
+    email: str
+    roles: tuple[Role, ...]
+
+
+def sign_in_name(email: str) -> str:
+    """The form under which an address is unique. Raises: Invalid if it is no address."""
+    return check_email(email.strip()).lower()
+
+
+def check_password(password: str, pointer: str = "/password") -> str:
+    """The password in NFKC, so that it is the same from every keyboard (NIST SP 800-63B). Raises: Invalid by its length."""
+    normal = unicodedata.normalize("NFKC", password)
+    if not MIN_PASSWORD_LENGTH <= len(normal) <= MAX_PASSWORD_LENGTH:
+        raise Invalid(FieldError(pointer, f"must have {MIN_PASSWORD_LENGTH} to {MAX_PASSWORD_LENGTH} characters"))
+    return normal

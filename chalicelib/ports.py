@@ -1,0 +1,214 @@
+"""What leaves the process, as Protocols of at most five methods.
+
+Of every repository method: `NotFound` if the thing is not in that account, `Contended` if the state is not the one that the
+argument was computed from, `Unavailable` if the service does not answer; a write that raises `Contended` has written nothing.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Protocol
+
+from chalicelib.domain.accounts import Account
+from chalicelib.domain.clients import Client, DueClient
+from chalicelib.domain.deliveries import Mail
+from chalicelib.domain.events import DomainEvent
+from chalicelib.domain.identifiers import Prefix
+from chalicelib.domain.invoices import (
+    Credit,
+    CreditNote,
+    DocumentKind,
+    Invoice,
+    InvoiceFilter,
+    InvoiceLine,
+    Issue,
+    NumberSeries,
+    OpenWork,
+)
+from chalicelib.domain.paging import Page, PageRequest
+from chalicelib.domain.reports import DueOutcome, InvoiceDue
+from chalicelib.domain.users import User
+from chalicelib.domain.work import Calendar, LoggedWork, Timer, WorkChange, WorkFilter, WorkSheet
+
+
+class Clock(Protocol):
+    def now(self) -> datetime:
+        """The instant, in UTC, with whole seconds."""
+
+
+class Ids(Protocol):
+    def new(self, prefix: Prefix, at: datetime) -> str:
+        """A new id that sorts by `at`."""
+
+
+class Passwords(Protocol):
+    """Argon2id; a hash carries its own parameters."""
+
+    def hash(self, password: str) -> str: ...
+
+    def matches(self, password: str, password_hash: str | None) -> bool:
+        """Takes as long for None, a user that does not exist, as for a wrong password."""
+
+    def outdated(self, password_hash: str) -> bool:
+        """Whether it was made with weaker parameters than today's."""
+
+
+@dataclass(frozen=True, slots=True)
+class TokenKey:
+    """A secret for HS256 under its `kid`."""
+
+    kid: str
+    secret: str
+
+
+class TokenKeys(Protocol):
+    def signing(self) -> TokenKey:
+        """The key that signs new tokens."""
+
+    def verifying(self, kid: str) -> TokenKey | None:
+        """The key under that id, if it is one of the two that are alive."""
+
+
+class Accounts(Protocol):
+    def add(self, account: Account, owner: User) -> None:
+        """Raises: EmailTaken."""
+
+    def get(self, account_id: str) -> Account: ...
+
+    def save(self, account: Account) -> None:
+        """Replaces the version before `account.version`. Raises: Contended."""
+
+    def user(self, account_id: str, user_id: str) -> User: ...
+
+    def user_by_email(self, email: str) -> User | None:
+        """By the address in the form that `sign_in_name` gives it."""
+
+
+class Users(Protocol):
+    def save(self, user: User) -> None:
+        """Replaces the version before `user.version`. Raises: Contended."""
+
+
+class Clients(Protocol):
+    def add(self, client: Client) -> None: ...
+
+    def get(self, account_id: str, client_id: str) -> Client: ...
+
+    def page(self, account_id: str, request: PageRequest) -> Page[Client]:
+        """Newest first, the archived ones too."""
+
+    def save(self, client: Client) -> None:
+        """Replaces the version before `client.version`. Raises: Contended, also if `has_work` is not as it was read."""
+
+    def remove(self, client: Client) -> None:
+        """Removes the client as read. Raises: Contended, also if it has got work."""
+
+
+class DueClients(Protocol):
+    def due(self, as_of: datetime) -> Iterator[DueClient]:
+        """The clients of all accounts whose invoice was due at or before that instant; reads none of the others."""
+
+
+class Work(Protocol):
+    def get(self, account_id: str, entry_id: str) -> LoggedWork: ...
+
+    def page(self, account_id: str, wanted: WorkFilter, request: PageRequest) -> Page[LoggedWork]:
+        """Newest day first."""
+
+    def calendar(self, account_id: str, user_id: str, since: datetime, until: datetime) -> Calendar:
+        """The user's timed entries that may touch the time from `since` to `until`."""
+
+    def sheets(self, account_id: str, client_id: str, months: Sequence[str]) -> tuple[WorkSheet, ...]:
+        """One for each month, an empty one where nothing was ever logged."""
+
+    def commit(self, change: WorkChange) -> None:
+        """Logs, edits or removes one entry, with its sheet, its place in the calendar and its timer, or nothing of it.
+
+        Raises:
+            NotFound: the entry, the timer or the client is gone.
+            ClientArchived, WorkEntryBilled, WorkSheetFull.
+            Contended: the entry or the user's calendar has changed since it was read.
+        """
+
+
+class Timers(Protocol):
+    def start(self, timer: Timer) -> None:
+        """Raises: TimerRunning."""
+
+    def get(self, account_id: str, user_id: str) -> Timer: ...
+
+
+class Ledger(Protocol):
+    """Where invoices come from: each method but the first two is one transaction."""
+
+    def open_work(self, account_id: str, client_id: str, through: date) -> OpenWork: ...
+
+    def series(self, account_id: str, kind: DocumentKind, year: int) -> NumberSeries: ...
+
+    def issue(self, issue: Issue) -> None:
+        """The number, the invoice with its lines, the sheets, the client and the report, or nothing. Raises: Contended."""
+
+    def pass_over(self, client: Client, next_client: Client, outcome: DueOutcome) -> None:
+        """A due day without work: the client's next day and the report, or nothing. Raises: Contended."""
+
+    def credit(self, credit: Credit) -> None:
+        """The number, the credit note, the invoice and the sheets, or nothing. Raises: Contended."""
+
+
+class Invoices(Protocol):
+    def get(self, account_id: str, invoice_id: str) -> Invoice: ...
+
+    def lines(self, account_id: str, invoice_id: str) -> tuple[InvoiceLine, ...]: ...
+
+    def page(self, account_id: str, wanted: InvoiceFilter, request: PageRequest) -> Page[Invoice]:
+        """Newest first."""
+
+    def save(self, invoice: Invoice) -> None:
+        """Replaces the version before `invoice.version`; only what is not frozen is written. Raises: Contended."""
+
+
+class CreditNotes(Protocol):
+    def get(self, account_id: str, note_id: str) -> CreditNote: ...
+
+    def save(self, note: CreditNote) -> None:
+        """Replaces the version before `note.version`; only its delivery is written. Raises: Contended."""
+
+
+class Reports(Protocol):
+    def note_due(self, outcome: DueOutcome) -> None:
+        """Notes that an invoice is due, unless the report says more already."""
+
+    def outcomes(self, account_id: str, run_on: date) -> tuple[DueOutcome, ...]: ...
+
+
+class Documents(Protocol):
+    def find(self, account_id: str, document_id: str) -> bytes | None: ...
+
+    def keep(self, account_id: str, document_id: str, content: bytes) -> bytes:
+        """Stores the document unless there is one already; returns the one that is kept."""
+
+    def link(self, account_id: str, document_id: str, filename: str) -> str:
+        """A URL under which the document can be read for a few minutes."""
+
+
+class Printer(Protocol):
+    """Renders PDFs; the same input always gives the same bytes."""
+
+    def invoice(self, invoice: Invoice, lines: Sequence[InvoiceLine]) -> bytes: ...
+
+    def credit_note(self, note: CreditNote, invoice: Invoice, lines: Sequence[InvoiceLine]) -> bytes: ...
+
+
+class Mailer(Protocol):
+    def send(self, mail: Mail) -> str:
+        """Hands the mail over once and returns the service's id for it. Raises: MailRefused, Unavailable."""
+
+
+class EventBus(Protocol):
+    def publish(self, events: Sequence[DomainEvent]) -> frozenset[int]:
+        """Sends the events in order; returns the places of those that the bus did not take. Raises: Unavailable."""
+
+
+class InvoicingQueue(Protocol):
+    def ask_for(self, invoices: Iterable[InvoiceDue]) -> int:
+        """Puts one message for each on the queue; returns how many. Raises: Unavailable unless all were taken."""
