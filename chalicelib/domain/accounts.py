@@ -64,6 +64,18 @@ class Profile:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SignUp:
+    """What opens an account: the business's name and the first user's address and password."""
+
+    name: str
+    email: str
+    password: str
+    currency: str
+    time_zone: str
+    country: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
     id: str
     name: str

@@ -8,6 +8,14 @@ from zoneinfo import ZoneInfo, available_timezones
 from chalicelib.domain.errors import FieldError, Invalid
 
 ONE_DAY = timedelta(days=1)
+FIRST_YEAR, LAST_YEAR = 2000, 2199
+"""The years that Daybook keeps books for; a day outside them is a slip of the pen."""
+
+
+def check_day(day: date | None, pointer: str) -> None:
+    """An instant is checked as it was written, before it is moved to UTC. Raises: Invalid outside the years of our books."""
+    if day is not None and not FIRST_YEAR <= day.year <= LAST_YEAR:
+        raise Invalid(FieldError(pointer, f"must be in the years {FIRST_YEAR} to {LAST_YEAR}"))
 
 
 @lru_cache(maxsize=64)

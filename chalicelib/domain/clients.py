@@ -6,7 +6,7 @@ from datetime import date, datetime
 from decimal import Decimal
 
 from chalicelib.domain.accounts import Account, check_country, check_email, check_tax_rate, raise_all
-from chalicelib.domain.calendar import ONE_DAY, invoice_day_from, local_day, start_of_day
+from chalicelib.domain.calendar import ONE_DAY, check_day, invoice_day_from, local_day, start_of_day
 from chalicelib.domain.errors import FieldError, Invalid
 from chalicelib.domain.money import check_currency, check_exact
 
@@ -43,6 +43,7 @@ class ClientDetails:
             lambda: self.email is None or check_email(self.email),
             lambda: check_country(self.country),
             lambda: check_rate(self.rate),
+            lambda: check_day(self.rate_valid_from, "/rate_valid_from"),
             lambda: check_currency(self.currency),
             lambda: check_tax_rate(self.tax_rate, "/tax_rate"),
             self._check_reverse_charge,

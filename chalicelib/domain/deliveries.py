@@ -29,6 +29,22 @@ class Mail:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class InvoiceAnnounced:
+    """An invoice was issued and is to be mailed."""
+
+    account_id: str
+    invoice_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreditNoteAnnounced:
+    """An invoice was credited; the credit note is to be mailed."""
+
+    account_id: str
+    note_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Bounce:
     """The mail service's word that a mail will never arrive. `document_id` is an invoice or a credit note."""
 
@@ -37,3 +53,7 @@ class Bounce:
     message_id: str
     recipient: str
     reason: str
+
+
+Announcement = InvoiceAnnounced | CreditNoteAnnounced | Bounce
+"""What the deliveries queue tells of."""

@@ -77,7 +77,7 @@ class EmailTaken(Conflict):
 
 
 class ClientArchived(Conflict):
-    """The client is archived; no work or invoices can be added."""
+    """The client is archived; no work can be added."""
 
     code = "client_archived"
 

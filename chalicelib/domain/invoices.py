@@ -86,6 +86,9 @@ class InvoiceLine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Payment:
+    """`id` tells a payment that was recorded already from another of the same amount."""
+
+    id: str
     amount: Decimal
     paid_on: date
     reference: str
@@ -94,9 +97,10 @@ class Payment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
-    """How the mail with the document fared; `message_id` is the mail service's own id of the last mail it took.
+    """How the mail with the document fared; `message_id` is the mail service's own id for it, once it has taken the mail.
 
-    `owner_told` is set once the owner has been told of a bounce.
+    Whoever is about to send holds the delivery until `claimed_until`, so that two who were told of the same document do not
+    both send it. `owner_told` is set once the owner has been told of a bounce.
     """
 
     status: DeliveryStatus = DeliveryStatus.PENDING
@@ -104,6 +108,7 @@ class Delivery:
     recipient: str | None = None
     message_id: str | None = None
     sent_at: datetime | None = None
+    claimed_until: datetime | None = None
     owner_told: bool = False
 
 
@@ -306,9 +311,19 @@ def draw_up(
         lines=lines,
         series=series,
         client=client,
-        next_client=replace(client, invoiced_through=max(through, client.invoiced_through or through)),
+        next_client=settle_through(client, through, now=issued_at),
         sheets=tuple(sheet for sheet in work.sheets if sheet.month in billed),
         billed=billed,
+    )
+
+
+def settle_through(client: Client, day: date, *, now: datetime) -> Client:
+    """The client with all work through that day settled."""
+    return replace(
+        client,
+        invoiced_through=max(day, client.invoiced_through or day),
+        version=client.version + 1,
+        updated_at=now,
     )
 
 

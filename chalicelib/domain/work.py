@@ -7,11 +7,11 @@ entries there are; and whatever touches an entry writes its sheet's version, so 
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 from chalicelib.domain.accounts import Account
-from chalicelib.domain.calendar import local_day, seconds_in_day
+from chalicelib.domain.calendar import check_day, local_day, seconds_in_day
 from chalicelib.domain.clients import Client
 from chalicelib.domain.errors import FieldError, Invalid, WorkEntryBilled, WorkOverlaps
 
@@ -196,7 +196,9 @@ def edit_entry(entry: WorkEntry, details: WorkDetails, account: Account, *, now:
 
 
 def _timed(entry: WorkEntry, details: TimedWork, time_zone: str) -> WorkEntry:
-    started_at, ended_at = (at.replace(microsecond=0) for at in (details.started_at, details.ended_at))
+    check_day(details.started_at, "/started_at")
+    check_day(details.ended_at, "/ended_at")
+    started_at, ended_at = (at.astimezone(UTC).replace(microsecond=0) for at in (details.started_at, details.ended_at))
     if ended_at <= started_at:
         raise Invalid(FieldError("/ended_at", "must be after started_at"))
     if ended_at - started_at > MAX_DURATION:
@@ -211,6 +213,7 @@ def _timed(entry: WorkEntry, details: TimedWork, time_zone: str) -> WorkEntry:
 
 
 def _dated(entry: WorkEntry, details: DatedWork, time_zone: str) -> WorkEntry:
+    check_day(details.date, "/date")
     duration_seconds = details.minutes * 60
     if not 0 < duration_seconds <= seconds_in_day(details.date, time_zone):
         raise Invalid(FieldError("/minutes", "must be at least 1 and no more than that day has"))
