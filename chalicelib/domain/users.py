@@ -49,9 +49,14 @@ def sign_in_name(email: str) -> str:
     return check_email(email.strip()).lower()
 
 
+def normal_password(password: str) -> str:
+    """The password in NFKC, so that it is the same from every keyboard (NIST SP 800-63B, 5.1.1.2)."""
+    return unicodedata.normalize("NFKC", password)
+
+
 def check_password(password: str, pointer: str = "/password") -> str:
-    """The password in NFKC, so that it is the same from every keyboard (NIST SP 800-63B). Raises: Invalid by its length."""
-    normal = unicodedata.normalize("NFKC", password)
+    """The password in its normal form. Raises: Invalid by its length."""
+    normal = normal_password(password)
     if not MIN_PASSWORD_LENGTH <= len(normal) <= MAX_PASSWORD_LENGTH:
         raise Invalid(FieldError(pointer, f"must have {MIN_PASSWORD_LENGTH} to {MAX_PASSWORD_LENGTH} characters"))
     return normal

@@ -244,10 +244,10 @@ def check_no_overlap(entry: WorkEntry, spans: Iterable[Span]) -> None:
             raise WorkOverlaps(f"the time overlaps with the entry {span.entry_id}; ?allow_overlap=true logs it all the same")
 
 
-def check_unbilled(entry: WorkEntry, sheet: WorkSheet) -> None:
+def check_unbilled(work: LoggedWork) -> None:
     """Raises: WorkEntryBilled."""
-    if invoice_id := sheet.invoice_of(entry.id):
-        raise WorkEntryBilled(f"the entry stands on the invoice {invoice_id}; a credit note releases it")
+    if work.invoice_id is not None:
+        raise WorkEntryBilled(f"the entry stands on the invoice {work.invoice_id}; a credit note releases it")
 
 
 def logged(entry: WorkEntry, sheet: WorkSheet, client: Client) -> LoggedWork:

@@ -1,0 +1,69 @@
+"""Opening an account, signing in, and the business profile."""
+
+from dataclasses import replace
+
+from chalicelib.domain.accounts import Account, Profile, SignUp
+from chalicelib.domain.errors import InvalidCredentials
+from chalicelib.domain.users import Caller, Role, User, check_password, normal_password, sign_in_name
+from chalicelib.ports import Accounts, Clock, Ids, Passwords, Users
+from chalicelib.usecases.contention import until_uncontended
+
+
+def open_account(sign_up: SignUp, *, accounts: Accounts, passwords: Passwords, ids: Ids, clock: Clock) -> tuple[Account, User]:
+    """A new account and its owner. Raises: Invalid, EmailTaken."""
+    now = clock.now()
+    email = sign_in_name(sign_up.email)
+    profile = Profile(
+        legal_name=sign_up.name,
+        country=sign_up.country,
+        email=email,
+        currency=sign_up.currency,
+        time_zone=sign_up.time_zone,
+    ).checked()
+    password = check_password(sign_up.password)
+    account = Account(id=ids.new("acc", now), name=sign_up.name, profile=profile, created_at=now, updated_at=now)
+    owner = User(
+        account_id=account.id,
+        id=ids.new("usr", now),
+        name=sign_up.name,
+        email=email,
+        role=Role.OWNER,
+        password_hash=passwords.hash(password),
+        created_at=now,
+        updated_at=now,
+    )
+    accounts.add(account, owner)
+    return account, owner
+
+
+def sign_in(email: str, password: str, *, accounts: Accounts, users: Users, passwords: Passwords, clock: Clock) -> User:
+    """The user whose address and password these are; takes as long for an address that nobody has.
+
+    Raises: InvalidCredentials.
+    """
+    user = accounts.user_by_email(email.strip().lower())
+    normal = normal_password(password)
+    if not passwords.matches(normal, user.password_hash if user else None) or user is None:
+        raise InvalidCredentials
+    if not passwords.outdated(user.password_hash):
+        return user
+    rehashed = replace(user, password_hash=passwords.hash(normal), version=user.version + 1, updated_at=clock.now())
+    users.save(rehashed)
+    return rehashed
+
+
+def get_account(caller: Caller, *, accounts: Accounts) -> Account:
+    return accounts.get(caller.account_id)
+
+
+def edit_profile(caller: Caller, profile: Profile, *, accounts: Accounts, clock: Clock) -> Account:
+    """Replaces the business profile; invoices that are issued keep the old one. Raises: Invalid, Contended."""
+    checked = profile.checked()
+
+    def attempt() -> Account:
+        account = accounts.get(caller.account_id)
+        edited = replace(account, profile=checked, version=account.version + 1, updated_at=clock.now())
+        accounts.save(edited)
+        return edited
+
+    return until_uncontended(attempt)

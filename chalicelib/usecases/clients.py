@@ -1,0 +1,72 @@
+"""Whom the account works for."""
+
+from collections.abc import Callable
+
+from chalicelib.domain.clients import Client, ClientDetails, archive, edit_client, new_client
+from chalicelib.domain.errors import ClientCurrencyFixed
+from chalicelib.domain.paging import Page, PageRequest
+from chalicelib.domain.users import Caller
+from chalicelib.ports import Accounts, Clients, Clock, Ids
+from chalicelib.usecases.contention import until_uncontended
+
+
+def add_client(
+    caller: Caller, details: ClientDetails, *, clients: Clients, accounts: Accounts, ids: Ids, clock: Clock
+) -> Client:
+    """Raises: Invalid."""
+    now = clock.now()
+    account = accounts.get(caller.account_id)
+    client = new_client(details, account, client_id=ids.new("cli", now), now=now)
+    clients.add(client)
+    return client
+
+
+def get_client(caller: Caller, client_id: str, *, clients: Clients) -> Client:
+    """Raises: NotFound."""
+    return clients.get(caller.account_id, client_id)
+
+
+def list_clients(caller: Caller, request: PageRequest, *, clients: Clients) -> Page[Client]:
+    return clients.page(caller.account_id, request)
+
+
+def change_client(
+    caller: Caller,
+    client_id: str,
+    change: Callable[[ClientDetails], ClientDetails],
+    *,
+    clients: Clients,
+    accounts: Accounts,
+    clock: Clock,
+) -> Client:
+    """The client with its details as `change` makes them.
+
+    Raises: NotFound, Invalid, ClientCurrencyFixed if it has work and the currency would change.
+    """
+
+    def attempt() -> Client:
+        client = clients.get(caller.account_id, client_id)
+        account = accounts.get(caller.account_id)
+        edited = edit_client(client, change(client.details), account, now=clock.now())
+        if client.has_work and edited.currency != client.currency:
+            raise ClientCurrencyFixed
+        clients.save(edited)
+        return edited
+
+    return until_uncontended(attempt)
+
+
+def remove_client(caller: Caller, client_id: str, *, clients: Clients, clock: Clock) -> Client:
+    """Removes the client, or archives it if it has ever had work; answers it as it last was. Raises: NotFound."""
+
+    def attempt() -> Client:
+        client = clients.get(caller.account_id, client_id)
+        if not client.has_work:
+            clients.remove(client)
+            return client
+        archived = client if client.archived else archive(client, now=clock.now())
+        if archived is not client:
+            clients.save(archived)
+        return archived
+
+    return until_uncontended(attempt)

@@ -1,0 +1,20 @@
+"""Doing a thing again when somebody else was faster."""
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from chalicelib.domain.errors import Contended
+
+T = TypeVar("T")
+ATTEMPTS = 100
+"""Each lost attempt is another's success, so a hundred at once all get their turn."""
+
+
+def until_uncontended(attempt: Callable[[], T]) -> T:
+    """The answer of `attempt`, which reads, decides and writes anew each time. Raises: Contended after a hundred times."""
+    for _ in range(ATTEMPTS - 1):
+        try:
+            return attempt()
+        except Contended:
+            continue
+    return attempt()
