@@ -1,0 +1,97 @@
+# Daybook. `make help` says what there is. Only Python 3.11 or later and make must be there already.
+
+PYTHON ?= python3
+PORT ?= 4566
+DATA ?= data
+STAGE ?= dev
+JOBS ?= 2
+
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+AWS_VENV := .venv-aws
+AWS_READY := $(AWS_VENV)/.ready
+PIP_INSTALL := install --quiet --disable-pip-version-check
+SOURCES := operations tests $(wildcard app.py chalicelib benchmarks)
+
+export LOCAL_AWS_PYTHON ?= $(CURDIR)/$(AWS_VENV)/bin/python
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run local-aws local-aws-stop local deploy-local test lint format types tests package deploy deploy-with-chalice faults bench clean distclean
+
+help: ## What can be made
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-20s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@echo
+	@echo "  Settings: PYTHON=$(PYTHON) (for .venv), PORT=$(PORT) (of the local AWS), DATA=$(DATA) (what it keeps), STAGE=$(STAGE), JOBS=$(JOBS)"
+
+# To use it
+
+run: setup ## The whole of it before your eyes: local AWS, deployment, one freelancer's month; stays up until Ctrl-C
+	@$(BIN)/python -m operations.demo --port $(PORT) --data $(DATA)
+
+local-aws: setup ## The local AWS alone, in the foreground, until Ctrl-C
+	@$(BIN)/python -m operations.local_aws run --port $(PORT) --data $(DATA)
+
+local-aws-stop: $(READY) ## Stop a local AWS that `python -m operations.local_aws start` left in the background
+	@$(BIN)/python -m operations.local_aws stop
+
+deploy-local: setup ## Package and deploy into the local AWS that runs at PORT
+	@AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local AWS_DEFAULT_REGION=us-east-1 \
+		$(BIN)/python -m operations.deploy --stage local --endpoint http://127.0.0.1:$(PORT)
+
+local: setup ## `chalice local`: the API from these files, on port 8000, against the local AWS at PORT
+	@$(BIN)/python -m operations.serve --aws-port $(PORT)
+
+package: $(READY) ## The CloudFormation template and the zip of STAGE, in build/package/STAGE
+	@$(BIN)/python -m operations.package --stage $(STAGE)
+
+deploy: $(READY) ## Package STAGE and put it into the AWS account that your credentials are for
+	@$(BIN)/python -m operations.deploy --stage $(STAGE)
+
+deploy-with-chalice: $(READY) ## The same with `chalice deploy` for the functions and the API
+	@$(BIN)/python -m operations.deploy --stage $(STAGE) --with-chalice
+
+# To work on it
+
+setup: $(READY) $(AWS_READY) ## Virtual environments with everything in them (other targets do it when needed)
+
+test: lint types tests ## All checks and all tests, as continuous integration runs them
+
+lint: $(READY) ## ruff: mistakes and format
+	@$(BIN)/ruff check $(SOURCES)
+	@$(BIN)/ruff format --check --quiet $(SOURCES)
+
+format: $(READY) ## Let ruff put the files into its format
+	@$(BIN)/ruff format $(SOURCES)
+
+types: $(READY) ## mypy --strict
+	@$(BIN)/mypy
+
+tests: setup ## All tests
+	@$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup
+
+faults: setup ## The long fault campaign: every AWS call of every scenario, every fault
+	@$(BIN)/python -m tests.faults --long
+
+bench: setup ## What the README's figures come from
+	@$(BIN)/python -m benchmarks
+
+clean: ## Remove what was built and what tools cached
+	@rm -rf build .mypy_cache .pytest_cache .ruff_cache .hypothesis .chalice/deployments
+	@find . -name __pycache__ -not -path './.venv*' -prune -exec rm -rf {} +
+
+distclean: clean ## Remove the virtual environments and the local AWS's data too
+	@rm -rf $(VENV) $(AWS_VENV) $(DATA)
+
+$(READY): requirements.txt requirements-dev.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Daybook needs Python 3.11 or later; choose one with PYTHON=...")'
+	@echo "Setting up $(VENV)"
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip $(PIP_INSTALL) --requirement requirements-dev.txt
+	@touch $@
+
+$(AWS_READY): operations/local-aws-requirements.txt
+	@echo "Setting up $(AWS_VENV)"
+	@$(PYTHON) -m venv $(AWS_VENV)
+	@$(AWS_VENV)/bin/python -m pip $(PIP_INSTALL) --requirement operations/local-aws-requirements.txt
+	@touch $@

@@ -1,0 +1,1 @@
+"""What a person or make runs: package, local AWS, deploy. Nothing here goes into the Lambda functions."""

@@ -1,0 +1,249 @@
+"""Puts a packaged stage into AWS, or into the local one, as one CloudFormation stack.
+
+The zip goes, under the hash of its content, into a bucket that is made for it; the stack is created or changed through
+a change set, so that an unchanged application is an unchanged stack and takes no time.
+"""
+
+import argparse
+import hashlib
+import json
+import sys
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError, WaiterError
+
+from operations.package import Package, PackagingFailed, package
+from operations.project import stages
+
+if TYPE_CHECKING:
+    from mypy_boto3_cloudformation import CloudFormationClient
+    from mypy_boto3_cloudformation.type_defs import ParameterTypeDef
+    from mypy_boto3_s3 import S3Client
+
+WAIT_SECONDS: Final = 1800
+TEMPLATE_BYTES_LIMIT: Final = 51_200  # of a template sent in the call itself; a larger one is read from the bucket
+UNCHANGED: Final = ("The submitted information didn't contain changes", "No updates are to be performed")
+NEVER_FINISHED: Final = frozenset({"REVIEW_IN_PROGRESS", "ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "DELETE_COMPLETE"})
+WITH_CODE: Final = frozenset({"AWS::Serverless::Function", "AWS::Serverless::LayerVersion"})
+
+
+class DeploymentFailed(Exception):
+    """What went wrong, in words for the person at the terminal."""
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    stack: str
+    changed: bool
+    api_url: str
+    outputs: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """The AWS account and region that a session is for."""
+
+    session: boto3.Session
+    id: str
+    region: str
+    endpoint: str | None
+
+    @classmethod
+    def of(cls, session: boto3.Session, endpoint: str | None = None) -> "Account":
+        sts = session.client("sts", endpoint_url=endpoint)
+        return cls(
+            session, sts.get_caller_identity()["Account"], sts.meta.region_name, local_endpoint(sts.meta.endpoint_url)
+        )
+
+    def cloudformation(self) -> "CloudFormationClient":
+        return self.session.client("cloudformation", endpoint_url=self.endpoint)
+
+    def s3(self) -> "S3Client":
+        path_style = Config(s3={"addressing_style": "path"}, signature_version="s3v4") if self.endpoint else None
+        return self.session.client("s3", endpoint_url=self.endpoint, config=path_style)
+
+
+def local_endpoint(url: str) -> str | None:
+    """The address, if it is not one of AWS's own."""
+    return None if ".amazonaws.com" in url else url
+
+
+def deploy(made: Package, account: Account, parameters: dict[str, str] | None = None) -> Deployment:
+    """Raises: DeploymentFailed."""
+    stack = f"daybook-{made.stage}"
+    cloudformation, s3 = account.cloudformation(), account.s3()
+    bucket = artifact_bucket(s3, account)
+    template = json.loads(made.template.read_text())
+    point_at_code(template, f"s3://{bucket}/{upload(s3, bucket, made.zip.read_bytes(), 'zip')}")
+    body = json.dumps(template, sort_keys=True, separators=(",", ":")).encode()
+    source = {"TemplateURL": object_url(s3, bucket, upload(s3, bucket, body, "json"))}
+    changed = change_stack(cloudformation, stack, source, parameters or {})
+    outputs = stack_outputs(cloudformation, stack)
+    return Deployment(stack, changed, api_url(outputs, account), outputs)
+
+
+def artifact_bucket(s3: "S3Client", account: Account) -> str:
+    """The bucket for zips and templates, made on the first deployment: private, encrypted, emptied after 30 days."""
+    name = f"daybook-artifacts-{account.id}-{account.region}"
+    try:
+        s3.head_bucket(Bucket=name, ExpectedBucketOwner=account.id)
+        return name
+    except ClientError as problem:
+        if problem.response["ResponseMetadata"]["HTTPStatusCode"] != 404:
+            raise
+    if account.region == "us-east-1":  # which is no location constraint, but the absence of one
+        s3.create_bucket(Bucket=name)
+    else:
+        s3.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": account.region})  # type: ignore[typeddict-item]
+    s3.put_public_access_block(
+        Bucket=name,
+        PublicAccessBlockConfiguration={
+            "BlockPublicAcls": True,
+            "IgnorePublicAcls": True,
+            "BlockPublicPolicy": True,
+            "RestrictPublicBuckets": True,
+        },
+    )
+    return name
+
+
+def upload(s3: "S3Client", bucket: str, content: bytes, suffix: str) -> str:
+    """The key, which is made from the content: what is there already need not go up again."""
+    key = f"{hashlib.sha256(content).hexdigest()}.{suffix}"
+    try:
+        s3.head_object(Bucket=bucket, Key=key)
+    except ClientError as problem:
+        if problem.response["ResponseMetadata"]["HTTPStatusCode"] != 404:
+            raise
+        s3.put_object(Bucket=bucket, Key=key, Body=content)
+    return key
+
+
+def object_url(s3: "S3Client", bucket: str, key: str) -> str:
+    url = s3.generate_presigned_url("get_object", Params={"Bucket": bucket, "Key": key})
+    return url.partition("?")[0]
+
+
+def point_at_code(template: dict[str, Any], uri: str) -> None:
+    for resource in template["Resources"].values():
+        if resource["Type"] in WITH_CODE:
+            resource["Properties"]["CodeUri"] = uri
+
+
+def change_stack(
+    cloudformation: "CloudFormationClient", stack: str, source: dict[str, str], parameters: dict[str, str]
+) -> bool:
+    """Whether anything had to change."""
+    status = stack_status(cloudformation, stack)
+    if status is not None and status in NEVER_FINISHED - {"DELETE_COMPLETE", "REVIEW_IN_PROGRESS"}:
+        raise DeploymentFailed(
+            f"The stack {stack} is {status}: its first creation failed. Delete it, then deploy again."
+        )
+    kind = "CREATE" if status is None or status in NEVER_FINISHED else "UPDATE"
+    change_set = f"deploy-{time.time_ns()}"
+    given: list[ParameterTypeDef] = [
+        {"ParameterKey": name, "ParameterValue": value} for name, value in sorted(parameters.items())
+    ]
+    cloudformation.create_change_set(
+        StackName=stack,
+        ChangeSetName=change_set,
+        ChangeSetType=kind,  # type: ignore[arg-type]
+        Parameters=given,
+        Capabilities=["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"],
+        **source,  # type: ignore[arg-type]
+    )
+    if not change_set_has_changes(cloudformation, stack, change_set):
+        cloudformation.delete_change_set(StackName=stack, ChangeSetName=change_set)
+        return False
+    cloudformation.execute_change_set(StackName=stack, ChangeSetName=change_set)
+    wait_for_stack(cloudformation, stack, kind)
+    return True
+
+
+def stack_status(cloudformation: "CloudFormationClient", stack: str) -> str | None:
+    try:
+        return cloudformation.describe_stacks(StackName=stack)["Stacks"][0]["StackStatus"]
+    except ClientError as problem:
+        if "does not exist" in problem.response["Error"]["Message"]:
+            return None
+        raise
+
+
+def change_set_has_changes(cloudformation: "CloudFormationClient", stack: str, change_set: str) -> bool:
+    deadline = time.monotonic() + WAIT_SECONDS
+    pause = 0.05
+    while time.monotonic() < deadline:
+        described = cloudformation.describe_change_set(StackName=stack, ChangeSetName=change_set)
+        if described["Status"] == "CREATE_COMPLETE":
+            return bool(described["Changes"])
+        if described["Status"] == "FAILED":
+            reason = described.get("StatusReason", "")
+            if any(words in reason for words in UNCHANGED):
+                return False
+            raise DeploymentFailed(f"CloudFormation refuses the template of {stack}: {reason}")
+        time.sleep(pause)
+        pause = min(2 * pause, 5)
+    raise DeploymentFailed(f"CloudFormation did not work out the changes of {stack} in {WAIT_SECONDS} s.")
+
+
+def wait_for_stack(cloudformation: "CloudFormationClient", stack: str, kind: str) -> None:
+    deadline = time.monotonic() + WAIT_SECONDS
+    pause = 0.05
+    while time.monotonic() < deadline:
+        status = stack_status(cloudformation, stack)
+        if status == f"{kind}_COMPLETE":
+            return
+        if status is None or (status.endswith(("_FAILED", "ROLLBACK_COMPLETE")) and "IN_PROGRESS" not in status):
+            raise DeploymentFailed(f"The stack {stack} is {status}:\n{failures(cloudformation, stack)}")
+        time.sleep(pause)
+        pause = min(2 * pause, 5)
+    raise DeploymentFailed(f"The stack {stack} is still not done after {WAIT_SECONDS} s.")
+
+
+def failures(cloudformation: "CloudFormationClient", stack: str) -> str:
+    events = cloudformation.describe_stack_events(StackName=stack)["StackEvents"]
+    return "\n".join(
+        f"  {event.get('LogicalResourceId')}: {event.get('ResourceStatusReason')}"
+        for event in reversed(events)
+        if event.get("ResourceStatus", "").endswith("_FAILED") and event.get("ResourceStatusReason")
+    )
+
+
+def stack_outputs(cloudformation: "CloudFormationClient", stack: str) -> dict[str, str]:
+    described = cloudformation.describe_stacks(StackName=stack)["Stacks"][0]
+    return {output["OutputKey"]: output["OutputValue"] for output in described.get("Outputs", [])}
+
+
+def api_url(outputs: dict[str, str], account: Account) -> str:
+    if account.endpoint is None:
+        return outputs["EndpointURL"].rstrip("/")
+    stage = outputs["EndpointURL"].rstrip("/").rpartition("/")[2]
+    return f"{account.endpoint}/restapis/{outputs['RestAPIId']}/{stage}/_user_request_"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="deploy", description="Package a stage and put it into AWS or the local AWS.")
+    parser.add_argument("--stage", required=True, choices=stages())
+    parser.add_argument(
+        "--endpoint", help="address of a local AWS; AWS itself if left out and AWS_ENDPOINT_URL is not set"
+    )
+    parser.add_argument("--mail-sender", help="address that invoices come from (that of .chalice/config.json)")
+    arguments = parser.parse_args()
+    parameters = {"MailSender": arguments.mail_sender} if arguments.mail_sender else {}
+    try:
+        account = Account.of(boto3.Session(), arguments.endpoint)
+        done = deploy(package(arguments.stage), account, parameters)
+    except (PackagingFailed, DeploymentFailed, BotoCoreError, ClientError, WaiterError) as problem:
+        sys.exit(str(problem))
+    print(f"The stack {done.stack} {'is deployed' if done.changed else 'had no changes'}.")
+    for name, value in sorted(done.outputs.items()):
+        print(f"  {name}: {value}")
+    print(f"The API answers at {done.api_url}")
+
+
+if __name__ == "__main__":
+    main()

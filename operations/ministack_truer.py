@@ -1,0 +1,337 @@
+"""Starts MiniStack with its differences from AWS mended, where Daybook or `chalice deploy` would notice them.
+
+Runs in MiniStack's own virtual environment, not in the project's, with MiniStack's own environment variables, until its
+standard input closes. Each mend says what AWS does. They reach into MiniStack's private functions, so they hold for one
+version, and any other is refused. What stays different is listed in docs/operations.md.
+"""
+
+import json
+import os
+import re
+import signal
+import sys
+import threading
+import time
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import Any, Final
+
+from ministack.core import lambda_runtime
+from ministack.services import apigateway_v1 as gateway
+from ministack.services import lambda_svc as functions
+from ministack.services.cloudformation import provisioners
+
+MENDED_VERSION: Final = "1.5.33"
+
+Json = dict[str, Any]
+
+
+def mend() -> None:
+    mend_openapi_import()
+    mend_rest_api_calls()
+    mend_rest_api_update()
+    mend_error_type()
+    mend_waiting()
+    mend_stream_retries()
+
+
+# API Gateway
+
+
+def mend_openapi_import() -> None:
+    """An imported OpenAPI document brings all it says: mock integrations with their responses, which answer CORS
+    preflights, binary media types and gateway responses. MiniStack keeps an integration's type, method and address."""
+    import_operation, import_rest_api = gateway._import_operation, gateway._import_rest_api
+
+    def import_whole_operation(
+        api_id: str,
+        resource_id: str,
+        verb: str,
+        operation: Json,
+        schemes: Json | None = None,
+        security: list[Any] | None = None,
+    ) -> None:
+        import_operation(api_id, resource_id, verb, operation, schemes, security)
+        for status, response in operation.get("responses", {}).items():
+            headers = {f"method.response.header.{name}": False for name in response.get("headers", {})}
+            gateway._put_method_response(api_id, resource_id, verb, str(status), {"responseParameters": headers})
+        integration = operation.get("x-amazon-apigateway-integration")
+        if integration:
+            gateway._put_integration(api_id, resource_id, verb, whole_integration(integration))
+            for pattern, response in integration.get("responses", {}).items():
+                answer = {
+                    "selectionPattern": "" if pattern == "default" else pattern,
+                    "responseParameters": response.get("responseParameters", {}),
+                    "responseTemplates": response.get("responseTemplates", {}),
+                }
+                status = str(response.get("statusCode", "200"))
+                gateway._put_integration_response(api_id, resource_id, verb, status, answer)
+
+    def import_whole_rest_api(document: Json, base: Json | None = None) -> str:
+        api_id: str = import_rest_api(document, base)
+        import_settings(api_id, document)
+        return api_id
+
+    gateway._import_operation = import_whole_operation
+    gateway._import_rest_api = import_whole_rest_api
+
+
+def whole_integration(integration: Json) -> Json:
+    plain = (
+        "uri",
+        "httpMethod",
+        "credentials",
+        "requestParameters",
+        "requestTemplates",
+        "contentHandling",
+        "timeoutInMillis",
+    )
+    kept = {name: integration[name] for name in plain if integration.get(name) is not None}
+    kept["type"] = integration.get("type", "").upper()
+    kept["passthroughBehavior"] = integration.get("passthroughBehavior", "when_no_match").upper()
+    return kept
+
+
+def import_settings(api_id: str, document: Json) -> None:
+    binary = document.get("x-amazon-apigateway-binary-media-types")
+    if binary:
+        gateway._rest_apis[api_id]["binaryMediaTypes"] = list(binary)
+    for kind, response in document.get("x-amazon-apigateway-gateway-responses", {}).items():
+        gateway._put_gateway_response(api_id, kind, response)
+
+
+def overwrite_rest_api(api_id: str, document: Json) -> None:
+    """What PutRestApi does with mode=overwrite: the same API with everything in it replaced."""
+    root = next(resource for resource in gateway._resources[api_id].values() if resource["path"] == "/")
+    root["resourceMethods"] = {}
+    gateway._resources[api_id] = {root["id"]: root}
+    gateway._authorizers_v1[api_id] = {}
+    gateway._gateway_responses[api_id] = {}
+    schemes = gateway._import_security_schemes(api_id, document)
+    for path, item in document.get("paths", {}).items():
+        gateway._import_path_item(api_id, path, item, schemes, document.get("security"))
+    import_settings(api_id, document)
+
+
+def mend_rest_api_calls() -> None:
+    """ImportRestApi and PutRestApi exist, and UpdateRestApi takes numbers as strings, as its patches have them.
+    `chalice deploy` calls all three."""
+    handle_request, update_rest_api = gateway.handle_request, gateway._update_rest_api
+
+    async def handle_import_too(
+        method: str, path: str, headers: Json, body: bytes, query: Json
+    ) -> tuple[int, Json, bytes]:
+        parts = path.strip("/").split("/")
+        if method == "POST" and parts == ["restapis"] and first(query.get("mode")) == "import":
+            kind = first(query.get("endpointConfigurationTypes")) or "EDGE"
+            api_id = gateway._import_rest_api(json.loads(body), {"endpointConfiguration": {"types": [kind]}})
+            answer: tuple[int, Json, bytes] = gateway._v1_response(rest_api_view(api_id), 201)
+        elif method == "PUT" and len(parts) == 2 and parts[0] == "restapis":
+            if parts[1] in gateway._rest_apis:
+                overwrite_rest_api(parts[1], json.loads(body))
+                answer = gateway._v1_response(rest_api_view(parts[1]))
+            else:
+                answer = gateway._v1_error("NotFoundException", "Invalid API identifier specified", 404)
+        else:
+            answer = await handle_request(method, path, headers, body, query)
+        return answer
+
+    def update_with_numbers(api_id: str, update: Json) -> object:
+        for patch in update.get("patchOperations", []):
+            if patch.get("path") == "/minimumCompressionSize":
+                patch["value"] = int(patch["value"]) if patch.get("value") else None
+        return update_rest_api(api_id, update)
+
+    gateway.handle_request = handle_import_too
+    gateway._update_rest_api = update_with_numbers
+
+
+def first(values: list[str] | str | None) -> str | None:
+    return values[0] if isinstance(values, list) else values
+
+
+def rest_api_view(api_id: str) -> object:
+    return gateway._rest_api_view(gateway._rest_apis[api_id])
+
+
+def mend_rest_api_update() -> None:
+    """A stack update with changed routes keeps the API's id, and so its address. MiniStack makes a new API."""
+    update = provisioners._apigw_rest_api_update
+
+    def update_in_place(api_id: str, old: Json, new: Json, stack: str, logical_id: str | None = None) -> object:
+        if isinstance(new.get("Body"), dict) and new["Body"] != old.get("Body"):
+            overwrite_rest_api(api_id, new["Body"])
+            old = old | {"Body": new["Body"]}
+        return update(api_id, old, new, stack, logical_id)
+
+    handlers = [
+        table["AWS::ApiGateway::RestApi"]
+        for table in vars(provisioners).values()
+        if isinstance(table, dict) and isinstance(table.get("AWS::ApiGateway::RestApi"), dict)
+    ]
+    for handler in handlers:
+        if handler.get("update") is update:
+            handler["update"] = update_in_place
+    provisioners._apigw_rest_api_update = update_in_place
+
+
+# Lambda
+
+
+def mend_error_type() -> None:
+    """A failed invocation's errorType is the class of the Python exception; here it is always Runtime.HandlerError."""
+    execute = functions._execute_function_warm
+
+    def execute_with_error_type(function: Json, event: object, request_id: str) -> Json:
+        answer: Json = execute(function, event, request_id)
+        body = answer.get("body")
+        if answer.get("error") and isinstance(body, dict) and body.get("errorType") == "Runtime.HandlerError":
+            trace = answer.get("log", "").rsplit("\nTraceback (most recent call last):", 1)[-1]
+            # Of a traceback only the line with the exception is not indented; notes may follow it.
+            names = re.findall(r"^([A-Za-z_][\w.]*?)(?::|$)", trace, re.MULTILINE)
+            if names:
+                body["errorType"] = names[0].rsplit(".", 1)[-1]
+        return answer
+
+    functions._execute_function_warm = execute_with_error_type
+
+
+def mend_waiting() -> None:
+    """A new function is active at once, and a handler that prints nothing is not waited on for 50 ms for its output.
+    On AWS neither costs a caller anything; here boto3's waiter would ask again only after 5 s, for each function."""
+    functions._LAMBDA_STATE_TRANSITION_DELAY = 0
+    first_line_wait, idle_confirm, hard_cap = 0.003, 0.002, 0.1
+    lambda_runtime.Worker._drain_stderr_bounded.__defaults__ = (first_line_wait, idle_confirm, hard_cap)
+
+
+@dataclass(slots=True)
+class Checkpoint:
+    """How an event source goes on with the batch that begins at a record."""
+
+    sequence_number: str
+    size: int
+    tries: int
+
+
+def mend_stream_retries() -> None:
+    """A DynamoDB event source honours ReportBatchItemFailures (all before the lowest failed record is done),
+    BisectBatchOnFunctionError (a batch whose function failed is tried again by halves, which counts as no retry) and
+    MaximumRetryAttempts (then the batch is described to the on-failure destination and passed over). MiniStack tries
+    a failed batch again as it is, for ever, and takes a partial failure for success."""
+    execute, poll = functions._execute_function, functions._poll_dynamodb_streams
+    polling = threading.local()
+    checkpoints: dict[str, Checkpoint] = {}
+
+    def poll_with_checkpoints() -> bool:
+        polling.positions = {}
+        try:
+            moved: bool = poll()
+        finally:
+            positions, polling.positions = polling.positions, None
+        with functions._dynamodb_stream_positions_lock:
+            functions._dynamodb_stream_positions.update(positions)
+        return moved
+
+    def execute_batch(function: Json, event: Json) -> Json:
+        positions = getattr(polling, "positions", None)
+        source = event_source(function, event) if positions is not None else None
+        if positions is None or source is None:
+            plain: Json = execute(function, event)
+            return plain
+        start: int = functions._dynamodb_stream_positions[source["UUID"]]
+        answer, done = attempt(function, event["Records"], source)
+        positions[source["UUID"]] = start + done
+        return answer
+
+    def attempt(function: Json, records: list[Json], source: Json) -> tuple[Json, int]:
+        """The answer for MiniStack's poller, which goes on after success and waits after an error, and how many records
+        are dealt with."""
+        checkpoint = checkpoints.pop(source["UUID"], None)
+        if checkpoint is None or checkpoint.sequence_number != sequence_number(records[0]):
+            checkpoint = Checkpoint(sequence_number(records[0]), len(records), 0)
+        batch = records[: checkpoint.size]
+        answer = execute(function, {"Records": batch})
+        failed_at = first_failure(answer, batch, source)
+        if failed_at is None:
+            return answer, len(batch)
+        if failed_at > 0:
+            checkpoints[source["UUID"]] = Checkpoint(sequence_number(batch[failed_at]), len(batch) - failed_at, 0)
+            return succeeded(answer), failed_at
+        retries = source.get("MaximumRetryAttempts")
+        if answer.get("error") and source.get("BisectBatchOnFunctionError") and len(batch) > 1:
+            checkpoint.size = (len(batch) + 1) // 2
+        elif retries is not None and 0 <= int(retries) <= checkpoint.tries:
+            functions._send_ddb_stream_failure_record(
+                source, function, batch, source["EventSourceArn"], answer, "RetryAttemptsExhausted"
+            )
+            return succeeded(answer), len(batch)
+        else:
+            checkpoint.tries += 1
+            functions._esm_backoff_until[source["UUID"]] = time.time() + min(0.1 * 2**checkpoint.tries, 2)
+        checkpoints[source["UUID"]] = checkpoint
+        return answer | {"error": True}, 0
+
+    functions._execute_function = execute_batch
+    functions._poll_dynamodb_streams = poll_with_checkpoints
+
+
+def event_source(function: Json, event: Json) -> Json | None:
+    name = (function.get("config") or function).get("FunctionName")
+    arn = event["Records"][0].get("eventSourceARN")
+    for _, _, source in functions._iter_all_esms():
+        if (
+            source.get("EventSourceArn") == arn
+            and source.get("FunctionName") == name
+            and not source.get("FilterCriteria")
+        ):
+            found: Json = source
+            return found
+    return None
+
+
+def sequence_number(record: Json) -> str:
+    return str(record["dynamodb"]["SequenceNumber"])
+
+
+def first_failure(answer: Json, batch: list[Json], source: Json) -> int | None:
+    """Where in the batch the first failed record is; an identifier that is not in the batch fails all of it."""
+    if answer.get("error"):
+        return 0
+    body = answer.get("body")
+    if "ReportBatchItemFailures" not in (source.get("FunctionResponseTypes") or []) or not isinstance(body, dict):
+        return None
+    failed = {failure.get("itemIdentifier") for failure in body.get("batchItemFailures") or []}
+    if not failed:
+        return None
+    known = {sequence_number(record): at for at, record in enumerate(batch)}
+    return min((known.get(identifier, 0) for identifier in failed), default=0)
+
+
+def succeeded(answer: Json) -> Json:
+    return {"body": None, "log": answer.get("log", "")}
+
+
+def end_with_standard_input() -> None:
+    """Whoever started this server holds its standard input; when they are gone, the server goes too."""
+
+    def wait() -> None:
+        while os.read(sys.stdin.fileno(), 1024):
+            pass
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=wait, name="end-with-standard-input", daemon=True).start()
+
+
+def main() -> None:
+    found = version("ministack")
+    if found != MENDED_VERSION:
+        sys.exit(f"These mends are for MiniStack {MENDED_VERSION}, not {found}.")
+    mend()
+    from ministack.app import main as serve
+
+    end_with_standard_input()
+    serve()
+
+
+if __name__ == "__main__":
+    main()

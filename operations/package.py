@@ -1,0 +1,250 @@
+"""Makes the CloudFormation template and the zip of one stage.
+
+`chalice package --merge-template .chalice/resources.json` makes the template. It runs on a copy of the application
+without its dependencies, because Chalice would fetch them again for every changed line; they are fetched once for each
+requirements.txt and kept. Three things are then done to what Chalice wrote:
+
+- the zip gets the dependencies, without what no function imports, and compiled files: a function that has to compile
+  botocore again on each cold start answers about 0.4 s later;
+- the policies of the functions, written in .chalice/policy-*.json for every account and stage, are narrowed to this;
+- settings named AWS_* are left to the platform, which gives each function its own.
+
+The same input gives the same bytes, so that an unchanged application is an unchanged stack.
+"""
+
+import argparse
+import hashlib
+import json
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import tempfile
+import zipfile
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from operations.policies import narrowed
+from operations.project import BUILD, ROOT, chalice_config, stage_environment, stages
+
+MERGE_TEMPLATE: Final = Path(".chalice/resources.json")
+CHALICE: Final = "from chalice.cli import main; main()"  # `chalice`, of the Python that runs this
+TEMPLATE_NAME: Final = "sam.json"
+ZIP_NAME: Final = "deployment.zip"
+FUNCTION_FOLDER: Final = "/var/task"  # where Lambda unpacks the zip; tracebacks show it
+ZIP_TIME: Final = (1980, 1, 1, 0, 0, 0)  # the earliest that a zip can say
+FILE_MODE: Final = 0o100644 << 16
+# Lambda's python3.11 and older run on Amazon Linux 2 (glibc 2.26), later ones on Amazon Linux 2023 (glibc 2.34).
+GLIBC_MINORS: Final = range(17, 27 if sys.version_info < (3, 12) else 35)
+MACHINES: Final = {"x86_64": "x86_64", "amd64": "x86_64", "aarch64": "arm64", "arm64": "arm64"}
+WHEEL_MACHINES: Final = {"x86_64": "x86_64", "arm64": "aarch64"}
+UNUSED_FOLDERS: Final = frozenset({"__pycache__", "tests", "test", "testing", "bin", "share", "man", "include"})
+UNUSED_SUFFIXES: Final = frozenset({".pyc", ".pyi", ".pxd", ".pyx", ".c", ".h", ".exe"})
+METADATA_KEPT: Final = frozenset({"METADATA", "LICENSE", "LICENSE.txt", "LICENCE", "COPYING"})
+
+
+class PackagingFailed(Exception):
+    """What went wrong, in words for the person at the terminal."""
+
+
+@dataclass(frozen=True, slots=True)
+class Package:
+    stage: str
+    folder: Path
+
+    @property
+    def template(self) -> Path:
+        return self.folder / TEMPLATE_NAME
+
+    @property
+    def zip(self) -> Path:
+        return self.folder / ZIP_NAME
+
+
+def package(stage: str, folder: Path | None = None) -> Package:
+    """Raises: PackagingFailed."""
+    if stage not in stages():
+        raise PackagingFailed(f"There is no stage {stage!r} in .chalice/config.json; there are {', '.join(stages())}.")
+    made = Package(stage, folder or BUILD / "package" / stage)
+    architecture = stage_architecture(stage)
+    layer = dependency_layer(architecture, for_this_machine=stage == "local")
+    with tempfile.TemporaryDirectory(prefix="daybook-package-") as temporary:
+        project = Path(temporary, "project")
+        stage_project(project, stage, architecture)
+        out = Path(temporary, "out")
+        run_chalice(project, stage, out)
+        template = json.loads((out / TEMPLATE_NAME).read_text())
+        finished = Path(temporary, ZIP_NAME)
+        assemble_zip(out / ZIP_NAME, layer, finished)
+        finish_template(template, stage)
+        made.folder.mkdir(parents=True, exist_ok=True)
+        shutil.move(finished, made.zip)
+        made.template.write_text(json.dumps(template, indent=2, sort_keys=True) + "\n")
+    return made
+
+
+def stage_architecture(stage: str) -> str:
+    """The stage's processor; locally that of this machine, because the local AWS runs functions as plain processes."""
+    if stage == "local":
+        machine = platform.machine().lower()
+        if machine not in MACHINES:
+            raise PackagingFailed(f"Lambda has no processor like this machine's ({machine}).")
+        return MACHINES[machine]
+    return str(chalice_config()["stages"][stage].get("lambda_architecture", "x86_64"))
+
+
+def stage_project(project: Path, stage: str, architecture: str) -> None:
+    """A copy of what Chalice reads, without dependencies, for the processor that is wanted."""
+    project.mkdir()
+    shutil.copy2(ROOT / "app.py", project)
+    shutil.copytree(ROOT / "chalicelib", project / "chalicelib", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(ROOT / ".chalice", project / ".chalice", ignore=shutil.ignore_patterns("deployed", "deployments"))
+    config = chalice_config()
+    config["stages"][stage]["lambda_architecture"] = architecture
+    (project / ".chalice" / "config.json").write_text(json.dumps(config))
+    (project / "requirements.txt").write_text("")
+
+
+def run_chalice(project: Path, stage: str, out: Path) -> None:
+    command = [sys.executable, "-c", CHALICE, "--project-dir", str(project), "package"]
+    command += ["--stage", stage, "--merge-template", str(project / MERGE_TEMPLATE), str(out)]
+    # Chalice asks for a region only to learn the partition's domain names; the template itself names no region.
+    environment = {"AWS_DEFAULT_REGION": "us-east-1"} | os.environ | {"PYTHONDONTWRITEBYTECODE": "1"}
+    done = subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise PackagingFailed(f"`chalice package --stage {stage}` failed:\n{done.stdout}{done.stderr}")
+
+
+# The template
+
+
+def finish_template(template: dict[str, Any], stage: str) -> None:
+    parameters = template["Parameters"]
+    parameters["Stage"] |= {"Default": stage, "AllowedValues": [stage]}
+    parameters["MailSender"]["Default"] = stage_environment(stage)["DAYBOOK_MAIL_SENDER"]
+    for resource in template["Resources"].values():
+        properties = resource.get("Properties", {})
+        if resource["Type"] == "AWS::Serverless::Function":
+            variables = properties["Environment"]["Variables"]
+            for name in [name for name in variables if name.startswith("AWS_")]:
+                del variables[name]
+        elif resource["Type"] == "AWS::IAM::Role":
+            for policy in properties["Policies"]:
+                policy["PolicyDocument"] = narrowed(policy["PolicyDocument"])
+
+
+# The zip
+
+
+def assemble_zip(application: Path, layer: Path, target: Path) -> None:
+    """The dependency layer with the application's own files, compiled, behind it."""
+    with tempfile.TemporaryDirectory(prefix="daybook-application-") as temporary:
+        with zipfile.ZipFile(application) as source:
+            source.extractall(temporary)
+        compile_files(Path(temporary))
+        shutil.copyfile(layer, target)
+        add_files(target, Path(temporary))
+
+
+def compile_files(folder: Path) -> None:
+    """Puts a .pyc beside each file, which Python takes without looking at the source's time or content (PEP 552).
+
+    In a process of its own, because what marshal writes depends on which strings the process shares already.
+    """
+    command = [sys.executable, "-s", "-S", "-m", "compileall", "-qq", "--invalidation-mode", "unchecked-hash"]
+    command += ["-s", str(folder), "-p", FUNCTION_FOLDER, str(folder)]
+    done = subprocess.run(command, env={"PYTHONHASHSEED": "0"}, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise PackagingFailed(f"Not all files compile:\n{done.stdout}{done.stderr}")
+
+
+def add_files(target: Path, folder: Path) -> None:
+    with zipfile.ZipFile(target, "a") as out:
+        for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+            entry = zipfile.ZipInfo(path.relative_to(folder).as_posix(), ZIP_TIME)
+            entry.external_attr = FILE_MODE
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            out.writestr(entry, path.read_bytes())
+
+
+# The dependencies
+
+
+def dependency_layer(architecture: str, *, for_this_machine: bool) -> Path:
+    """A zip of requirements.txt's packages, made once for each requirements.txt, Python and processor."""
+    requirements = ROOT / "requirements.txt"
+    kind = f"python{sys.version_info.major}.{sys.version_info.minor}-{architecture}"
+    if for_this_machine and sys.platform != "linux":
+        kind += f"-{sys.platform}"
+    told = hashlib.sha256(requirements.read_bytes() + Path(__file__).read_bytes()).hexdigest()[:16]
+    layer = BUILD / "dependencies" / f"{kind}-{told}.zip"
+    if not layer.exists():
+        with tempfile.TemporaryDirectory(prefix="daybook-dependencies-") as temporary:
+            installed = Path(temporary, "installed")
+            platforms = [] if for_this_machine and sys.platform != "linux" else lambda_platforms(architecture)
+            install_dependencies(requirements, installed, platforms)
+            remove_unused(installed)
+            compile_files(installed)
+            unfinished = Path(temporary, "layer.zip")
+            add_files(unfinished, installed)
+            layer.parent.mkdir(parents=True, exist_ok=True)
+            shutil.move(unfinished, layer)
+    return layer
+
+
+def lambda_platforms(architecture: str) -> list[str]:
+    machine = WHEEL_MACHINES[architecture]
+    return [*(f"manylinux_2_{minor}_{machine}" for minor in reversed(GLIBC_MINORS)), f"manylinux2014_{machine}"]
+
+
+def install_dependencies(requirements: Path, target: Path, platforms: Iterable[str]) -> None:
+    command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-compile"]
+    command += ["--no-deps", "--only-binary", ":all:", "--target", str(target), "--requirement", str(requirements)]
+    for name in platforms:
+        command += ["--platform", name]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise PackagingFailed(f"The functions' dependencies cannot be installed:\n{done.stdout}{done.stderr}")
+
+
+def remove_unused(installed: Path) -> None:
+    for path in installed.rglob("*"):
+        if path.is_file() and not is_needed(path.relative_to(installed)):
+            path.unlink()
+
+
+def is_needed(relative: Path) -> bool:
+    folders = relative.parts[:-1]
+    if folders and folders[0].endswith(".dist-info"):
+        return relative.name in METADATA_KEPT or "licenses" in folders
+    return relative.suffix not in UNUSED_SUFFIXES and UNUSED_FOLDERS.isdisjoint(folders)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="package", description="Make the CloudFormation template and zip of a stage.")
+    parser.add_argument("--stage", required=True, choices=stages())
+    parser.add_argument("--out", type=Path, help="folder to write into (build/package/<stage>)")
+    arguments = parser.parse_args()
+    try:
+        made = package(arguments.stage, arguments.out)
+    except PackagingFailed as problem:
+        sys.exit(str(problem))
+    print(report(made))
+
+
+def report(made: Package) -> str:
+    with zipfile.ZipFile(made.zip) as zipped:
+        unpacked = sum(entry.file_size for entry in zipped.infolist())
+        files = len(zipped.namelist())
+    resources = len(json.loads(made.template.read_text())["Resources"])
+    return (
+        f"{made.template}: {resources} resources\n"
+        f"{made.zip}: {made.zip.stat().st_size / 1e6:.1f} MB zipped, {unpacked / 1e6:.1f} MB unpacked, {files} files"
+    )
+
+
+if __name__ == "__main__":
+    main()
