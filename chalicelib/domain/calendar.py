@@ -10,6 +10,8 @@ from chalicelib.domain.errors import FieldError, Invalid
 ONE_DAY = timedelta(days=1)
 FIRST_YEAR, LAST_YEAR = 2000, 2199
 """The years that Daybook keeps books for; a day outside them is a slip of the pen."""
+_NO_PLACES = frozenset({"localtime", "Factory"})
+"""In many machines' zone folders, but no zones: whatever the machine is set to, and what one says that is not set."""
 
 
 def check_day(day: date | None, pointer: str) -> None:
@@ -25,7 +27,7 @@ def zone(name: str) -> ZoneInfo:
 
 def check_time_zone(name: str, pointer: str = "/time_zone") -> str:
     """Raises: Invalid if `name` is no IANA time zone."""
-    if name not in available_timezones():
+    if name not in available_timezones() - _NO_PLACES:
         raise Invalid(FieldError(pointer, "is not an IANA time zone, such as Europe/Vienna"))
     return name
 
