@@ -13,7 +13,8 @@ from chalicelib.domain.money import check_currency, check_exact
 DEFAULT_PAYMENT_TERMS_DAYS = 14
 _MAX_TAX_RATE = Decimal(100)
 _DOMAIN_LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
-_EMAIL = re.compile(rf"[A-Za-z0-9.!#$%&'*+/=?^_`{{|}}~-]{{1,64}}@(?:{_DOMAIN_LABEL}\.)+[A-Za-z]{{2,63}}", re.ASCII)
+_TOP_LEVEL = r"(?:[A-Za-z]{2,63}|[Xx][Nn]--[A-Za-z0-9-]{0,58}[A-Za-z0-9])"
+_EMAIL = re.compile(rf"[A-Za-z0-9.!#$%&'*+/=?^_`{{|}}~-]{{1,64}}@(?:{_DOMAIN_LABEL}\.)+{_TOP_LEVEL}", re.ASCII)
 _BIC = re.compile(r"[A-Z]{6}[A-Z0-9]{2}(?:[A-Z0-9]{3})?", re.ASCII)
 _IBAN = re.compile(r"[A-Z]{2}[0-9]{2}[A-Z0-9]{11,30}", re.ASCII)
 _INVOICE_PREFIX = re.compile(r"[A-Za-z0-9/_-]{0,12}", re.ASCII)
