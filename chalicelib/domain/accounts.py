@@ -11,6 +11,7 @@ from chalicelib.domain.errors import FieldError, Invalid
 from chalicelib.domain.money import check_currency, check_exact
 
 DEFAULT_PAYMENT_TERMS_DAYS = 14
+CREDIT_NOTE_PREFIX = "CN"
 _MAX_TAX_RATE = Decimal(100)
 _DOMAIN_LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 _TOP_LEVEL = r"(?:[A-Za-z]{2,63}|[Xx][Nn]--[A-Za-z0-9-]{0,58}[A-Za-z0-9])"
@@ -59,7 +60,7 @@ class Profile:
             lambda: check_tax_rate(self.default_tax_rate, "/default_tax_rate"),
             lambda: check_iban(self.iban),
             lambda: check_pattern(self.bic, _BIC, "/bic", "is not a BIC"),
-            lambda: check_pattern(self.invoice_prefix, _INVOICE_PREFIX, "/invoice_prefix", "takes letters, digits, / _ -"),
+            lambda: check_invoice_prefix(self.invoice_prefix),
         )
         return self
 
@@ -124,6 +125,13 @@ def check_pattern(text: str | None, pattern: re.Pattern[str], pointer: str, deta
     """Raises: Invalid with `detail` unless all of `text` fits."""
     if text is not None and pattern.fullmatch(text) is None:
         raise Invalid(FieldError(pointer, detail))
+
+
+def check_invoice_prefix(prefix: str, pointer: str = "/invoice_prefix") -> None:
+    """Raises: Invalid also for the prefix of credit notes: two documents would bear one number."""
+    check_pattern(prefix, _INVOICE_PREFIX, pointer, "takes at most 12 letters, digits, / _ -")
+    if prefix.upper() == CREDIT_NOTE_PREFIX:
+        raise Invalid(FieldError(pointer, f"must not be {CREDIT_NOTE_PREFIX}, which begins the numbers of credit notes"))
 
 
 def check_iban(iban: str | None) -> None:

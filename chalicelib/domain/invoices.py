@@ -6,7 +6,7 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 
-from chalicelib.domain.accounts import Account
+from chalicelib.domain.accounts import CREDIT_NOTE_PREFIX, Account
 from chalicelib.domain.calendar import ONE_DAY, local_day
 from chalicelib.domain.clients import Client
 from chalicelib.domain.errors import (
@@ -247,7 +247,7 @@ def invoice_number(prefix: str, series: NumberSeries) -> str:
 
 def credit_note_number(series: NumberSeries) -> str:
     """The next number of the series of credit notes, such as `CN2026-0001`."""
-    return f"CN{series.year}-{series.last + 1:04d}"
+    return f"{CREDIT_NOTE_PREFIX}{series.year}-{series.last + 1:04d}"
 
 
 def billable_entries(work: OpenWork, through: date) -> tuple[WorkEntry, ...]:
