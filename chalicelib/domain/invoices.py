@@ -385,8 +385,8 @@ def record_payment(invoice: Invoice, payment: Payment) -> Invoice:
     amount = check_amount(payment.amount, invoice.currency, "/amount")
     if not 0 < amount <= invoice.open_amount:
         raise Invalid(FieldError("/amount", f"must be more than 0 and at most what is open, {invoice.open_amount}"))
-    if len(invoice.payments) >= MAX_PAYMENTS:
-        raise Invalid(FieldError("/amount", f"must settle the invoice: it has {MAX_PAYMENTS} payments already"))
+    if len(invoice.payments) >= MAX_PAYMENTS - 1 and amount != invoice.open_amount:
+        raise Invalid(FieldError("/amount", f"must settle the invoice: it is the last of {MAX_PAYMENTS} payments"))
     paid = replace(invoice, payments=(*invoice.payments, replace(payment, amount=amount)), version=invoice.version + 1)
     return replace(paid, status=InvoiceStatus.ISSUED if paid.open_amount else InvoiceStatus.PAID)
 
