@@ -156,7 +156,7 @@ class Invoice:
         return self.total * 0 if self.status is InvoiceStatus.CREDITED else self.total - self.paid_amount
 
     def overdue_on(self, today: date) -> bool:
-        return self.status is InvoiceStatus.ISSUED and today > self.due_on
+        return self.status is InvoiceStatus.ISSUED and self.open_amount > 0 and today > self.due_on
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
