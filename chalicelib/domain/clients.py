@@ -1,6 +1,6 @@
 """Clients: who is billed, at which hourly rate on which day, and when the next invoice falls due."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
@@ -171,8 +171,10 @@ def edit_client(client: Client, details: ClientDetails, account: Account, *, now
     return replace(edited, rates=_with_rate(client.rates, HourlyRate(rate=details.rate, valid_from=first_day)))
 
 
-def _with_rate(rates: Iterable[HourlyRate], new: HourlyRate) -> tuple[HourlyRate, ...]:
-    kept = [rate for rate in rates if rate.valid_from != new.valid_from]
+def _with_rate(rates: Sequence[HourlyRate], new: HourlyRate) -> tuple[HourlyRate, ...]:
+    """What held before the new rate's day goes on to hold there, even before the day of what was the first rate."""
+    since_ever = HourlyRate(rate=rates[0].rate)
+    kept = [rate for rate in (since_ever, *rates[rates[0].valid_from is None :]) if rate.valid_from != new.valid_from]
     return tuple(sorted([*kept, new], key=lambda rate: rate.valid_from or date.min))
 
 
