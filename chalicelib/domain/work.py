@@ -157,7 +157,7 @@ class WorkChange:
 
 def month_of(day: date) -> str:
     """`YYYY-MM`."""
-    return f"{day:%Y-%m}"
+    return day.isoformat()[:7]
 
 
 def new_entry(details: WorkDetails, account: Account, *, user_id: str, entry_id: str, now: datetime) -> WorkEntry:
