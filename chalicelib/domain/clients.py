@@ -159,7 +159,9 @@ def new_client(details: ClientDetails, account: Account, *, client_id: str, now:
 
 
 def edit_client(client: Client, details: ClientDetails, account: Account, *, now: datetime) -> Client:
-    """The client with new details. A new rate without a first day holds from today on; a dated one takes its place in the list.
+    """The client with new details.
+
+    A new rate without a first day holds from today on, in place of any that was planned; a dated one takes its place in the list.
 
     Raises: Invalid.
     """
@@ -168,14 +170,21 @@ def edit_client(client: Client, details: ClientDetails, account: Account, *, now
     if details.rate == client.rate and details.rate_valid_from in (None, client.rate_valid_from):
         return edited
     first_day = details.rate_valid_from or local_day(now, account.profile.time_zone)
-    return replace(edited, rates=_with_rate(client.rates, HourlyRate(rate=details.rate, valid_from=first_day)))
+    rates = _with_rate(client.rates, HourlyRate(rate=details.rate, valid_from=first_day))
+    if details.rate_valid_from is None:
+        rates = tuple(rate for rate in rates if _first_day_of(rate) <= first_day)
+    return replace(edited, rates=rates)
 
 
 def _with_rate(rates: Sequence[HourlyRate], new: HourlyRate) -> tuple[HourlyRate, ...]:
     """What held before the new rate's day goes on to hold there, even before the day of what was the first rate."""
     since_ever = HourlyRate(rate=rates[0].rate)
-    kept = [rate for rate in (since_ever, *rates[rates[0].valid_from is None :]) if rate.valid_from != new.valid_from]
-    return tuple(sorted([*kept, new], key=lambda rate: rate.valid_from or date.min))
+    dated = [rate for rate in rates if rate.valid_from not in (None, new.valid_from)]
+    return tuple(sorted([since_ever, *dated, new], key=_first_day_of))
+
+
+def _first_day_of(rate: HourlyRate) -> date:
+    return rate.valid_from or date.min
 
 
 def _with_details(client: Client, details: ClientDetails, account: Account, now: datetime) -> Client:
