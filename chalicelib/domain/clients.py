@@ -161,7 +161,7 @@ def new_client(details: ClientDetails, account: Account, *, client_id: str, now:
 def edit_client(client: Client, details: ClientDetails, account: Account, *, now: datetime) -> Client:
     """The client with new details.
 
-    A new rate without a first day holds from today on, in place of any that was planned; a dated one takes its place in the list.
+    A new rate without a first day holds from today on and ends the planned ones; a dated one takes its place in the list.
 
     Raises: Invalid.
     """
