@@ -17,7 +17,12 @@ class DaybookError(Exception):
     code: ClassVar[str] = "refused"
 
     def __init__(self, detail: str = "") -> None:
-        super().__init__(detail or (type(self).__doc__ or "").strip().splitlines()[0])
+        super().__init__(detail or self.title())
+
+    @classmethod
+    def title(cls) -> str:
+        """What is wrong with all errors of this class, in one sentence."""
+        return (cls.__doc__ or "").strip().splitlines()[0]
 
     @property
     def detail(self) -> str:

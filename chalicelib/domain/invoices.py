@@ -7,7 +7,7 @@ from decimal import Decimal
 from enum import StrEnum
 
 from chalicelib.domain.accounts import CREDIT_NOTE_PREFIX, Account
-from chalicelib.domain.calendar import ONE_DAY, local_day
+from chalicelib.domain.calendar import ONE_DAY, check_day, local_day
 from chalicelib.domain.clients import Client
 from chalicelib.domain.errors import (
     FieldError,
@@ -17,7 +17,7 @@ from chalicelib.domain.errors import (
     InvoiceTooLarge,
     NothingToInvoice,
 )
-from chalicelib.domain.money import VatGroup, check_amount, sum_up, time_amount
+from chalicelib.domain.money import VatGroup, check_amount, check_exact, sum_up, time_amount
 from chalicelib.domain.reports import DueOutcome
 from chalicelib.domain.work import WorkEntry, WorkSheet
 
@@ -82,6 +82,13 @@ class InvoiceLine:
     rate: Decimal
     amount: Decimal
     tax_rate: Decimal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PaymentDetails:
+    amount: Decimal
+    paid_on: date
+    reference: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -369,6 +376,13 @@ def seller_of(account: Account) -> Seller:
 
 def buyer_of(client: Client) -> Buyer:
     return Buyer(name=client.name, address=client.address, country=client.country, email=client.email, vat_id=client.vat_id)
+
+
+def new_payment(details: PaymentDetails, *, payment_id: str, now: datetime) -> Payment:
+    """Raises: Invalid."""
+    check_exact(details.amount, "/amount")
+    check_day(details.paid_on, "/paid_on")
+    return Payment(id=payment_id, amount=details.amount, paid_on=details.paid_on, reference=details.reference, recorded_at=now)
 
 
 def record_payment(invoice: Invoice, payment: Payment) -> Invoice:

@@ -101,6 +101,10 @@ class LoggedWork:
     currency: str
     invoice_id: str | None
 
+    @property
+    def billed(self) -> bool:
+        return self.invoice_id is not None
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timer:

@@ -7,7 +7,7 @@ announced -> claimed -> printed and kept -> mailed -> noted as sent
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
 from typing import Protocol, TypeVar, assert_never
 
@@ -32,17 +32,23 @@ class _Shelf(Protocol[Document]):
     def save(self, document: Document, /) -> None: ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PostOffice:
-    """Everything that a delivery needs."""
+class PostOffice(Protocol):
+    """What delivering needs at hand."""
 
-    accounts: Accounts
-    invoices: Invoices
-    credit_notes: CreditNotes
-    documents: Documents
-    printer: Printer
-    mailer: Mailer
-    clock: Clock
+    @property
+    def accounts(self) -> Accounts: ...
+    @property
+    def invoices(self) -> Invoices: ...
+    @property
+    def credit_notes(self) -> CreditNotes: ...
+    @property
+    def documents(self) -> Documents: ...
+    @property
+    def printer(self) -> Printer: ...
+    @property
+    def mailer(self) -> Mailer: ...
+    @property
+    def clock(self) -> Clock: ...
 
 
 def deliver(announcement: Announcement, *, office: PostOffice) -> None:
@@ -155,8 +161,8 @@ def _invoice_mail(invoice: Invoice, office: PostOffice) -> Mail | None:
     lines = [
         f"Dear {invoice.buyer.name},",
         "",
-        f"please find attached the invoice {invoice.number} of {invoice.issued_on} for the period"
-        f" {invoice.period_from} to {invoice.period_through}.",
+        f"please find attached the invoice {invoice.number} of {invoice.issued_on}",
+        f"for the period {invoice.period_from} to {invoice.period_through}.",
         "",
         f"Total: {invoice.total:,} {invoice.currency}, due on {invoice.due_on}.",
     ]
@@ -175,8 +181,8 @@ def _credit_note_mail(note: CreditNote, office: PostOffice) -> Mail | None:
     lines = [
         f"Dear {invoice.buyer.name},",
         "",
-        f"please find attached the credit note {note.number} of {note.issued_on}, which takes back"
-        f" the invoice {invoice.number}: {note.reason}",
+        f"please find attached the credit note {note.number} of {note.issued_on},",
+        f"which takes back the invoice {invoice.number}: {note.reason}",
         "",
         f"Total: {note.total:,} {note.currency}.",
     ]

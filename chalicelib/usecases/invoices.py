@@ -1,8 +1,9 @@
 """Issuing invoices, by hand and on each client's day; payments; credit notes."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import date, datetime
-from decimal import Decimal
+from typing import Protocol
 
 from chalicelib.domain.calendar import ONE_DAY, local_day, start_of_day
 from chalicelib.domain.clients import schedule
@@ -15,17 +16,47 @@ from chalicelib.domain.invoices import (
     InvoiceFilter,
     InvoiceLine,
     OpenWork,
-    Payment,
+    PaymentDetails,
     credit,
     draw_up,
+    new_payment,
     record_payment,
     settle_through,
 )
 from chalicelib.domain.paging import Page, PageRequest
 from chalicelib.domain.reports import DueOutcome, InvoiceDue, Outcome
 from chalicelib.domain.users import Caller
-from chalicelib.ports import Accounts, Clock, Documents, Ids, Invoices, Ledger, Printer, Work
+from chalicelib.ports import (
+    Accounts,
+    Clock,
+    Documents,
+    DueClients,
+    Ids,
+    Invoices,
+    InvoicingQueue,
+    Ledger,
+    Printer,
+    Reports,
+    Work,
+)
 from chalicelib.usecases.contention import ATTEMPTS, until_uncontended
+
+
+class Books(Protocol):
+    """What keeping invoices needs at hand."""
+
+    @property
+    def invoices(self) -> Invoices: ...
+    @property
+    def ledger(self) -> Ledger: ...
+    @property
+    def work(self) -> Work: ...
+    @property
+    def accounts(self) -> Accounts: ...
+    @property
+    def ids(self) -> Ids: ...
+    @property
+    def clock(self) -> Clock: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +95,32 @@ def issue_invoice(caller: Caller, client_id: str, through: date, *, ledger: Ledg
         return FullInvoice(invoice=issue.invoice, lines=issue.lines, today=today)
 
     return until_uncontended(attempt)
+
+
+def ask_for_due_invoices(as_of: datetime, *, due_clients: DueClients, reports: Reports, queue: InvoicingQueue) -> int:
+    """Asks for the invoice of every client that is due as of that instant, missed nights included; returns how many.
+
+    Run twice it asks twice; issuing happens once.
+    """
+
+    def noted() -> Iterator[InvoiceDue]:
+        for client in due_clients.due(as_of):
+            reports.note_due(
+                DueOutcome(
+                    account_id=client.account_id,
+                    run_on=as_of.date(),
+                    client_id=client.client_id,
+                    due_on=client.next_invoice_on,
+                )
+            )
+            yield InvoiceDue(
+                account_id=client.account_id,
+                client_id=client.client_id,
+                due_on=client.next_invoice_on,
+                as_of=as_of,
+            )
+
+    return queue.ask_for(noted())
 
 
 def issue_due(due: InvoiceDue, *, ledger: Ledger, clock: Clock) -> None:
@@ -118,24 +175,14 @@ def _settle(work: OpenWork, day: date, due: InvoiceDue, *, issued_at: datetime, 
     ledger.issue(replace(issue, next_client=next_client, outcome=issued))
 
 
-def get_invoice(caller: Caller, invoice_id: str, *, invoices: Invoices, accounts: Accounts, clock: Clock) -> FullInvoice:
+def get_invoice(caller: Caller, invoice_id: str, *, books: Books) -> FullInvoice:
     """Raises: NotFound."""
-    invoice = invoices.get(caller.account_id, invoice_id)
-    lines = invoices.lines(caller.account_id, invoice_id)
-    return FullInvoice(invoice=invoice, lines=lines, today=_today(caller, accounts, clock))
+    return _full(books.invoices.get(caller.account_id, invoice_id), books)
 
 
-def list_invoices(
-    caller: Caller,
-    wanted: InvoiceFilter,
-    request: PageRequest,
-    *,
-    invoices: Invoices,
-    accounts: Accounts,
-    clock: Clock,
-) -> Page[InvoiceAsOf]:
-    page = invoices.page(caller.account_id, wanted, request)
-    today = _today(caller, accounts, clock)
+def list_invoices(caller: Caller, wanted: InvoiceFilter, request: PageRequest, *, books: Books) -> Page[InvoiceAsOf]:
+    page = books.invoices.page(caller.account_id, wanted, request)
+    today = _today(caller.account_id, books)
     return Page(items=tuple(InvoiceAsOf(invoice=invoice, today=today) for invoice in page.items), next=page.next)
 
 
@@ -160,62 +207,43 @@ def file_stem(number: str) -> str:
     return number.replace("/", "-")
 
 
-def add_payment(
-    caller: Caller,
-    invoice_id: str,
-    *,
-    amount: Decimal,
-    paid_on: date,
-    reference: str,
-    invoices: Invoices,
-    accounts: Accounts,
-    ids: Ids,
-    clock: Clock,
-) -> FullInvoice:
+def add_payment(caller: Caller, invoice_id: str, details: PaymentDetails, *, books: Books) -> FullInvoice:
     """Raises: NotFound, Invalid, InvoicePaid, InvoiceCredited."""
-    now = clock.now()
-    payment = Payment(id=ids.new("pay", now), amount=amount, paid_on=paid_on, reference=reference, recorded_at=now)
+    now = books.clock.now()
+    payment = new_payment(details, payment_id=books.ids.new("pay", now), now=now)
 
     def attempt() -> Invoice:
-        invoice = invoices.get(caller.account_id, invoice_id)
+        invoice = books.invoices.get(caller.account_id, invoice_id)
         if any(recorded.id == payment.id for recorded in invoice.payments):
             return invoice  # written by an attempt whose answer was lost
         paid = record_payment(invoice, payment)
-        invoices.save(paid)
+        books.invoices.save(paid)
         return paid
 
-    invoice = until_uncontended(attempt)
-    lines = invoices.lines(caller.account_id, invoice_id)
-    return FullInvoice(invoice=invoice, lines=lines, today=_today(caller, accounts, clock))
+    return _full(until_uncontended(attempt), books)
 
 
-def credit_invoice(
-    caller: Caller,
-    invoice_id: str,
-    reason: str,
-    *,
-    invoices: Invoices,
-    work: Work,
-    ledger: Ledger,
-    accounts: Accounts,
-    ids: Ids,
-    clock: Clock,
-) -> CreditNote:
+def credit_invoice(caller: Caller, invoice_id: str, reason: str, *, books: Books) -> CreditNote:
     """Takes the whole invoice back and releases its hours. Raises: NotFound, InvoiceCredited."""
-    now = clock.now()
-    note_id = ids.new("crn", now)
-    time_zone = accounts.get(caller.account_id).profile.time_zone
+    now = books.clock.now()
+    note_id = books.ids.new("crn", now)
+    time_zone = books.accounts.get(caller.account_id).profile.time_zone
 
     def attempt() -> CreditNote:
-        invoice = invoices.get(caller.account_id, invoice_id)
-        sheets = work.sheets(caller.account_id, invoice.client_id, invoice.months)
-        series = ledger.series(caller.account_id, DocumentKind.CREDIT_NOTE, local_day(now, time_zone).year)
+        invoice = books.invoices.get(caller.account_id, invoice_id)
+        sheets = books.work.sheets(caller.account_id, invoice.client_id, invoice.months)
+        series = books.ledger.series(caller.account_id, DocumentKind.CREDIT_NOTE, local_day(now, time_zone).year)
         made = credit(invoice, sheets, series, note_id=note_id, reason=reason, time_zone=time_zone, issued_at=now)
-        ledger.credit(made)
+        books.ledger.credit(made)
         return made.note
 
     return until_uncontended(attempt)
 
 
-def _today(caller: Caller, accounts: Accounts, clock: Clock) -> date:
-    return local_day(clock.now(), accounts.get(caller.account_id).profile.time_zone)
+def _full(invoice: Invoice, books: Books) -> FullInvoice:
+    lines = books.invoices.lines(invoice.account_id, invoice.id)
+    return FullInvoice(invoice=invoice, lines=lines, today=_today(invoice.account_id, books))
+
+
+def _today(account_id: str, books: Books) -> date:
+    return local_day(books.clock.now(), books.accounts.get(account_id).profile.time_zone)

@@ -1,5 +1,7 @@
 """Logging, correcting and removing work, and the running timer."""
 
+from typing import Protocol
+
 from chalicelib.domain.clients import Client
 from chalicelib.domain.errors import ClientArchived
 from chalicelib.domain.paging import Page, PageRequest
@@ -21,30 +23,30 @@ from chalicelib.ports import Accounts, Clients, Clock, Ids, Timers, Work
 from chalicelib.usecases.contention import until_uncontended
 
 
-def log_work(
-    caller: Caller,
-    details: WorkDetails,
-    *,
-    allow_overlap: bool,
-    work: Work,
-    clients: Clients,
-    accounts: Accounts,
-    ids: Ids,
-    clock: Clock,
-) -> LoggedWork:
+class Desk(Protocol):
+    """What logging work needs at hand."""
+
+    @property
+    def work(self) -> Work: ...
+    @property
+    def timers(self) -> Timers: ...
+    @property
+    def clients(self) -> Clients: ...
+    @property
+    def accounts(self) -> Accounts: ...
+    @property
+    def ids(self) -> Ids: ...
+    @property
+    def clock(self) -> Clock: ...
+
+
+def log_work(caller: Caller, details: WorkDetails, *, allow_overlap: bool, desk: Desk) -> LoggedWork:
     """Raises: Invalid, NotFound, ClientArchived, WorkOverlaps, WorkSheetFull."""
-    now = clock.now()
-    account = accounts.get(caller.account_id)
-    entry_id = ids.new("wrk", now)
+    now = desk.clock.now()
+    account = desk.accounts.get(caller.account_id)
+    entry_id = desk.ids.new("wrk", now)
     entry = new_entry(details, account, user_id=caller.user_id, entry_id=entry_id, now=now)
-
-    def attempt() -> LoggedWork:
-        client = _active_client(caller, details.client_id, clients)
-        version = None if allow_overlap else _free_calendar(entry, work)
-        work.commit(WorkChange(new=entry, calendar_version=version))
-        return LoggedWork(entry=entry, rate=client.rate_on(entry.day), currency=client.currency, invoice_id=None)
-
-    return until_uncontended(attempt)
+    return until_uncontended(lambda: _commit(caller, entry, allow_overlap=allow_overlap, desk=desk))
 
 
 def get_work(caller: Caller, entry_id: str, *, work: Work) -> LoggedWork:
@@ -56,28 +58,15 @@ def list_work(caller: Caller, wanted: WorkFilter, request: PageRequest, *, work:
     return work.page(caller.account_id, wanted, request)
 
 
-def change_work(
-    caller: Caller,
-    entry_id: str,
-    details: WorkDetails,
-    *,
-    allow_overlap: bool,
-    work: Work,
-    clients: Clients,
-    accounts: Accounts,
-    clock: Clock,
-) -> LoggedWork:
+def change_work(caller: Caller, entry_id: str, details: WorkDetails, *, allow_overlap: bool, desk: Desk) -> LoggedWork:
     """Raises: NotFound, Invalid, WorkEntryBilled, ClientArchived, WorkOverlaps, WorkSheetFull."""
-    account = accounts.get(caller.account_id)
+    account = desk.accounts.get(caller.account_id)
 
     def attempt() -> LoggedWork:
-        before = work.get(caller.account_id, entry_id)
+        before = desk.work.get(caller.account_id, entry_id)
         check_unbilled(before)
-        client = _active_client(caller, details.client_id, clients)
-        entry = edit_entry(before.entry, details, account, now=clock.now())
-        version = None if allow_overlap else _free_calendar(entry, work)
-        work.commit(WorkChange(old=before.entry, new=entry, calendar_version=version))
-        return LoggedWork(entry=entry, rate=client.rate_on(entry.day), currency=client.currency, invoice_id=None)
+        entry = edit_entry(before.entry, details, account, now=desk.clock.now())
+        return _commit(caller, entry, old=before.entry, allow_overlap=allow_overlap, desk=desk)
 
     return until_uncontended(attempt)
 
@@ -94,20 +83,18 @@ def remove_work(caller: Caller, entry_id: str, *, work: Work) -> LoggedWork:
     return until_uncontended(attempt)
 
 
-def start_timer(
-    caller: Caller, client_id: str, description: str, billable: bool, *, timers: Timers, clients: Clients, clock: Clock
-) -> Timer:
+def start_timer(caller: Caller, client_id: str, description: str, billable: bool, *, desk: Desk) -> Timer:
     """Raises: NotFound, ClientArchived, TimerRunning."""
-    _active_client(caller, client_id, clients)
+    _active_client(caller, client_id, desk.clients)
     timer = Timer(
         account_id=caller.account_id,
         user_id=caller.user_id,
         client_id=client_id,
         description=description,
         billable=billable,
-        started_at=clock.now(),
+        started_at=desk.clock.now(),
     )
-    timers.start(timer)
+    desk.timers.start(timer)
     return timer
 
 
@@ -116,34 +103,38 @@ def get_timer(caller: Caller, *, timers: Timers) -> Timer:
     return timers.get(caller.account_id, caller.user_id)
 
 
-def finish_timer(
-    caller: Caller,
-    *,
-    allow_overlap: bool,
-    timers: Timers,
-    work: Work,
-    clients: Clients,
-    accounts: Accounts,
-    ids: Ids,
-    clock: Clock,
-) -> LoggedWork:
+def finish_timer(caller: Caller, *, allow_overlap: bool, desk: Desk) -> LoggedWork:
     """Stops the timer and logs what it measured; refused, it goes on running.
 
     Raises: NotFound, ClientArchived, WorkOverlaps, WorkSheetFull.
     """
-    now = clock.now()
-    account = accounts.get(caller.account_id)
-    entry_id = ids.new("wrk", now)
+    now = desk.clock.now()
+    account = desk.accounts.get(caller.account_id)
+    entry_id = desk.ids.new("wrk", now)
 
     def attempt() -> LoggedWork:
-        timer = timers.get(caller.account_id, caller.user_id)
-        client = _active_client(caller, timer.client_id, clients)
-        entry = new_entry(stop_timer(timer, now=now), account, user_id=caller.user_id, entry_id=entry_id, now=now)
-        version = None if allow_overlap else _free_calendar(entry, work)
-        work.commit(WorkChange(new=entry, calendar_version=version, stopped=timer))
-        return LoggedWork(entry=entry, rate=client.rate_on(entry.day), currency=client.currency, invoice_id=None)
+        timer = desk.timers.get(caller.account_id, caller.user_id)
+        details = stop_timer(timer, now=now)
+        entry = new_entry(details, account, user_id=caller.user_id, entry_id=entry_id, now=now)
+        return _commit(caller, entry, stopped=timer, allow_overlap=allow_overlap, desk=desk)
 
     return until_uncontended(attempt)
+
+
+def _commit(
+    caller: Caller,
+    entry: WorkEntry,
+    *,
+    old: WorkEntry | None = None,
+    stopped: Timer | None = None,
+    allow_overlap: bool,
+    desk: Desk,
+) -> LoggedWork:
+    """Writes the entry for a client that is active, into a calendar in which it overlaps with nothing."""
+    client = _active_client(caller, entry.client_id, desk.clients)
+    version = None if allow_overlap else _free_calendar(entry, desk.work)
+    desk.work.commit(WorkChange(old=old, new=entry, calendar_version=version, stopped=stopped))
+    return LoggedWork(entry=entry, rate=client.rate_on(entry.day), currency=client.currency, invoice_id=None)
 
 
 def _active_client(caller: Caller, client_id: str, clients: Clients) -> Client:

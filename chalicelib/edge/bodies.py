@@ -1,0 +1,220 @@
+"""What comes in: bodies and query strings, with every bound that a schema can state; the rest is the domain's to check."""
+
+from dataclasses import replace
+from datetime import date as Day
+from datetime import datetime
+from decimal import Decimal
+from typing import Annotated, Any, ClassVar, TypeVar
+
+import msgspec
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from chalicelib.domain.accounts import Profile, SignUp
+from chalicelib.domain.clients import ClientDetails
+from chalicelib.domain.errors import FieldError, Invalid
+from chalicelib.domain.invoices import InvoiceFilter, InvoiceStatus, PaymentDetails
+from chalicelib.domain.paging import DEFAULT_LIMIT, MAX_LIMIT, PageRequest
+from chalicelib.domain.work import DatedWork, TimedWork, WorkDetails, WorkFilter
+from chalicelib.edge.cursors import unseal
+
+T = TypeVar("T")
+
+# The patterns mean the same in Python and in JSON Schema's ECMAScript.
+Line = Annotated[str, Meta(max_length=200, pattern=r"^(?![\s\S]*[\x00-\x1f\x7f])")]
+Name = Annotated[str, Meta(min_length=1, max_length=200, pattern=r"^(?![\s\S]*[\x00-\x1f\x7f])\s*\S")]
+Text = Annotated[str, Meta(max_length=500, pattern=r"^(?![\s\S]*[\x00-\x08\x0b\x0c\x0e-\x1f\x7f])")]
+Code = Annotated[str, Meta(max_length=34, pattern=r"^[A-Za-z0-9 .-]*$")]
+TaxNumber = Annotated[str, Meta(min_length=1, max_length=40, pattern=r"^[A-Za-z0-9 ./-]+$")]
+Password = Annotated[str, Meta(max_length=1024)]
+Address = Annotated[str, Meta(max_length=254)]
+Instant = Annotated[datetime, Meta(tz=True)]
+TermsDays = Annotated[int, Meta(ge=0, le=365)]
+Minutes = Annotated[int, Meta(ge=1, le=1500)]
+InvoiceDay = Annotated[int, Meta(ge=1, le=31)]
+Id = Annotated[str, Meta(max_length=64)]
+
+
+class Body(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A JSON object with these members and no others."""
+
+    def into(self, domain_type: type[T]) -> T:
+        """The domain type whose fields are called the same."""
+        return msgspec.convert(self, type=domain_type, from_attributes=True)
+
+
+class NewAccount(Body, frozen=True, kw_only=True):
+    name: Name
+    email: Address
+    password: Password
+    currency: Code
+    time_zone: Line
+    country: Code
+
+    def details(self) -> SignUp:
+        return self.into(SignUp)
+
+
+class Credentials(Body, frozen=True, kw_only=True):
+    email: Address
+    password: Password
+
+
+class NewProfile(Body, frozen=True, kw_only=True):
+    legal_name: Name
+    address: Text = ""
+    country: Code
+    tax_id: TaxNumber | None = None
+    vat_id: TaxNumber | None = None
+    iban: Code | None = None
+    bic: Code | None = None
+    email: Address
+    currency: Code
+    time_zone: Line
+    default_tax_rate: Decimal = Decimal(0)
+    payment_terms_days: TermsDays = 14
+    invoice_prefix: Code = ""
+
+    def details(self) -> Profile:
+        profile = self.into(Profile)
+        return replace(profile, iban=_without_spaces(self.iban), bic=_without_spaces(self.bic))
+
+
+def _without_spaces(code: str | None) -> str | None:
+    """IBAN and BIC as banks exchange them; people write them in groups."""
+    return code if code is None else code.replace(" ", "").upper() or None
+
+
+class NewClient(Body, frozen=True, kw_only=True):
+    """`rate` is per hour; `tax_rate` in per cent."""
+
+    name: Name
+    description: Text = ""
+    email: Address | None = None
+    address: Text = ""
+    country: Code | None = None
+    vat_id: TaxNumber | None = None
+    rate: Decimal
+    rate_valid_from: Day | None = None
+    currency: Code
+    tax_rate: Decimal | None = None
+    reverse_charge: bool = False
+    invoice_day: InvoiceDay | None = None
+    payment_terms_days: TermsDays | None = None
+
+    def details(self) -> ClientDetails:
+        return self.into(ClientDetails)
+
+
+class ClientPatch(Body, frozen=True, kw_only=True):
+    """A JSON merge patch (RFC 7396): what is left out stays, null empties."""
+
+    name: Name | UnsetType = UNSET
+    description: Text | UnsetType = UNSET
+    email: Address | None | UnsetType = UNSET
+    address: Text | UnsetType = UNSET
+    country: Code | None | UnsetType = UNSET
+    vat_id: TaxNumber | None | UnsetType = UNSET
+    rate: Decimal | UnsetType = UNSET
+    rate_valid_from: Day | None | UnsetType = UNSET
+    currency: Code | UnsetType = UNSET
+    tax_rate: Decimal | None | UnsetType = UNSET
+    reverse_charge: bool | UnsetType = UNSET
+    invoice_day: InvoiceDay | None | UnsetType = UNSET
+    payment_terms_days: TermsDays | None | UnsetType = UNSET
+
+    def apply(self, details: ClientDetails) -> ClientDetails:
+        changes: dict[str, Any] = {
+            name: value for name in self.__struct_fields__ if (value := getattr(self, name)) is not UNSET
+        }
+        return replace(details, **changes)
+
+
+class NewWork(Body, frozen=True, kw_only=True):
+    """Either `started_at` and `ended_at`, or `date` and `minutes`."""
+
+    client_id: Id
+    description: Text = ""
+    billable: bool = True
+    started_at: Instant | None = None
+    ended_at: Instant | None = None
+    date: Day | None = None
+    minutes: Minutes | None = None
+
+    def details(self) -> WorkDetails:
+        """Raises: Invalid unless it is one form and not the other."""
+        timed, dated = (self.started_at, self.ended_at), (self.date, self.minutes)
+        if None not in timed and dated == (None, None):
+            return self.into(TimedWork)
+        if None not in dated and timed == (None, None):
+            return self.into(DatedWork)
+        raise Invalid(FieldError("", "must have either started_at and ended_at, or date and minutes"))
+
+
+class NewTimer(Body, frozen=True, kw_only=True):
+    client_id: Id
+    description: Text = ""
+    billable: bool = True
+
+
+class NewInvoice(Body, frozen=True, kw_only=True):
+    client_id: Id
+    through: Day
+
+
+class NewPayment(Body, frozen=True, kw_only=True):
+    amount: Decimal
+    paid_on: Day
+    reference: Line = ""
+
+    def details(self) -> PaymentDetails:
+        return self.into(PaymentDetails)
+
+
+class NewCreditNote(Body, frozen=True, kw_only=True):
+    reason: Annotated[str, Meta(min_length=1, max_length=500, pattern=r"^(?![\s\S]*[\x00-\x08\x0b\x0c\x0e-\x1f\x7f])\s*\S")]
+
+
+class Query(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A query string with these parameters and no others."""
+
+
+class ListQuery(Query, frozen=True, kw_only=True):
+    list_name: ClassVar[str]
+
+    limit: Annotated[int, Meta(ge=1, le=MAX_LIMIT)] = DEFAULT_LIMIT
+    next: Annotated[str, Meta(max_length=1024)] | None = None
+
+    def page(self, account_id: str) -> PageRequest:
+        """Raises: BadCursor."""
+        after = None if self.next is None else unseal(self.next, account_id, self.list_name)
+        return PageRequest(limit=self.limit, after=after)
+
+
+class ClientQuery(ListQuery, frozen=True, kw_only=True):
+    list_name = "clients"
+
+
+class WorkQuery(ListQuery, frozen=True, kw_only=True, rename={"first_day": "from", "last_day": "to"}):
+    list_name = "work"
+
+    client_id: Id | None = None
+    first_day: Day | None = None
+    last_day: Day | None = None
+    billed: bool | None = None
+
+    def wanted(self) -> WorkFilter:
+        return msgspec.convert(self, type=WorkFilter, from_attributes=True)
+
+
+class InvoiceQuery(ListQuery, frozen=True, kw_only=True):
+    list_name = "invoices"
+
+    client_id: Id | None = None
+    status: InvoiceStatus | None = None
+
+    def wanted(self) -> InvoiceFilter:
+        return msgspec.convert(self, type=InvoiceFilter, from_attributes=True)
+
+
+class OverlapQuery(Query, frozen=True, kw_only=True):
+    allow_overlap: bool = False

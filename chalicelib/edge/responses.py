@@ -1,0 +1,36 @@
+"""Writing answers: views into JSON with exact numbers, pages with a link to the next."""
+
+from typing import Any
+from urllib.parse import urlencode
+
+import msgspec
+from chalice.app import Request, Response
+
+from chalicelib.domain.paging import Page
+from chalicelib.edge.cursors import seal
+from chalicelib.edge.views import ListView, View
+
+_JSON = msgspec.json.Encoder(decimal_format="number")
+
+
+def answer(result: View | ListView, status: int, headers: dict[str, str]) -> Response:
+    """JSON with Decimals as numbers that have exactly their digits."""
+    body = _JSON.encode(result).decode()
+    return Response(body=body, status_code=status, headers={"Content-Type": "application/json", **headers})
+
+
+def answer_page(
+    page: Page[Any], list_type: type[ListView], account_id: str, request: Request, headers: dict[str, str]
+) -> Response:
+    """`{"<plural>": [...], "next": "<cursor>"}`, with a Link header where there is a next page (RFC 8288)."""
+    members: dict[str, Any] = {list_type.list_name: tuple(list_type.item.of(thing) for thing in page.items)}
+    if page.next is None:
+        return answer(list_type(**members), 200, headers)
+    cursor = seal(page.next, account_id, list_type.list_name)
+    query = urlencode({**{name: (request.query_params or {})[name] for name in request.query_params or {}}, "next": cursor})
+    link = {"Link": f'<{request.path}?{query}>; rel="next"'}
+    return answer(list_type(**members, next=cursor), 200, {**headers, **link})
+
+
+def redirect(location: str, headers: dict[str, str]) -> Response:
+    return Response(body="", status_code=302, headers={"Location": location, "Cache-Control": "no-store", **headers})

@@ -1,0 +1,81 @@
+"""Access tokens: JWT, HS256, signed with the newest key and accepted under the two that are alive (RFC 7519, RFC 8725).
+
+Token times are the system's own: a token is about now, whatever day the books are on.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from chalicelib.domain.accounts import Account
+from chalicelib.domain.errors import Unauthenticated
+from chalicelib.domain.users import Caller, Role, User
+from chalicelib.edge.views import AccountView, OpenedAccount, TokenView, UserView
+from chalicelib.ports import TokenKeys
+
+AUDIENCE = "daybook"
+_ALGORITHM = "HS256"
+_REQUIRED = ["exp", "iat", "sub", "aud", "iss"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tokens:
+    """Issues and reads the tokens of one stage; `keys` is asked for when they are needed, not before."""
+
+    keys: Callable[[], TokenKeys]
+    issuer: str
+    lifetime_seconds: int
+
+    def issue(self, user: User) -> TokenView:
+        import jwt
+
+        now = datetime.now(UTC)
+        key = self.keys().signing()
+        claims = {
+            "sub": user.id,
+            "account_id": user.account_id,
+            "email": user.email,
+            "roles": [user.role.value],
+            "iss": self.issuer,
+            "aud": AUDIENCE,
+            "iat": now,
+            "exp": now + timedelta(seconds=self.lifetime_seconds),
+        }
+        token = jwt.encode(claims, key.secret, algorithm=_ALGORITHM, headers={"kid": key.kid})
+        return TokenView(access_token=token, expires_in=self.lifetime_seconds)
+
+    def read(self, token: str) -> Caller:
+        """Whom the token speaks for. Raises: Unauthenticated for every fault alike."""
+        import jwt
+
+        try:
+            kid = jwt.get_unverified_header(token).get("kid")
+            key = self.keys().verifying(kid) if isinstance(kid, str) else None
+            if key is None:
+                raise Unauthenticated
+            claims = jwt.decode(
+                token,
+                key.secret,
+                algorithms=[_ALGORITHM],
+                audience=AUDIENCE,
+                issuer=self.issuer,
+                options={"require": _REQUIRED},
+            )
+            return Caller(
+                account_id=claims["account_id"],
+                user_id=claims["sub"],
+                email=claims["email"],
+                roles=tuple(Role(role) for role in claims["roles"]),
+            )
+        except (jwt.InvalidTokenError, KeyError, TypeError, ValueError):
+            raise Unauthenticated from None
+
+
+def opened(account: Account, user: User, token: TokenView) -> OpenedAccount:
+    """What a new account's owner gets to see."""
+    return OpenedAccount(
+        account=AccountView.of(account),
+        user=UserView.of(user),
+        access_token=token.access_token,
+        expires_in=token.expires_in,
+    )

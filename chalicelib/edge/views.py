@@ -1,0 +1,299 @@
+"""What goes out: one view for each kind of answer, made from the domain's fields and properties of the same names."""
+
+from datetime import date as Day
+from datetime import datetime
+from decimal import Decimal
+from typing import ClassVar, Literal, Self
+
+import msgspec
+from msgspec import UNSET, Struct, UnsetType
+
+from chalicelib.domain.invoices import DeliveryStatus, InvoiceStatus
+from chalicelib.domain.users import Role
+
+
+class View(Struct, frozen=True, kw_only=True):
+    """A JSON object with all of these members.
+
+    `parts` names the members of the domain object whose fields stand beside its own.
+    """
+
+    parts: ClassVar[tuple[str, ...]] = ()
+
+    @classmethod
+    def of(cls, thing: object) -> Self:
+        """The view of a domain object: its fields and properties of the same names."""
+        return msgspec.convert(_Merged(thing, cls.parts), type=cls, from_attributes=True)
+
+
+class _Merged:
+    """A thing and some of its parts as one bag of attributes; the thing's own come first."""
+
+    def __init__(self, thing: object, parts: tuple[str, ...]) -> None:
+        self._bags = (thing, *(getattr(thing, part) for part in parts))
+
+    def __getattr__(self, name: str) -> object:
+        for bag in self._bags:
+            if hasattr(bag, name):
+                return getattr(bag, name)
+        raise AttributeError(name)
+
+
+class Welcome(View, frozen=True, kw_only=True):
+    name: str = "daybook"
+    documentation: str = "/docs"
+
+
+class Health(View, frozen=True, kw_only=True):
+    status: Literal["ok"] = "ok"
+
+
+class AccountView(View, frozen=True, kw_only=True):
+    parts = ("profile",)
+
+    id: str
+    name: str
+    legal_name: str
+    address: str
+    country: str
+    tax_id: str | None
+    vat_id: str | None
+    iban: str | None
+    bic: str | None
+    email: str
+    currency: str
+    time_zone: str
+    default_tax_rate: Decimal
+    payment_terms_days: int
+    invoice_prefix: str
+    created_at: datetime
+    updated_at: datetime
+
+
+class UserView(View, frozen=True, kw_only=True):
+    id: str
+    name: str
+    email: str
+    role: Role
+    created_at: datetime
+    updated_at: datetime
+
+
+class TokenView(View, frozen=True, kw_only=True):
+    access_token: str
+    token_type: Literal["Bearer"] = "Bearer"  # noqa: S105  the scheme, not a secret
+    expires_in: int
+
+
+class OpenedAccount(TokenView, frozen=True, kw_only=True):
+    account: AccountView
+    user: UserView
+
+
+class RateView(View, frozen=True, kw_only=True):
+    rate: Decimal
+    valid_from: Day | None
+
+
+class ClientView(View, frozen=True, kw_only=True):
+    """`rate` is the newest, `rates` all of them by first day; `next_invoice_on` the day of the next automatic invoice."""
+
+    id: str
+    name: str
+    description: str
+    email: str | None
+    address: str
+    country: str | None
+    vat_id: str | None
+    rate: Decimal
+    rate_valid_from: Day | None
+    rates: tuple[RateView, ...]
+    currency: str
+    tax_rate: Decimal | None
+    reverse_charge: bool
+    invoice_day: int | None
+    payment_terms_days: int | None
+    next_invoice_on: Day | None
+    invoiced_through: Day | None
+    archived: bool
+    created_at: datetime
+    updated_at: datetime
+
+
+class WorkView(View, frozen=True, kw_only=True, rename={"day": "date"}):
+    """`date` is the local day on which the work began; `rate` the one that holds on that day."""
+
+    parts = ("entry",)
+
+    id: str
+    client_id: str
+    user_id: str
+    description: str
+    day: Day
+    started_at: datetime | None
+    ended_at: datetime | None
+    duration_seconds: int
+    billable: bool
+    rate: Decimal
+    currency: str
+    billed: bool
+    invoice_id: str | None
+    created_at: datetime
+    updated_at: datetime
+
+
+class TimerView(View, frozen=True, kw_only=True):
+    client_id: str
+    description: str
+    billable: bool
+    started_at: datetime
+
+
+class PartyView(View, frozen=True, kw_only=True):
+    name: str
+    address: str
+    country: str | None
+    email: str | None
+    vat_id: str | None
+    tax_id: str | None | UnsetType = UNSET
+    iban: str | None | UnsetType = UNSET
+    bic: str | None | UnsetType = UNSET
+
+
+class VatGroupView(View, frozen=True, kw_only=True):
+    rate: Decimal
+    net: Decimal
+    vat: Decimal
+
+
+class PaymentView(View, frozen=True, kw_only=True):
+    id: str
+    amount: Decimal
+    paid_on: Day
+    reference: str
+    recorded_at: datetime
+
+
+class DeliveryView(View, frozen=True, kw_only=True):
+    status: DeliveryStatus
+    reason: str | None
+    recipient: str | None
+    sent_at: datetime | None
+
+
+class LineView(View, frozen=True, kw_only=True, rename={"day": "date"}):
+    entry_id: str
+    day: Day
+    description: str
+    duration_seconds: int
+    rate: Decimal
+    amount: Decimal
+    tax_rate: Decimal
+
+
+class InvoiceSummary(View, frozen=True, kw_only=True):
+    """An invoice without its lines; `duration_seconds` is the sum of all of them."""
+
+    parts = ("invoice",)
+
+    id: str
+    number: str
+    client_id: str
+    status: InvoiceStatus
+    overdue: bool
+    currency: str
+    reverse_charge: bool
+    issued_at: datetime
+    issued_on: Day
+    due_on: Day
+    period_from: Day
+    period_through: Day
+    duration_seconds: int
+    net: Decimal
+    vat: Decimal
+    total: Decimal
+    paid_amount: Decimal
+    open_amount: Decimal
+    vat_groups: tuple[VatGroupView, ...]
+    seller: PartyView
+    buyer: PartyView
+    payments: tuple[PaymentView, ...]
+    credit_note_id: str | None
+    credit_note_number: str | None
+    delivery: DeliveryView
+
+
+class InvoiceView(InvoiceSummary, frozen=True, kw_only=True):
+    lines: tuple[LineView, ...]
+
+
+class CreditNoteView(View, frozen=True, kw_only=True):
+    id: str
+    number: str
+    invoice_id: str
+    invoice_number: str
+    client_id: str
+    reason: str
+    issued_at: datetime
+    issued_on: Day
+    currency: str
+    net: Decimal
+    vat: Decimal
+    total: Decimal
+    vat_groups: tuple[VatGroupView, ...]
+    delivery: DeliveryView
+
+
+class AmountView(View, frozen=True, kw_only=True):
+    currency: str
+    total: Decimal
+
+
+class OutcomeView(View, frozen=True, kw_only=True):
+    client_id: str
+    due_on: Day
+    outcome: str
+    invoice_id: str | None
+    number: str | None
+    currency: str | None
+    total: Decimal | None
+
+
+class ReportView(View, frozen=True, kw_only=True):
+    date: Day
+    invoices_due: int
+    invoices_issued: int
+    nothing_to_invoice: int
+    invoices_missed: int
+    amounts: tuple[AmountView, ...]
+    outcomes: tuple[OutcomeView, ...]
+
+
+class ListView(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One page of `list_name`; `next` is left out on the last."""
+
+    list_name: ClassVar[str]
+    item: ClassVar[type[View]]
+
+    next: str | UnsetType = UNSET
+
+
+class ClientList(ListView, frozen=True, kw_only=True):
+    list_name = "clients"
+    item = ClientView
+
+    clients: tuple[ClientView, ...]
+
+
+class WorkList(ListView, frozen=True, kw_only=True):
+    list_name = "work"
+    item = WorkView
+
+    work: tuple[WorkView, ...]
+
+
+class InvoiceList(ListView, frozen=True, kw_only=True):
+    list_name = "invoices"
+    item = InvoiceSummary
+
+    invoices: tuple[InvoiceSummary, ...]

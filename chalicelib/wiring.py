@@ -1,0 +1,198 @@
+"""Settings -> repositories and gateways, each made when first used and kept for the next invocation.
+
+What talks to AWS is imported here, in the property that needs it: a request for a client loads DynamoDB's model and nothing of
+S3, SES or the PDF writer. All clients share one botocore session.
+"""
+
+from collections.abc import Mapping
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from chalicelib.domain.events import Plain
+from chalicelib.ports import (
+    Accounts,
+    Clients,
+    Clock,
+    CreditNotes,
+    Documents,
+    DueClients,
+    EventBus,
+    Ids,
+    Invoices,
+    InvoicingQueue,
+    Ledger,
+    Mailer,
+    Passwords,
+    Printer,
+    Reports,
+    Timers,
+    TokenKeys,
+    Users,
+    Work,
+)
+from chalicelib.settings import Settings
+
+if TYPE_CHECKING:
+    from botocore.session import Session
+
+    from chalicelib.repositories.table import Table
+
+# Lambda's own time limits are far below botocore's defaults of 60 s for connecting and 60 s for each answer.
+_CONNECT_TIMEOUT_SECONDS = 1
+_READ_TIMEOUT_SECONDS = 3
+_ATTEMPTS = 3
+
+
+class Wired:
+    """Everything that leaves the process, for one stage."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+
+    def _client(self, service: str, *, attempts: int = _ATTEMPTS, **config: Any) -> Any:
+        from botocore.config import Config
+
+        return self._session.create_client(
+            service,
+            config=Config(
+                connect_timeout=_CONNECT_TIMEOUT_SECONDS,
+                read_timeout=_READ_TIMEOUT_SECONDS,
+                retries={"mode": "standard", "total_max_attempts": attempts},
+                **config,
+            ),
+        )
+
+    @cached_property
+    def _session(self) -> "Session":
+        from botocore.session import get_session
+
+        return get_session()
+
+    @cached_property
+    def _table(self) -> "Table":
+        from chalicelib.repositories.table import Table
+
+        return Table(self._client("dynamodb"), self._settings.table)
+
+    @cached_property
+    def clock(self) -> Clock:
+        from chalicelib.gateways.clock import SystemClock
+
+        return SystemClock()
+
+    @cached_property
+    def ids(self) -> Ids:
+        from chalicelib.gateways.clock import RandomIds
+
+        return RandomIds()
+
+    @cached_property
+    def passwords(self) -> Passwords:
+        from chalicelib.gateways.passwords import Argon2Passwords
+
+        return Argon2Passwords()
+
+    @cached_property
+    def token_keys(self) -> TokenKeys:
+        from chalicelib.gateways.token_keys import SecretTokenKeys
+
+        return SecretTokenKeys(self._client("secretsmanager"), self._settings.token_key_secret, self.clock)
+
+    @cached_property
+    def accounts(self) -> Accounts:
+        from chalicelib.repositories.accounts import DynamoAccounts
+
+        return DynamoAccounts(self._table)
+
+    @cached_property
+    def users(self) -> Users:
+        from chalicelib.repositories.accounts import DynamoUsers
+
+        return DynamoUsers(self._table)
+
+    @cached_property
+    def clients(self) -> Clients:
+        from chalicelib.repositories.clients import DynamoClients
+
+        return DynamoClients(self._table)
+
+    @cached_property
+    def due_clients(self) -> DueClients:
+        from chalicelib.repositories.clients import DynamoDueClients
+
+        return DynamoDueClients(self._table)
+
+    @cached_property
+    def work(self) -> Work:
+        from chalicelib.repositories.work import DynamoWork
+
+        return DynamoWork(self._table)
+
+    @cached_property
+    def timers(self) -> Timers:
+        from chalicelib.repositories.work import DynamoTimers
+
+        return DynamoTimers(self._table)
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        from chalicelib.repositories.ledger import DynamoLedger
+
+        return DynamoLedger(self._table)
+
+    @cached_property
+    def invoices(self) -> Invoices:
+        from chalicelib.repositories.invoices import DynamoInvoices
+
+        return DynamoInvoices(self._table)
+
+    @cached_property
+    def credit_notes(self) -> CreditNotes:
+        from chalicelib.repositories.invoices import DynamoCreditNotes
+
+        return DynamoCreditNotes(self._table)
+
+    @cached_property
+    def reports(self) -> Reports:
+        from chalicelib.repositories.reports import DynamoReports
+
+        return DynamoReports(self._table)
+
+    @cached_property
+    def documents(self) -> Documents:
+        from chalicelib.repositories.documents import S3Documents
+
+        # Signature version 4 is not the default for presigned links in every region.
+        return S3Documents(self._client("s3", signature_version="s3v4"), self._settings.bucket)
+
+    @cached_property
+    def printer(self) -> Printer:
+        from chalicelib.gateways.printer import PdfPrinter
+
+        return PdfPrinter()
+
+    @cached_property
+    def mailer(self) -> Mailer:
+        from chalicelib.gateways.mailer import SesMailer
+
+        # SendRawEmail takes no idempotency token: asked again by itself, botocore would mail twice.
+        ses = self._client("ses", attempts=1)
+        return SesMailer(ses, self._settings.mail_sender, self._settings.mail_configuration_set)
+
+    @cached_property
+    def event_bus(self) -> EventBus:
+        from chalicelib.gateways.event_bus import EventBridgeBus
+
+        return EventBridgeBus(self._client("events"), self._settings.event_bus)
+
+    @cached_property
+    def invoicing_queue(self) -> InvoicingQueue:
+        from chalicelib.gateways.invoicing_queue import SqsInvoicingQueue
+
+        return SqsInvoicingQueue(self._client("sqs"), self._settings.invoicing_queue)
+
+    def read_image(self, image: Mapping[str, Any]) -> Plain:
+        """A stream record's image as plain data."""
+        from chalicelib.repositories.items import plain_image
+
+        return plain_image(image)
