@@ -92,7 +92,9 @@ def an_entry(entry_id: str = "wrk_1", *, day: date = date(2026, 1, 5), minutes: 
     return replace(plain, **changes)
 
 
-def a_timed_entry(entry_id: str = "wrk_1", *, started_at: str = "2026-01-05T09:00:00", hours: float = 1, **changes: Any) -> WorkEntry:
+def a_timed_entry(
+    entry_id: str = "wrk_1", *, started_at: str = "2026-01-05T09:00:00", hours: float = 1, **changes: Any
+) -> WorkEntry:
     """Work from an hour on; its day is that of UTC."""
     start = at(started_at)
     duration = timedelta(hours=hours)
