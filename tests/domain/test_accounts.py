@@ -7,7 +7,7 @@ from hypothesis import strategies as some
 
 from chalicelib.domain.accounts import COUNTRIES, check_country, check_email, check_iban, check_tax_rate, raise_all
 from chalicelib.domain.errors import FieldError, Invalid
-from tests.domain.builders import a_profile
+from tests.builders import a_profile
 
 IBAN_EXAMPLES = [
     "AT611904300234573201",
@@ -197,7 +197,9 @@ def test_no_address_that_is_taken_can_break_out_of_a_header(address: str) -> Non
         check_email(address)
     except Invalid:
         return
-    assert address.isascii() and address.isprintable() and address.count("@") == 1
+    assert address.isascii()
+    assert address.isprintable()
+    assert address.count("@") == 1
     assert not set(address) & set(' ,;:<>()[]"\\')
 
 
@@ -222,7 +224,7 @@ def test_tax_rates_are_percentages(rate: str) -> None:
 
 @pytest.mark.parametrize("rate", ["-0.0001", "100.0001", "0.00001", "19.99999", "NaN", "sNaN", "Infinity", "1e20", "1e-20"])
 def test_what_is_no_tax_rate_is_refused(rate: str) -> None:
-    with pytest.raises(Invalid, match="^/tax_rate: "):
+    with pytest.raises(Invalid, match=r"^/tax_rate: "):
         check_tax_rate(Decimal(rate), "/tax_rate")
 
 

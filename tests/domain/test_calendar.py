@@ -1,6 +1,6 @@
 from calendar import monthrange
 from datetime import UTC, date, datetime, timedelta
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
@@ -17,12 +17,10 @@ from chalicelib.domain.calendar import (
     start_of_day,
 )
 from chalicelib.domain.errors import Invalid
+from tests.domain.strategies import ZONES, anchors, instants, zones
 
-ZONES = sorted(available_timezones() - {"localtime", "Factory"})
 ONE_SECOND = timedelta(seconds=1)
 
-zones = some.sampled_from(ZONES)
-anchors = some.integers(1, 31)
 days = some.dates(date(2000, 1, 1), date(2199, 12, 31))
 
 
@@ -45,9 +43,8 @@ def skipped(day: date, time_zone: str) -> bool:
 def test_day_31_falls_on_the_last_day_of_a_short_month_and_comes_back_to_the_31st() -> None:
     found = invoice_days(date(2027, 1, 1), 31, 14)
 
-    assert [f"{day:%d %b}" for day in found] == (
-        "31 Jan,28 Feb,31 Mar,30 Apr,31 May,30 Jun,31 Jul,31 Aug,30 Sep,31 Oct,30 Nov,31 Dec,31 Jan,29 Feb".split(",")
-    )
+    assert [day.day for day in found] == [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31, 31, 29]
+    assert [day.month for day in found] == [*range(1, 13), 1, 2]
     assert found[-1] == date(2028, 2, 29)
 
 
@@ -149,7 +146,7 @@ def test_in_every_zone_every_day_of_a_year_begins_where_the_day_before_ends(year
             assert local_day(begin, time_zone) == day or skipped(day, time_zone), (time_zone, day)
 
 
-@given(some.datetimes(datetime(2000, 1, 2), datetime(2199, 12, 30), timezones=some.just(UTC)), zones)
+@given(instants(2000, 2199), zones)
 def test_an_instant_lies_within_its_local_day(instant: datetime, time_zone: str) -> None:
     day = local_day(instant, time_zone)
 

@@ -9,11 +9,11 @@ from hypothesis import strategies as some
 
 from chalicelib.domain.clients import Client, ClientDetails, HourlyRate, archive, edit_client, new_client
 from chalicelib.domain.errors import Invalid
-from tests.domain.builders import NOW, a_client, an_account, details
+from tests.builders import NOW, a_client, an_account, client_details
 
 rates = some.decimals(min_value=0, max_value=1000, places=2)
 days = some.dates(date(2025, 1, 1), date(2027, 12, 31))
-ALL_DAYS = [date(2024, 12, 1) + timedelta(days=count) for count in range(0, 1200)]
+ALL_DAYS = [date(2024, 12, 1) + timedelta(days=count) for count in range(1200)]
 
 
 def with_rate(client: Client, rate: Any, *, valid_from: date | None = None, today: date = date(2026, 1, 10)) -> Client:
@@ -39,13 +39,11 @@ def test_work_before_a_new_rate_s_first_day_keeps_the_old_one() -> None:
 
 def test_a_new_rate_without_a_first_day_holds_from_today_in_the_account_s_zone() -> None:
     account = an_account(time_zone="Pacific/Auckland")
-    client = a_client(account, rate=Decimal(80))
+    client = a_client(account=account, rate=Decimal(80))
 
-    edited = edit_client(
-        client, replace(client.details, rate=Decimal(95)), account, now=datetime(2026, 2, 28, 12, tzinfo=UTC)
-    )
+    edited = edit_client(client, replace(client.details, rate=Decimal(95)), account, now=datetime(2026, 2, 28, 12, tzinfo=UTC))
 
-    assert (edited.rate_on(date(2026, 2, 28)), edited.rate_on(date(2026, 3, 1))) == (80, 95)
+    assert [edited.rate_on(day) for day in (date(2026, 2, 28), date(2026, 3, 1))] == [80, 95]
     assert edited.rate_valid_from == date(2026, 3, 1)
 
 
@@ -93,7 +91,7 @@ def test_a_new_rate_from_today_ends_the_planned_one() -> None:
 
 def test_details_saved_again_change_nothing_but_the_version() -> None:
     account = an_account()
-    client = with_rate(a_client(account, rate=Decimal(80), invoice_day=31), 95, valid_from=date(2026, 3, 1))
+    client = with_rate(a_client(account=account, rate=Decimal(80), invoice_day=31), 95, valid_from=date(2026, 3, 1))
 
     saved = edit_client(client, client.details, account, now=NOW + timedelta(days=30))
 
@@ -136,8 +134,8 @@ def test_dated_rates_hold_the_same_in_whatever_order_they_were_entered(by_day: d
 
 def test_a_new_client_is_version_1_and_every_edit_one_more() -> None:
     account = an_account()
-    client = a_client(account, invoice_day=15)
-    edited = edit_client(client, details(name="Analytical Engines"), account, now=NOW)
+    client = a_client(account=account, invoice_day=15)
+    edited = edit_client(client, client_details(name="Analytical Engines"), account, now=NOW)
 
     assert (client.version, edited.version) == (1, 2)
     assert (edited.name, edited.id, edited.created_at) == ("Analytical Engines", client.id, client.created_at)
@@ -173,26 +171,25 @@ def test_archiving_keeps_the_client_and_its_rates() -> None:
     ],
 )
 def test_details_that_break_a_rule_are_refused_with_the_place(changes: dict[str, Any], pointer: str) -> None:
-    wrong: ClientDetails = details(**changes)
-    for refused in (
-        lambda: new_client(wrong, an_account(), client_id="cli_1", now=NOW),
-        lambda: edit_client(a_client(), wrong, an_account(), now=NOW),
-    ):
-        with pytest.raises(Invalid) as caught:
-            refused()
-        assert [error.pointer for error in caught.value.errors] == [pointer]
+    wrong: ClientDetails = client_details(**changes)
+    with pytest.raises(Invalid) as at_first:
+        new_client(wrong, an_account(), client_id="cli_1", now=NOW)
+    with pytest.raises(Invalid) as later:
+        edit_client(a_client(), wrong, an_account(), now=NOW)
+
+    assert [[error.pointer for error in caught.value.errors] for caught in (at_first, later)] == [[pointer], [pointer]]
 
 
 def test_all_that_is_wrong_is_told_at_once() -> None:
     with pytest.raises(Invalid) as caught:
-        details(email="x", country="XX", rate=Decimal(-1), currency="?", tax_rate=Decimal(-1)).checked()
+        client_details(email="x", country="XX", rate=Decimal(-1), currency="?", tax_rate=Decimal(-1)).checked()
 
     assert [error.pointer for error in caught.value.errors] == ["/email", "/country", "/rate", "/currency", "/tax_rate"]
 
 
 def test_reverse_charge_goes_with_a_vat_id_and_no_tax_or_a_tax_of_nothing() -> None:
-    details(reverse_charge=True, vat_id="DE123456789").checked()
-    details(reverse_charge=True, vat_id="DE123456789", tax_rate=Decimal(0)).checked()
+    client_details(reverse_charge=True, vat_id="DE123456789").checked()
+    client_details(reverse_charge=True, vat_id="DE123456789", tax_rate=Decimal(0)).checked()
 
 
 def test_work_for_nothing_is_allowed() -> None:

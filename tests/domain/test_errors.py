@@ -3,7 +3,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from chalicelib.domain.errors import DaybookError, FieldError, Invalid, NothingToInvoice, NotFound
+from chalicelib.domain.errors import DaybookError, FieldError, Invalid, NotFound, NothingToInvoice
 
 
 def all_below(error: type[DaybookError]) -> Iterator[type[DaybookError]]:
@@ -13,7 +13,8 @@ def all_below(error: type[DaybookError]) -> Iterator[type[DaybookError]]:
 
 
 def test_every_error_has_a_code_of_its_own() -> None:
-    codes = [error.code for error in (DaybookError, *all_below(DaybookError))]
+    errors: list[type[DaybookError]] = [DaybookError, *all_below(DaybookError)]
+    codes = [error.code for error in errors]
 
     assert len(codes) > 20
     assert len(set(codes)) == len(codes)

@@ -86,7 +86,8 @@ def test_an_event_tells_what_changed_in_which_account_and_when() -> None:
 def test_a_deletion_bears_the_last_version_that_there_was() -> None:
     event = event_of(a_change("client", {"version": Decimal(9)}, None))
 
-    assert event is not None and (event.version, event.new) == (9, None)
+    assert event is not None
+    assert (event.version, event.new) == (9, None)
 
 
 @given(some.none() | things, some.none() | things, some.sampled_from([*get_args(ItemType), "unheard-of"]))
@@ -99,5 +100,6 @@ def test_no_event_ever_bears_a_password_s_hash(old: dict[str, Any] | None, new: 
 
     event = event_of(change)
 
-    assert SECRET not in repr(event) and "password_hash" not in repr(event)
+    assert SECRET not in repr(event)
+    assert "password_hash" not in repr(event)
     assert event is None or (event.old, event.new) == (old, new), "all else is told as it is"

@@ -102,8 +102,8 @@ def test_each_rate_has_its_own_vat_and_the_highest_comes_first() -> None:
     totals = sum_up([*lines("10", "50.05"), *lines("20", "100.01"), *lines("10", "0.05")], "EUR")
 
     assert [(group.rate, group.net, group.vat) for group in totals.vat_groups] == [
-        (20, Decimal("100.01"), Decimal("20.00")),
-        (10, Decimal("50.10"), Decimal("5.01")),
+        (Decimal(20), Decimal("100.01"), Decimal("20.00")),
+        (Decimal(10), Decimal("50.10"), Decimal("5.01")),
     ]
     assert (totals.net, totals.vat, totals.total) == (Decimal("150.11"), Decimal("25.01"), Decimal("175.12"))
 

@@ -10,7 +10,15 @@ from chalicelib.domain.users import check_password, sign_in_name
 
 @pytest.mark.parametrize(
     "password",
-    ["correct horse battery", "x" * 12, "x" * 128, " leading and trailing ", "пароль из двенадцати", "🔑" * 12, "tab\tand\nline"],
+    [
+        "correct horse battery",
+        "x" * 12,
+        "x" * 128,
+        " leading and trailing ",
+        "пароль из двенадцати",
+        "🔑" * 12,
+        "tab\tand\nline",
+    ],
 )
 def test_long_passwords_of_any_characters_are_taken(password: str) -> None:
     assert check_password(password) == password
@@ -29,7 +37,7 @@ def test_a_refused_password_is_not_told_back() -> None:
 
 
 def test_the_place_of_a_new_password_can_be_named() -> None:
-    with pytest.raises(Invalid, match="^/new: "):
+    with pytest.raises(Invalid, match=r"^/new: "):
         check_password("short", "/new")
 
 

@@ -1,0 +1,81 @@
+"""What `import app` loads, and must not: every function of the deployment pays for it at every cold start."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+MUST_NOT_LOAD = [
+    "PIL",
+    "argon2",
+    "asyncio",
+    "boto3",
+    "botocore",
+    "cffi",
+    "cryptography",
+    "csv",
+    "ctypes",
+    "defusedxml",
+    "email",
+    "fontTools",
+    "fpdf",
+    "http",
+    "jmespath",
+    "jwt",
+    "multiprocessing",
+    "pytest",
+    "reportlab",
+    "requests",
+    "s3transfer",
+    "socket",
+    "sqlite3",
+    "ssl",
+    "subprocess",
+    "unittest",
+    "urllib.request",
+    "urllib3",
+    "xml",
+]
+BUDGET = 160
+"""Modules that are new after `import app`, the standard library's among them: 141 when this was written."""
+OUR_LAYERS_LOADED_LATER = ["chalicelib.gateways.", "chalicelib.repositories."]
+
+
+@pytest.fixture(scope="module")
+def loaded() -> list[str]:
+    """The modules that a fresh interpreter has after `import app` and had not before, in the environment of a function."""
+    program = "import sys; before = set(sys.modules); import app; print(*sorted(set(sys.modules) - before), sep='\\n')"
+    environment = {
+        name: value for name, value in os.environ.items() if not name.startswith(("DAYBOOK_", "AWS_", "PYTHON", "COV_"))
+    }
+    run = subprocess.run(
+        [sys.executable, "-I", "-c", f"import sys; sys.path.insert(0, {str(ROOT)!r}); {program}"],
+        env=environment | {"DAYBOOK_STAGE": "dev"},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert run.returncode == 0, run.stderr
+    return run.stdout.split()
+
+
+def test_the_application_is_there(loaded: list[str]) -> None:
+    assert {"app", "chalice.app", "msgspec", "chalicelib.wiring", "chalicelib.domain.invoices"} <= set(loaded)
+
+
+@pytest.mark.parametrize("heavy", MUST_NOT_LOAD)
+def test_import_app_does_not_load_what_only_some_triggers_need(loaded: list[str], heavy: str) -> None:
+    assert [module for module in loaded if module == heavy or module.startswith(f"{heavy}.")] == []
+
+
+def test_import_app_loads_no_repository_and_no_gateway(loaded: list[str]) -> None:
+    assert [module for module in loaded if module.startswith(tuple(OUR_LAYERS_LOADED_LATER))] == []
+
+
+def test_import_app_stays_within_its_budget_of_modules(loaded: list[str]) -> None:
+    assert len(loaded) <= BUDGET
