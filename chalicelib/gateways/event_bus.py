@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from chalicelib.aws_errors import calling
 from chalicelib.domain.errors import Unavailable
 from chalicelib.domain.events import DomainEvent
-from chalicelib.gateways.aws_errors import calling
 from chalicelib.gateways.json_text import to_json
 
 if TYPE_CHECKING:

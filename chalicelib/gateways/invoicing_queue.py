@@ -4,9 +4,9 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from chalicelib.aws_errors import calling
 from chalicelib.domain.errors import Unavailable
 from chalicelib.domain.reports import InvoiceDue
-from chalicelib.gateways.aws_errors import calling
 from chalicelib.gateways.json_text import to_json
 
 if TYPE_CHECKING:

@@ -10,9 +10,9 @@ from email.message import EmailMessage
 from email.policy import SMTP
 from typing import TYPE_CHECKING
 
+from chalicelib.aws_errors import calling, code_of
 from chalicelib.domain.deliveries import Mail
 from chalicelib.domain.errors import MailRefused
-from chalicelib.gateways.aws_errors import calling, code_of
 
 if TYPE_CHECKING:
     from mypy_boto3_ses import SESClient

@@ -9,8 +9,8 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Literal
 
+from chalicelib.aws_errors import calling, code_of
 from chalicelib.domain.errors import Unavailable
-from chalicelib.gateways.aws_errors import calling, code_of
 from chalicelib.ports import Clock, TokenKey
 
 if TYPE_CHECKING:

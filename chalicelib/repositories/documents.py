@@ -3,8 +3,8 @@
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+from chalicelib.aws_errors import calling, code_of
 from chalicelib.domain.errors import Unavailable
-from chalicelib.gateways.aws_errors import calling, code_of
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

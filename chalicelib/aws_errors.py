@@ -1,4 +1,4 @@
-"""botocore's errors -> ours, the same for every gateway."""
+"""botocore's errors -> ours, the same for every repository and gateway."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
