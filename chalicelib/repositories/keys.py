@@ -1,0 +1,168 @@
+"""How every item is keyed, here and nowhere else.
+
+One table: partition key `pk`, sort key `sk`, and one sparse index `due` (hash key `due`, range key `due_at`). All that belongs
+to an account lies under `pk` = the account's id, which comes from the caller's token: no id that a caller sends leads out of it.
+
+| what is asked                              | pk             | sk                                      | how                        |
+| ------------------------------------------ | -------------- | --------------------------------------- | -------------------------- |
+| the account                                | account        | account                                 | get                        |
+| who signs in with an address               | email#<digest> | sign_in                                 | get                        |
+| a user                                     | account        | user#<user>                             | get                        |
+| a client; clients, newest first            | account        | client#<client>                         | get; query                 |
+| clients that are due, of all accounts      | due = "due"    | due_at <= now (only on the index)       | query                      |
+| a work entry                               | account        | work#<entry>                            | get                        |
+| work by day, newest first; a user's spans  | account        | workday#<day>#<started_at or ->#<entry> | query                      |
+| what of a client's month is open or billed | account        | sheet#<client>#<month>                  | get; query through a month |
+| the version of a user's calendar           | account        | calendar#<user>                         | get                        |
+| the running timer                          | account        | timer#<user>                            | get                        |
+| the numbers taken in a year                | account        | series#<kind>#<year>                    | get                        |
+| an invoice; invoices, newest first         | account        | invoice#<invoice>                       | get; query                 |
+| an invoice's lines                         | account        | lines#<invoice>#<chunk>                 | query                      |
+| a credit note                              | account        | credit#<note>                           | get                        |
+| what a night did                           | account        | report#<day>#<client>#<invoice day>     | query by day               |
+"""
+
+import hashlib
+import re
+from datetime import UTC, date, datetime, timedelta
+from typing import NamedTuple
+
+from chalicelib.domain.errors import NotFound
+from chalicelib.domain.invoices import DocumentKind
+from chalicelib.domain.reports import DueOutcome
+from chalicelib.domain.work import MAX_DURATION, WorkEntry
+
+DUE_INDEX = "due"
+DUE = "due"
+"""The one partition of the index `due`."""
+_PART = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
+_AFTER_ALL = "~"
+"""Sorts after every character that a sort key is made of."""
+_NO_HOUR = "-"
+"""Sorts before every instant: in a list, newest first, work at no particular hour ends its day."""
+
+
+class Key(NamedTuple):
+    pk: str
+    sk: str
+
+
+class Range(NamedTuple):
+    """The items of one partition from the sort key `low` to `high`, inclusive."""
+
+    pk: str
+    low: str
+    high: str
+
+
+def account(account_id: str) -> Key:
+    return Key(_part(account_id), "account")
+
+
+def sign_in(email: str) -> Key:
+    """By a digest: the address itself need not stand in a key."""
+    return Key(f"email#{hashlib.sha256(email.encode()).hexdigest()}", "sign_in")
+
+
+def user(account_id: str, user_id: str) -> Key:
+    return _key(account_id, "user", user_id)
+
+
+def client(account_id: str, client_id: str) -> Key:
+    return _key(account_id, "client", client_id)
+
+
+def clients(account_id: str) -> Range:
+    return _range(account_id, "client")
+
+
+def work(account_id: str, entry_id: str) -> Key:
+    return _key(account_id, "work", entry_id)
+
+
+def workday(entry: WorkEntry) -> Key:
+    started_at = instant(entry.started_at) if entry.started_at else _NO_HOUR
+    return Key(_part(entry.account_id), f"workday#{entry.day.isoformat()}#{started_at}#{_part(entry.id)}")
+
+
+def workdays(account_id: str, first_day: date | None, last_day: date | None) -> Range:
+    """Both days inclusive, None means no matter."""
+    low = first_day.isoformat() if first_day else ""
+    high = f"{last_day.isoformat()}#" if last_day else ""
+    return Range(_part(account_id), f"workday#{low}", f"workday#{high}{_AFTER_ALL}")
+
+
+def workdays_touching(account_id: str, since: datetime, until: datetime) -> Range:
+    """All work that may touch that time: begun no longer before than work lasts, on the day of a zone that is not known here."""
+    one_day = timedelta(days=1)
+    return workdays(account_id, (since - MAX_DURATION - one_day).date(), (until + one_day).date())
+
+
+def sheet(account_id: str, client_id: str, month: str) -> Key:
+    return _key(account_id, "sheet", client_id, month)
+
+
+def sheets_through(account_id: str, client_id: str, month: str) -> Range:
+    prefix = f"sheet#{_part(client_id)}#"
+    return Range(_part(account_id), prefix, prefix + _part(month))
+
+
+def calendar(account_id: str, user_id: str) -> Key:
+    return _key(account_id, "calendar", user_id)
+
+
+def timer(account_id: str, user_id: str) -> Key:
+    return _key(account_id, "timer", user_id)
+
+
+def series(account_id: str, kind: DocumentKind, year: int) -> Key:
+    return _key(account_id, "series", kind.value, str(year))
+
+
+def invoice(account_id: str, invoice_id: str) -> Key:
+    return _key(account_id, "invoice", invoice_id)
+
+
+def invoices(account_id: str) -> Range:
+    return _range(account_id, "invoice")
+
+
+def lines(account_id: str, invoice_id: str, chunk: int) -> Key:
+    return _key(account_id, "lines", invoice_id, f"{chunk:04d}")
+
+
+def all_lines(account_id: str, invoice_id: str) -> Range:
+    return _range(account_id, "lines", invoice_id)
+
+
+def credit_note(account_id: str, note_id: str) -> Key:
+    return _key(account_id, "credit", note_id)
+
+
+def outcome(of: DueOutcome) -> Key:
+    return _key(of.account_id, "report", of.run_on.isoformat(), of.client_id, of.due_on.isoformat())
+
+
+def outcomes(account_id: str, run_on: date) -> Range:
+    return _range(account_id, "report", run_on.isoformat())
+
+
+def instant(at: datetime) -> str:
+    """RFC 3339 in whole seconds: one length, so that text sorts as time."""
+    return at.astimezone(UTC).replace(microsecond=0, tzinfo=None).isoformat() + "Z"
+
+
+def _key(account_id: str, *parts: str) -> Key:
+    return Key(_part(account_id), "#".join(_part(part) for part in parts))
+
+
+def _range(account_id: str, *parts: str) -> Range:
+    prefix = "#".join(_part(part) for part in parts) + "#"
+    return Range(_part(account_id), prefix, prefix + _AFTER_ALL)
+
+
+def _part(text: str) -> str:
+    """Raises: NotFound for what no key holds: no id of ours, however long, and nothing that would read as two parts."""
+    if _PART.fullmatch(text) is None:
+        raise NotFound
+    return text
