@@ -60,8 +60,8 @@ class WorkEntry:
     client_id: str
     description: str
     day: date
-    started_at: datetime | None
-    ended_at: datetime | None
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
     duration_seconds: int
     billable: bool
     version: int = 1
