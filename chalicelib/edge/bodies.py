@@ -19,12 +19,27 @@ from chalicelib.edge.cursors import unseal
 
 T = TypeVar("T")
 
-# The patterns mean the same in Python and in JSON Schema's ECMAScript.
-Line = Annotated[str, Meta(max_length=200, pattern=r"^(?![\s\S]*[\x00-\x1f\x7f])")]
-Name = Annotated[str, Meta(min_length=1, max_length=200, pattern=r"^(?![\s\S]*[\x00-\x1f\x7f])\s*\S")]
-Text = Annotated[str, Meta(max_length=500, pattern=r"^(?![\s\S]*[\x00-\x08\x0b\x0c\x0e-\x1f\x7f])")]
-Code = Annotated[str, Meta(max_length=34, pattern=r"^[A-Za-z0-9 .-]*$")]
-TaxNumber = Annotated[str, Meta(min_length=1, max_length=40, pattern=r"^[A-Za-z0-9 ./-]+$")]
+# The patterns mean the same in Python, whose `$` would let a line break pass, and in JSON Schema's ECMAScript.
+_ONE_LINE = r"^(?![\s\S]*[\x00-\x1f\x7f])"
+_TEXT = r"^(?![\s\S]*[\x00-\x08\x0b\x0c\x0e-\x1f\x7f])"
+_NOT_BLANK = r"\s*\S"
+_CODE = r"^[A-Za-z0-9 .-]*(?![\s\S])"
+_TAX_NUMBER = r"^[A-Za-z0-9 ./-]+(?![\s\S])"
+WORDS = {
+    _ONE_LINE: "must be one line without control characters",
+    _ONE_LINE + _NOT_BLANK: "must be one line without control characters, and not blank",
+    _TEXT: "must not contain control characters other than tabs and line breaks",
+    _TEXT + _NOT_BLANK: "must not be blank nor contain control characters other than tabs and line breaks",
+    _CODE: "takes only the letters A to Z, digits, spaces, full stops and hyphens",
+    _TAX_NUMBER: "takes only the letters A to Z, digits, spaces, full stops, slashes and hyphens",
+}
+"""What each pattern asks for, by the pattern."""
+
+Line = Annotated[str, Meta(max_length=200, pattern=_ONE_LINE)]
+Name = Annotated[str, Meta(min_length=1, max_length=200, pattern=_ONE_LINE + _NOT_BLANK)]
+Text = Annotated[str, Meta(max_length=500, pattern=_TEXT)]
+Code = Annotated[str, Meta(max_length=34, pattern=_CODE)]
+TaxNumber = Annotated[str, Meta(min_length=1, max_length=40, pattern=_TAX_NUMBER)]
 Password = Annotated[str, Meta(max_length=1024)]
 Address = Annotated[str, Meta(max_length=254)]
 Instant = Annotated[datetime, Meta(tz=True)]
@@ -171,7 +186,7 @@ class NewPayment(Body, frozen=True, kw_only=True):
 
 
 class NewCreditNote(Body, frozen=True, kw_only=True):
-    reason: Annotated[str, Meta(min_length=1, max_length=500, pattern=r"^(?![\s\S]*[\x00-\x08\x0b\x0c\x0e-\x1f\x7f])\s*\S")]
+    reason: Annotated[str, Meta(min_length=1, max_length=500, pattern=_TEXT + _NOT_BLANK)]
 
 
 class Query(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -3,31 +3,39 @@
 import json
 import re
 from datetime import date
+from decimal import Decimal
 from typing import Any, TypeVar, cast
 from urllib.parse import unquote
 
 import msgspec
 from chalice.app import MultiDict, Request
 
-from chalicelib.domain.errors import FieldError, Invalid, Malformed, NotFound
+from chalicelib.domain.errors import FieldError, Invalid, Malformed, NotFound, Unauthenticated
 from chalicelib.domain.identifiers import Prefix, is_id
 from chalicelib.domain.users import Caller, Role
+from chalicelib.edge.bodies import WORDS
 from chalicelib.edge.problems import TooLarge, UnsupportedMediaType
 
+_NOT_JSON = "the body is not JSON in UTF-8"
 MAX_BODY_BYTES = 1024 * 1024
 PREFIX_OF: dict[str, Prefix] = {"client_id": "cli", "entry_id": "wrk", "invoice_id": "inv"}
 """What kind of id a path parameter holds."""
 
 T = TypeVar("T")
 _MEDIA_TYPE = re.compile(r"application/(?:[a-z0-9.+-]+\+)?json\s*(?:;.*)?", re.IGNORECASE | re.ASCII)
-_FIELD = re.compile(r"(?:missing required|unknown) field `(?P<field>[^`]*)`")
+_FAULT = re.compile(
+    r"(?P<what>Object (?:missing required|contains unknown) field `(?P<field>.*)`|.*?)(?: - at `(?P<path>\$[^`]*)`)?", re.DOTALL
+)
+_LONGEST_FIELD = 100
+"""Of an unknown member's name, what an answer repeats."""
+_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?", re.ASCII)
+"""RFC 8259: what a number in a string must look like, too. Decimal itself would take ` 1_000 ` and other scripts' digits."""
 _STEP = re.compile(r"\.(?P<name>[^.\[]+)|\[(?P<index>[^\]]*)\]")
 
 
 def read_body(request: Request, body_type: type[T]) -> T:
     """Raises: TooLarge, UnsupportedMediaType, Malformed if it is no JSON, Invalid if it does not fit."""
-    raw = request.raw_body
-    content = raw.encode("utf-8", "surrogatepass") if isinstance(raw, str) else raw
+    content = _content(request)
     if len(content) > MAX_BODY_BYTES:
         raise TooLarge
     if _MEDIA_TYPE.fullmatch(request.headers.get("content-type", "application/json")) is None:
@@ -37,26 +45,35 @@ def read_body(request: Request, body_type: type[T]) -> T:
     try:
         body = msgspec.json.decode(content, type=body_type)
     except msgspec.ValidationError as fault:
-        _check_well_formed(content)
+        _well_formed(content)
         raise Invalid(_field_error(str(fault))) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        raise Malformed("the body is not JSON in UTF-8") from None
-    _check_well_formed(content)
+        raise Malformed(_NOT_JSON) from None
+    _check_numerals(body, _well_formed(content))
     return body
 
 
-def _check_well_formed(content: bytes) -> None:
-    """What a lenient reader would let pass. Raises: Malformed for a doubled key, NaN, endless depth or digits."""
+def _content(request: Request) -> bytes:
+    """Raises: Malformed if API Gateway handed on what are no bytes of anything."""
     try:
-        json.loads(content, object_pairs_hook=_without_doubles, parse_constant=_refuse_constant, parse_int=str)
+        raw = request.raw_body
+    except ValueError:
+        raise Malformed(_NOT_JSON) from None
+    return raw.encode() if isinstance(raw, str) else raw
+
+
+def _well_formed(content: bytes) -> object:
+    """The JSON, strictly read; integers as their digits. Raises: Malformed for a doubled key, NaN or endless depth."""
+    try:
+        return json.loads(content, object_pairs_hook=_without_doubles, parse_constant=_refuse_constant, parse_int=str)
     except (ValueError, RecursionError):
-        raise Malformed("the body is not JSON in UTF-8, or has the same key twice") from None
+        raise Malformed(_NOT_JSON) from None
 
 
 def _without_doubles(pairs: list[tuple[str, object]]) -> dict[str, object]:
     members = dict(pairs)
     if len(members) != len(pairs):
-        raise ValueError("doubled key")
+        raise Malformed("the body has an object with the same key twice")
     return members
 
 
@@ -64,19 +81,41 @@ def _refuse_constant(name: str) -> object:
     raise ValueError(name)
 
 
+def _check_numerals(read: object, sent: object, *steps: str) -> None:
+    """Raises: Invalid for a number in a string that is not written as JSON writes numbers."""
+    if isinstance(read, Decimal):
+        if isinstance(sent, str) and _NUMBER.fullmatch(sent) is None:
+            raise Invalid(FieldError(_pointer(*steps), "Expected a number such as `12.50`"))
+    elif isinstance(read, msgspec.Struct) and isinstance(sent, dict):
+        for attribute, name in zip(read.__struct_fields__, read.__struct_encode_fields__, strict=True):
+            _check_numerals(getattr(read, attribute), sent.get(name), *steps, name)
+    elif isinstance(read, tuple | list) and isinstance(sent, list):
+        for place, (read_item, sent_item) in enumerate(zip(read, sent, strict=True)):
+            _check_numerals(read_item, sent_item, *steps, str(place))
+
+
 def read_query(request: Request, query_type: type[T]) -> T:
-    """Raises: Invalid for a parameter that does not fit, is not known or comes twice."""
+    """Raises: Invalid for a parameter that does not fit, is not known or comes twice; Malformed for what is no text."""
     values: dict[str, str] = {}
     for name in request.query_params or ():
         several = cast("MultiDict", request.query_params).getlist(name)
+        _check_text(name, *several)
         if len(several) != 1:
-            raise Invalid(FieldError(f"/{name}", "the query parameter must come once"))
+            raise Invalid(FieldError(_pointer(name[:_LONGEST_FIELD]), "query parameter: must come once"))
         values[name] = several[0]
     try:
         return msgspec.convert(values, type=query_type, strict=False)
     except msgspec.ValidationError as fault:
         error = _field_error(str(fault))
         raise Invalid(FieldError(error.pointer, f"query parameter: {error.detail}")) from None
+
+
+def _check_text(*texts: str) -> None:
+    """Raises: Malformed for half a surrogate pair, which no UTF-8 can hold."""
+    try:
+        "".join(texts).encode()
+    except UnicodeEncodeError:
+        raise Malformed("the query string is not UTF-8") from None
 
 
 def read_path(name: str, text: str, kind: type) -> object:
@@ -93,8 +132,10 @@ def read_path(name: str, text: str, kind: type) -> object:
 
 
 def read_caller(request: Request) -> Caller:
-    """Who the authorizer says is asking."""
-    context: dict[str, Any] = request.context["authorizer"]
+    """Who the authorizer says is asking. Raises: Unauthenticated where no authorizer stood before the route."""
+    context: dict[str, Any] = request.context.get("authorizer") or {}
+    if "account_id" not in context:
+        raise Unauthenticated
     return Caller(
         account_id=context["account_id"],
         user_id=context["user_id"],
@@ -105,10 +146,19 @@ def read_caller(request: Request) -> Caller:
 
 def _field_error(fault: str) -> FieldError:
     """msgspec's message and its path as a JSON pointer."""
-    what, _, rest = fault.partition(" - at `")
-    path = rest.rstrip("`")
-    steps = [step["name"] if step["name"] is not None else step["index"] for step in _STEP.finditer(path)]
-    if field := _FIELD.search(what):
-        steps.append(field["field"])
-    pointer = "".join("/" + step.replace("~", "~0").replace("/", "~1") for step in steps)
-    return FieldError(pointer, what)
+    parts = cast("re.Match[str]", _FAULT.fullmatch(fault))
+    steps = [step["name"] or step["index"] for step in _STEP.finditer(parts["path"] or "")]
+    what = parts["what"]
+    if (field := parts["field"]) is not None:
+        steps.append(field[:_LONGEST_FIELD])
+        what = what.replace(field, field[:_LONGEST_FIELD])
+    return FieldError(_pointer(*steps), _in_words(what))
+
+
+def _pointer(*steps: str) -> str:
+    return "".join("/" + step.replace("~", "~0").replace("/", "~1") for step in steps)
+
+
+def _in_words(what: str) -> str:
+    """A pattern says little to people; what it is for says more."""
+    return next((words for pattern, words in WORDS.items() if repr(pattern) in what), what)
