@@ -9,7 +9,7 @@ from typing import Any, TypeVar, cast
 import msgspec
 from chalice.app import Chalice, ChaliceAuthorizer, CORSConfig, Request, Response
 
-from chalicelib.domain.errors import DaybookError
+from chalicelib.domain.errors import DaybookError, NotFound
 from chalicelib.domain.paging import Page
 from chalicelib.domain.users import Caller
 from chalicelib.edge import problems, responses
@@ -41,12 +41,14 @@ class Application(Chalice):
 
     def __init__(self, app_name: str, *, allowed_origin: str) -> None:
         super().__init__(app_name=app_name)
-        self.api.cors = CORSConfig(
+        cors = CORSConfig(
             allow_origin=allowed_origin,
             allow_headers=["Idempotency-Key", "If-Match", "If-None-Match"],
             expose_headers=["ETag", "Link", "Location", "X-Request-Id"],
             max_age=600,
         )
+        self.api.cors = cors
+        self._cors_headers: dict[str, str] = cors.get_access_control_headers()
         self.endpoints: list[Endpoint] = []
         self.gatekeeper: ChaliceAuthorizer | None = None
 
@@ -82,19 +84,28 @@ class Application(Chalice):
 
         return declare
 
+    def __call__(self, event: dict[str, Any], context: Any) -> dict[str, Any]:
+        """Answers one request. What no route serves is refused like everything else, not in Chalice's own form."""
+        served = self.routes.get(event["requestContext"]["resourcePath"], {})
+        if event["requestContext"]["httpMethod"] in served:
+            return super().__call__(event, context)
+        request = Request(event, context)
+        headers = {"X-Request-Id": request_id_of(request), **self._cors_headers}
+        if not served:
+            return _refuse(NotFound(), request, headers).to_dict()
+        return _refuse(problems.MethodNotAllowed(), request, {**headers, "Allow": ", ".join(sorted(served))}).to_dict()
+
     def _serving(self, endpoint: Endpoint) -> Callable[..., Response]:
         def serve(**path_parameters: str) -> Response:
             request = cast("Request", self.current_request)
-            request_id = request_id_of(request)
-            headers = {"X-Request-Id": request_id}
+            headers = {"X-Request-Id": request_id_of(request)}
             try:
                 return _serve(endpoint, request, path_parameters, headers)
             except DaybookError as refusal:
-                error = refusal
+                return _refuse(refusal, request, headers)
             except Exception:  # noqa: BLE001  the HTTP boundary
-                _log.exception("request %s failed", request_id)
-                error = problems.Unexpected()
-            return problems.respond(problems.problem_of(error, instance=path_of(request), request_id=request_id), headers)
+                _log.exception("request %s failed", headers["X-Request-Id"])
+                return _refuse(problems.Unexpected(), request, headers)
 
         return serve
 
@@ -143,6 +154,11 @@ def _serve(endpoint: Endpoint, request: Request, path_parameters: dict[str, str]
     return responses.answer(shown, endpoint.status, headers)
 
 
+def _refuse(error: DaybookError, request: Request, headers: dict[str, str]) -> Response:
+    problem = problems.problem_of(error, instance=path_of(request), request_id=headers["X-Request-Id"])
+    return problems.respond(problem, headers)
+
+
 def request_id_of(request: Request) -> str:
     """API Gateway's id of the request; `chalice local` has none, so it gets one of its own."""
     return str(request.context.get("requestId") or uuid.uuid4())
@@ -150,4 +166,4 @@ def request_id_of(request: Request) -> str:
 
 def path_of(request: Request) -> str:
     """The path as it was asked for, without the query."""
-    return str(request.context.get("path") or request.path)
+    return str(request.context.get("path") or request.path).encode("utf-8", "replace").decode()
