@@ -1,11 +1,13 @@
 """What API Gateway asks before it lets a request through."""
 
 import sys
+import uuid
 
 from chalice.app import AuthRequest, AuthResponse
 
 from chalicelib.domain.errors import Unauthenticated
 from chalicelib.domain.users import Caller
+from chalicelib.edge.problems import problem_of, respond
 from chalicelib.edge.tokens import Tokens
 
 _SCHEME = "bearer"
@@ -22,7 +24,7 @@ def admit(request: AuthRequest, tokens: Tokens) -> AuthResponse:
             raise Unauthenticated
         caller = tokens.read(token.strip())
     except Unauthenticated:
-        raise _unauthorized() from None
+        raise _unauthorized(request) from None
     return AuthResponse(routes=["*"], principal_id=caller.user_id, context=_context(caller))
 
 
@@ -36,10 +38,17 @@ def _context(caller: Caller) -> dict[str, str]:
     }
 
 
-def _unauthorized() -> Exception:
-    """API Gateway answers 401 to an authorizer that fails with exactly this word; `chalice local` only to its own exception."""
+def _unauthorized(request: AuthRequest) -> Exception:
+    """API Gateway answers 401 to an authorizer that fails with exactly this word; `chalice local` only to its own exception.
+
+    There the problem document is ours to write; in API Gateway the template's gateway response writes it.
+    """
     local = sys.modules.get("chalice.local")
     if local is None:
         return Exception("Unauthorized")
-    refusal: Exception = local.NotAuthorizedError({"Content-Type": "application/json"}, b'{"message": "Unauthorized"}')
+    request_id = str(uuid.uuid4())
+    _, _, path = request.method_arn.split("/", 2)[-1].partition("/")
+    problem = problem_of(Unauthenticated(), instance=f"/{path}", request_id=request_id)
+    answer = respond(problem, {"X-Request-Id": request_id})
+    refusal: Exception = local.NotAuthorizedError(answer.headers, answer.body.encode())
     return refusal

@@ -19,6 +19,8 @@ from chalicelib.domain.errors import (
 )
 
 MEDIA_TYPE = "application/problem+json"
+_UNAUTHORIZED = 401
+"""Never without a challenge (RFC 9110, 15.5.2)."""
 
 
 class TooLarge(DaybookError):
@@ -97,8 +99,9 @@ def respond(problem: Problem, headers: dict[str, str]) -> Response:
     body: dict[str, Any] = msgspec.to_builtins(problem)
     if problem.errors:
         body["errors"] = [error._asdict() for error in problem.errors]
+    challenge = {"WWW-Authenticate": "Bearer"} if problem.status == _UNAUTHORIZED else {}
     return Response(
         body=msgspec.json.encode(body).decode(),
         status_code=problem.status,
-        headers={"Content-Type": MEDIA_TYPE, **headers},
+        headers={"Content-Type": MEDIA_TYPE, **challenge, **headers},
     )
