@@ -22,13 +22,16 @@ def answer(result: View | ListView, status: int, headers: dict[str, str]) -> Res
 def answer_page(
     page: Page[Any], list_type: type[ListView], account_id: str, request: Request, headers: dict[str, str]
 ) -> Response:
-    """`{"<plural>": [...], "next": "<cursor>"}`, with a Link header where there is a next page (RFC 8288)."""
+    """`{"<plural>": [...], "next": "<cursor>"}`, with a Link header where there is a next page.
+
+    The link is relative to the request (RFC 8288, 3.1): the stage and the domain before our paths are API Gateway's affair.
+    """
     members: dict[str, Any] = {list_type.list_name: tuple(list_type.item.of(thing) for thing in page.items)}
     if page.next is None:
         return answer(list_type(**members), 200, headers)
     cursor = seal(page.next, account_id, list_type.list_name)
     query = urlencode({**{name: (request.query_params or {})[name] for name in request.query_params or {}}, "next": cursor})
-    link = {"Link": f'<{request.path}?{query}>; rel="next"'}
+    link = {"Link": f'<?{query}>; rel="next"'}
     return answer(list_type(**members, next=cursor), 200, {**headers, **link})
 
 
