@@ -28,7 +28,7 @@ def each_change(event: DynamoDBEvent, read_image: ReadImage, handle: Callable[[S
         number = document["dynamodb"]["SequenceNumber"]
         try:
             change = _change_of(document, read_image)
-        except (KeyError, TypeError, ValueError):
+        except Exception:  # noqa: BLE001  the batch boundary
             _log.exception("record %s cannot be read", number)
             broken = number
             break
@@ -43,7 +43,7 @@ def each_change(event: DynamoDBEvent, read_image: ReadImage, handle: Callable[[S
 
 def _change_of(document: Mapping[str, Any], read_image: ReadImage) -> Change | None:
     """None for a kind of item that is nobody's business, and for what TTL swept away, which no user deleted."""
-    if document.get("userIdentity", {}).get("type") == "Service":
+    if (document.get("userIdentity") or {}).get("type") == "Service":
         return None
     data = document["dynamodb"]
     images = {side: data[side] for side in ("OldImage", "NewImage") if data.get(side)}
