@@ -1,9 +1,10 @@
 """Opening an account, signing in, and the business profile."""
 
+from contextlib import suppress
 from dataclasses import replace
 
-from chalicelib.domain.accounts import Account, Profile, SignUp
-from chalicelib.domain.errors import InvalidCredentials
+from chalicelib.domain.accounts import Account, Profile, SignUp, raise_all
+from chalicelib.domain.errors import Contended, InvalidCredentials
 from chalicelib.domain.users import Caller, Role, User, check_password, normal_password, sign_in_name
 from chalicelib.ports import Accounts, Clock, Ids, Passwords, Users
 from chalicelib.usecases.contention import until_uncontended
@@ -12,23 +13,22 @@ from chalicelib.usecases.contention import until_uncontended
 def open_account(sign_up: SignUp, *, accounts: Accounts, passwords: Passwords, ids: Ids, clock: Clock) -> tuple[Account, User]:
     """A new account and its owner. Raises: Invalid, EmailTaken."""
     now = clock.now()
-    email = sign_in_name(sign_up.email)
     profile = Profile(
         legal_name=sign_up.name,
         country=sign_up.country,
-        email=email,
+        email=sign_up.email.strip(),
         currency=sign_up.currency,
         time_zone=sign_up.time_zone,
-    ).checked()
-    password = check_password(sign_up.password)
+    )
+    raise_all(profile.checked, lambda: check_password(sign_up.password))
     account = Account(id=ids.new("acc", now), name=sign_up.name, profile=profile, created_at=now, updated_at=now)
     owner = User(
         account_id=account.id,
         id=ids.new("usr", now),
         name=sign_up.name,
-        email=email,
+        email=sign_in_name(sign_up.email),
         role=Role.OWNER,
-        password_hash=passwords.hash(password),
+        password_hash=passwords.hash(normal_password(sign_up.password)),
         created_at=now,
         updated_at=now,
     )
@@ -48,8 +48,9 @@ def sign_in(email: str, password: str, *, accounts: Accounts, users: Users, pass
     if not passwords.outdated(user.password_hash):
         return user
     rehashed = replace(user, password_hash=passwords.hash(normal), version=user.version + 1, updated_at=clock.now())
-    users.save(rehashed)
-    return rehashed
+    with suppress(Contended):  # another sign-in at this moment does it
+        users.save(rehashed)
+    return user
 
 
 def get_account(caller: Caller, *, accounts: Accounts) -> Account:
