@@ -127,17 +127,21 @@ def _note(shelf: _Shelf[Document], account_id: str, document_id: str, change: Ca
 
 
 def _bounced(shelf: _Shelf[Document], bounce: Bounce, office: PostOffice) -> None:
-    """Notes the bounce, then tells the owner, then notes that: told again only if we crash in between."""
+    """Notes the bounce, then tells the owner, then notes that: told again only if we crash in between.
+
+    Raises: Contended if the mail that bounced is still being noted as sent, or another is telling the owner.
+    """
     try:
         document = shelf.get(bounce.account_id, bounce.document_id)
     except NotFound:
         return  # the tags of a mail come from outside; one that fits nothing is nobody's
     delivery = document.delivery
+    if delivery.message_id is None and delivery.claimed_until is not None:
+        raise Contended(f"{document.id} is being delivered")
     if delivery.message_id != bounce.message_id or delivery.owner_told:
         return
     failed = replace(delivery, status=DeliveryStatus.FAILED, reason=bounce.reason)
-    if failed != delivery:
-        _note(shelf, bounce.account_id, bounce.document_id, lambda _: failed)
+    _claim(shelf, replace(document, delivery=failed), office.clock)
     account = office.accounts.get(bounce.account_id)
     office.mailer.send(
         Mail(
@@ -152,7 +156,7 @@ def _bounced(shelf: _Shelf[Document], bounce: Bounce, office: PostOffice) -> Non
             ),
         )
     )
-    _note(shelf, bounce.account_id, bounce.document_id, lambda noted: replace(noted, owner_told=True))
+    _note(shelf, bounce.account_id, bounce.document_id, lambda _: replace(failed, claimed_until=None, owner_told=True))
 
 
 def _invoice_mail(invoice: Invoice, office: PostOffice) -> Mail | None:
