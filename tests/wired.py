@@ -1,0 +1,55 @@
+"""The application wired to memory: the same attributes as `chalicelib.wiring.Wired`, nothing that leaves the process."""
+
+from collections.abc import Mapping
+from copy import deepcopy
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from chalicelib.domain.events import Plain
+from chalicelib.repositories.memory import MemoryStore
+from chalicelib.repositories.memory_documents import MemoryDocuments
+from tests.fakes import (
+    CountedIds,
+    FixedClock,
+    MemoryEventBus,
+    MemoryInvoicingQueue,
+    MemoryMailer,
+    MemoryTokenKeys,
+    PlainPasswords,
+    PlainPrinter,
+)
+
+
+@dataclass
+class MemoryWired:
+    """Everything that leaves the process, kept in the process."""
+
+    store: MemoryStore = field(default_factory=MemoryStore)
+    clock: FixedClock = field(default_factory=FixedClock)
+    ids: CountedIds = field(default_factory=CountedIds)
+    passwords: PlainPasswords = field(default_factory=PlainPasswords)
+    token_keys: MemoryTokenKeys = field(default_factory=MemoryTokenKeys)
+    documents: MemoryDocuments = field(default_factory=MemoryDocuments)
+    printer: Any = field(default_factory=PlainPrinter)
+    mailer: MemoryMailer = field(default_factory=MemoryMailer)
+    event_bus: MemoryEventBus = field(default_factory=MemoryEventBus)
+    invoicing_queue: MemoryInvoicingQueue = field(default_factory=MemoryInvoicingQueue)
+
+    def __getattr__(self, name: str) -> Any:
+        """The repositories, all of one store."""
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return getattr(self.store, name)
+
+    def read_image(self, image: Mapping[str, Any]) -> Plain:
+        from chalicelib.repositories.items import plain_image
+
+        return plain_image(image)
+
+    def state(self) -> dict[str, Any]:
+        """All that is kept, as it is now."""
+        kept = self.store.accounts._state
+        tables = {each.name: dict(getattr(kept, each.name)) for each in fields(kept) if each.name != "lock"}
+        return deepcopy(
+            {**tables, "documents": self.documents._kept, "mails": self.mailer.sent, "asked": self.invoicing_queue.messages}
+        )
