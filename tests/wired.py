@@ -50,6 +50,5 @@ class MemoryWired:
         """All that is kept, as it is now."""
         kept = self.store.accounts._state
         tables = {each.name: dict(getattr(kept, each.name)) for each in fields(kept) if each.name != "lock"}
-        return deepcopy(
-            {**tables, "documents": self.documents._kept, "mails": self.mailer.sent, "asked": self.invoicing_queue.messages}
-        )
+        told = {"mails": self.mailer.sent, "asked": self.invoicing_queue.messages, "published": self.event_bus.published}
+        return deepcopy({**tables, **told, "documents": self.documents._kept})

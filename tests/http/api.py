@@ -46,13 +46,14 @@ class Api:
 
     def call(self, method: str, path: str, body: object = None, headers: dict[str, str] | None = None) -> Answer:
         """Bytes and text go out as they are, everything else as JSON."""
-        sent = body if isinstance(body, bytes) else body.encode() if isinstance(body, str) else json.dumps(body).encode()
+        if body is None:
+            sent = b""
+        else:
+            sent = body if isinstance(body, bytes) else body.encode() if isinstance(body, str) else json.dumps(body).encode()
         known = {"Content-Type": "application/json"} if body is not None else {}
         if self.token is not None:
             known["Authorization"] = f"Bearer {self.token}"
-        response = self.client.http.request(
-            method, path, headers=known | (headers or {}), body=sent if body is not None else b""
-        )
+        response = self.client.http.request(method, path, headers=known | (headers or {}), body=sent)
         return Answer(status=response.status_code, headers=response.headers, body=response.body)
 
     def get(self, path: str, **headers: str) -> Answer:
