@@ -33,14 +33,8 @@ from chalicelib.ports import (
 from chalicelib.settings import Settings
 
 if TYPE_CHECKING:
-    from botocore.session import Session
-
+    from chalicelib.gateways.aws_clients import AwsClients
     from chalicelib.repositories.table import Table
-
-# Lambda's own time limits are far below botocore's defaults of 60 s for connecting and 60 s for each answer.
-_CONNECT_TIMEOUT_SECONDS = 1
-_READ_TIMEOUT_SECONDS = 3
-_ATTEMPTS = 3
 
 
 class Wired:
@@ -49,30 +43,17 @@ class Wired:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
 
-    def _client(self, service: str, *, attempts: int = _ATTEMPTS, **config: Any) -> Any:
-        from botocore.config import Config
-
-        return self._session.create_client(
-            service,
-            config=Config(
-                connect_timeout=_CONNECT_TIMEOUT_SECONDS,
-                read_timeout=_READ_TIMEOUT_SECONDS,
-                retries={"mode": "standard", "total_max_attempts": attempts},
-                **config,
-            ),
-        )
-
     @cached_property
-    def _session(self) -> "Session":
-        from botocore.session import get_session
+    def _aws(self) -> "AwsClients":
+        from chalicelib.gateways.aws_clients import AwsClients
 
-        return get_session()
+        return AwsClients()
 
     @cached_property
     def _table(self) -> "Table":
         from chalicelib.repositories.table import Table
 
-        return Table(self._client("dynamodb"), self._settings.table)
+        return Table(self._aws.client("dynamodb"), self._settings.table)
 
     @cached_property
     def clock(self) -> Clock:
@@ -96,7 +77,7 @@ class Wired:
     def token_keys(self) -> TokenKeys:
         from chalicelib.gateways.token_keys import SecretTokenKeys
 
-        return SecretTokenKeys(self._client("secretsmanager"), self._settings.token_key_secret, self.clock)
+        return SecretTokenKeys(self._aws.client("secretsmanager"), self._settings.token_key_secret, self.clock)
 
     @cached_property
     def accounts(self) -> Accounts:
@@ -163,7 +144,7 @@ class Wired:
         from chalicelib.repositories.documents import S3Documents
 
         # Signature version 4 is not the default for presigned links in every region.
-        return S3Documents(self._client("s3", signature_version="s3v4"), self._settings.bucket)
+        return S3Documents(self._aws.client("s3", signature_version="s3v4"), self._settings.bucket)
 
     @cached_property
     def printer(self) -> Printer:
@@ -176,20 +157,20 @@ class Wired:
         from chalicelib.gateways.mailer import SesMailer
 
         # SendRawEmail takes no idempotency token: asked again by itself, botocore would mail twice.
-        ses = self._client("ses", attempts=1)
+        ses = self._aws.client("ses", attempts=1)
         return SesMailer(ses, self._settings.mail_sender, self._settings.mail_configuration_set)
 
     @cached_property
     def event_bus(self) -> EventBus:
         from chalicelib.gateways.event_bus import EventBridgeBus
 
-        return EventBridgeBus(self._client("events"), self._settings.event_bus)
+        return EventBridgeBus(self._aws.client("events"), self._settings.event_bus)
 
     @cached_property
     def invoicing_queue(self) -> InvoicingQueue:
         from chalicelib.gateways.invoicing_queue import SqsInvoicingQueue
 
-        return SqsInvoicingQueue(self._client("sqs"), self._settings.invoicing_queue)
+        return SqsInvoicingQueue(self._aws.client("sqs"), self._settings.invoicing_queue)
 
     def read_image(self, image: Mapping[str, Any]) -> Plain:
         """A stream record's image as plain data."""
