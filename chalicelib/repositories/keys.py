@@ -1,25 +1,25 @@
 """How every item is keyed, here and nowhere else.
 
 One table: partition key `pk`, sort key `sk`, and one sparse index `due` (hash key `due`, range key `due_at`). All that belongs
-to an account lies under `pk` = the account's id, which comes from the caller's token: no id that a caller sends leads out of it.
+to an account lies under its id as `pk`, which comes from the caller's token: no id that a caller sends leads out of it.
 
-| what is asked                              | pk             | sk                                      | how                        |
-| ------------------------------------------ | -------------- | --------------------------------------- | -------------------------- |
-| the account                                | account        | account                                 | get                        |
-| who signs in with an address               | email#<digest> | sign_in                                 | get                        |
-| a user                                     | account        | user#<user>                             | get                        |
-| a client; clients, newest first            | account        | client#<client>                         | get; query                 |
-| clients that are due, of all accounts      | due = "due"    | due_at <= now (only on the index)       | query                      |
-| a work entry                               | account        | work#<entry>                            | get                        |
-| work by day, newest first; a user's spans  | account        | workday#<day>#<started_at or ->#<entry> | query                      |
-| what of a client's month is open or billed | account        | sheet#<client>#<month>                  | get; query through a month |
-| the version of a user's calendar           | account        | calendar#<user>                         | get                        |
-| the running timer                          | account        | timer#<user>                            | get                        |
-| the numbers taken in a year                | account        | series#<kind>#<year>                    | get                        |
-| an invoice; invoices, newest first         | account        | invoice#<invoice>                       | get; query                 |
-| an invoice's lines                         | account        | lines#<invoice>#<chunk>                 | query                      |
-| a credit note                              | account        | credit#<note>                           | get                        |
-| what a night did                           | account        | report#<day>#<client>#<invoice day>     | query by day               |
+what is asked                              | pk             | sk                                      | how
+-------------------------------------------|----------------|-----------------------------------------|---------------------------
+the account                                | account        | account                                 | get
+who signs in with an address               | email#<digest> | sign_in                                 | get
+a user                                     | account        | user#<user>                             | get
+a client; clients, newest first            | account        | client#<client>                         | get; query
+clients that are due, of all accounts      | due = "due"    | due_at <= now (only on the index)       | query
+a work entry                               | account        | work#<entry>                            | get
+work by day, newest first; a user's spans  | account        | workday#<day>#<started_at or ->#<entry> | query
+work of a client's month, open or billed  | account        | sheet#<client>#<month>                  | get; query by month
+the version of a user's calendar           | account        | calendar#<user>                         | get
+the running timer                          | account        | timer#<user>                            | get
+the numbers taken in a year                | account        | series#<kind>#<year>                    | get
+an invoice; invoices, newest first         | account        | invoice#<invoice>                       | get; query
+an invoice's lines                         | account        | lines#<invoice>#<chunk>                 | query
+a credit note                              | account        | credit#<note>                           | get
+what a night did                           | account        | report#<day>#<client>#<invoice day>     | query by day
 """
 
 import hashlib
@@ -93,7 +93,7 @@ def workdays(account_id: str, first_day: date | None, last_day: date | None) -> 
 
 
 def workdays_touching(account_id: str, since: datetime, until: datetime) -> Range:
-    """All work that may touch that time: begun no longer before than work lasts, on the day of a zone that is not known here."""
+    """All work that may touch that time: begun no longer before than work lasts, on the day of any zone."""
     one_day = timedelta(days=1)
     return workdays(account_id, (since - MAX_DURATION - one_day).date(), (until + one_day).date())
 

@@ -46,6 +46,7 @@ from chalicelib.domain.work import (
     month_of,
 )
 from chalicelib.repositories import keys
+from chalicelib.repositories.pages import first_page
 from chalicelib.repositories.work_change import entry_of, gravest, moves_calendar, sheets_of
 
 T = TypeVar("T")
@@ -325,13 +326,13 @@ class MemoryLedger(_Repository):
             _check(_found(self._state.invoices.get((invoice.account_id, invoice.id))).version == invoice.version)
             self._check_sheets(credit.sheets)
             _check((note.account_id, note.id) not in self._state.credit_notes)
+            _check(all(invoice.id in sheet.billed for sheet in credit.sheets))
             self._count_up(note.account_id, credit.series)
             self._state.credit_notes[note.account_id, note.id] = note
             self._state.invoices[invoice.account_id, invoice.id] = credit.credited
             for sheet in credit.sheets:
                 others = {id_: entries for id_, entries in sheet.billed.items() if id_ != invoice.id}
-                released = sheet.billed.get(invoice.id, frozenset())
-                self._state.put_sheet(replace(sheet, open=sheet.open | released, billed=others))
+                self._state.put_sheet(replace(sheet, open=sheet.open | sheet.billed[invoice.id], billed=others))
 
     def _check_series(self, account_id: str, series: NumberSeries) -> None:
         _check(self.series(account_id, series.kind, series.year) == series)
@@ -430,6 +431,5 @@ def _fits(entry: WorkEntry, wanted: WorkFilter) -> bool:
 def _page(things: Iterable[T], request: PageRequest, position: Callable[[T], str]) -> Page[T]:
     """Newest first, which is the highest position."""
     ordered = sorted(things, key=position, reverse=True)
-    left = [thing for thing in ordered if request.after is None or position(thing) < request.after]
-    shown = tuple(left[: request.limit])
-    return Page(items=shown, next=position(shown[-1]) if len(left) > len(shown) else None)
+    left = (thing for thing in ordered if request.after is None or position(thing) < request.after)
+    return first_page(left, request.limit, position)

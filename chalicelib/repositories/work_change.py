@@ -34,8 +34,9 @@ def sheets_of(change: WorkChange) -> Mapping[tuple[str, str], Place]:
 
 
 def moves_calendar(change: WorkChange) -> bool:
-    """Whether the entry takes or took an hour in its user's calendar."""
-    return any(entry is not None and entry.started_at is not None for entry in (change.old, change.new))
+    """Whether the entry takes or took an hour in its user's calendar, or was checked against it."""
+    timed = any(entry is not None and entry.started_at is not None for entry in (change.old, change.new))
+    return timed or change.calendar_version is not None
 
 
 def gravest(faults: Sequence[DaybookError]) -> DaybookError:

@@ -1,0 +1,76 @@
+"""Issued invoices with their lines, and credit notes, in DynamoDB. The ledger writes them; what is frozen stays."""
+
+from typing import Any
+
+from chalicelib.domain.errors import NotFound
+from chalicelib.domain.invoices import CreditNote, Invoice, InvoiceFilter, InvoiceLine
+from chalicelib.domain.paging import Page, PageRequest
+from chalicelib.repositories import keys
+from chalicelib.repositories.items import Item, from_item, members
+from chalicelib.repositories.pages import first_page
+from chalicelib.repositories.table import Table, Write, set_members, update
+
+_NOT_FROZEN = ("status", "payments", "credit_note_id", "credit_note_number", "delivery", "version")
+_READ_AT_ONCE = 100
+"""Invoices, where a filter lets only some of them through."""
+
+
+class DynamoInvoices:
+    def __init__(self, table: Table) -> None:
+        self._table = table
+
+    def get(self, account_id: str, invoice_id: str) -> Invoice:
+        return from_item(self._table.find(keys.invoice(account_id, invoice_id)), Invoice)
+
+    def lines(self, account_id: str, invoice_id: str) -> tuple[InvoiceLine, ...]:
+        chunks = list(self._table.query(keys.all_lines(account_id, invoice_id)))
+        if not chunks:
+            raise NotFound
+        return tuple(from_item(line, InvoiceLine) for chunk in chunks for line in chunk["lines"])
+
+    def page(self, account_id: str, wanted: InvoiceFilter, request: PageRequest) -> Page[Invoice]:
+        filters: dict[str, Any] = {name: value for name, value in members(wanted).items() if value is not None}
+        items = self._table.query(
+            keys.invoices(account_id),
+            newest_first=True,
+            after=None if request.after is None else keys.invoice(account_id, request.after).sk,
+            where=" AND ".join(f"#{name} = :{name}" for name in filters),
+            page_size=max(request.limit + 1, _READ_AT_ONCE) if filters else request.limit + 1,
+            **filters,
+        )
+        return first_page((from_item(item, Invoice) for item in items), request.limit, lambda invoice: invoice.id)
+
+    def save(self, invoice: Invoice) -> None:
+        self._table.transact(invoice_update(invoice, version_before=invoice.version - 1))
+
+
+class DynamoCreditNotes:
+    def __init__(self, table: Table) -> None:
+        self._table = table
+
+    def get(self, account_id: str, note_id: str) -> CreditNote:
+        return from_item(self._table.find(keys.credit_note(account_id, note_id)), CreditNote)
+
+    def save(self, note: CreditNote) -> None:
+        as_read = update(
+            keys.credit_note(note.account_id, note.id),
+            "SET #delivery = :delivery, #version = :version",
+            condition="#version = :before",
+            before=note.version - 1,
+            delivery=members(note)["delivery"],
+            version=note.version,
+        )
+        self._table.transact(as_read)
+
+
+def invoice_update(invoice: Invoice, *, version_before: int) -> Write:
+    """Writes what is not frozen."""
+    plain: Item = members(invoice)
+    change, values = set_members({name: plain[name] for name in _NOT_FROZEN})
+    return update(
+        keys.invoice(invoice.account_id, invoice.id),
+        change,
+        condition="#version = :before",
+        before=version_before,
+        **values,
+    )

@@ -1,0 +1,292 @@
+"""The one table: reading, paging, transactions, and DynamoDB's refusals as ours.
+
+Every read is strongly consistent, so that nobody misses what they have just written; only an index cannot be read so.
+Expressions are written with `#name` for an attribute and `:name` for a value; what DynamoDB wants beside them is made here.
+botocore is not imported before a table is used: `import app` does without it.
+"""
+
+import random
+import re
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+from chalicelib.domain.errors import Contended, DaybookError, NotFound, Unavailable
+from chalicelib.repositories.items import Image, Item, from_image, to_attribute, to_image
+from chalicelib.repositories.keys import Key, Range
+from chalicelib.repositories.work_change import gravest
+
+if TYPE_CHECKING:
+    from botocore.exceptions import ClientError
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+MAX_WRITES = 100
+"""Items in one transaction."""
+MAX_TRANSACTION_BYTES = 4_000_000
+_KEYS_AT_ONCE = 100
+_ATTEMPTS = 5
+_FIRST_PAUSE_SECONDS = 0.02
+_NAMES = re.compile(r"#(\w+)", re.ASCII)
+# https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Programming.Errors.html: what a later attempt may mend.
+_PASSING = frozenset(
+    {
+        "InternalServerError",
+        "ProvisionedThroughputExceeded",
+        "ProvisionedThroughputExceededException",
+        "RequestLimitExceeded",
+        "ServiceUnavailable",
+        "ThrottlingError",
+        "ThrottlingException",
+        "TransactionInProgressException",
+    }
+)
+
+Refused = Callable[[Item | None], DaybookError]
+"""What it means that a condition does not hold, given the item as it is, None if there is none."""
+
+
+def contended(kept: Item | None) -> DaybookError:
+    return NotFound() if kept is None else Contended()
+
+
+def always_contended(_kept: Item | None) -> DaybookError:
+    return Contended()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Write:
+    """One item of a transaction. `names` are attributes whose names are made at run time."""
+
+    action: Literal["Put", "Update", "Delete"]
+    target: Mapping[str, object]
+    change: str = ""
+    condition: str = ""
+    values: Mapping[str, object] = field(default_factory=dict)
+    names: Mapping[str, str] = field(default_factory=dict)
+    refused: Refused = always_contended
+
+    def request(self, table: str) -> dict[str, Any]:
+        request: dict[str, Any] = {
+            "TableName": table,
+            "Item" if self.action == "Put" else "Key": to_image(self.target),
+            **_placeholders(f"{self.change} {self.condition}", self.values, self.names),
+        }
+        if self.change:
+            request["UpdateExpression"] = self.change
+        if self.condition:
+            request |= {"ConditionExpression": self.condition, "ReturnValuesOnConditionCheckFailure": "ALL_OLD"}
+        return request
+
+
+def add(item: Item, refused: Refused = always_contended) -> Write:
+    """Puts an item where there must be none yet."""
+    return Write(action="Put", target=item, condition="attribute_not_exists(#pk)", refused=refused)
+
+
+def put(item: Item, *, condition: str = "", refused: Refused = contended, **values: object) -> Write:
+    return Write(action="Put", target=item, condition=condition, values=values, refused=refused)
+
+
+def delete(key: Key, *, condition: str = "", refused: Refused = contended, **values: object) -> Write:
+    return Write(action="Delete", target=key._asdict(), condition=condition, values=values, refused=refused)
+
+
+def update(
+    key: Key,
+    change: str,
+    *,
+    condition: str = "",
+    refused: Refused = contended,
+    names: Mapping[str, str] | None = None,
+    **values: object,
+) -> Write:
+    return Write(
+        action="Update",
+        target=key._asdict(),
+        change=change,
+        condition=condition,
+        values=values,
+        names=names or {},
+        refused=refused,
+    )
+
+
+def set_members(members: Mapping[str, object]) -> tuple[str, dict[str, Any]]:
+    """An update expression that writes these attributes, and removes those that are None; and its values."""
+    kept = {name: value for name, value in members.items() if value is not None}
+    gone = [f"#{name}" for name in members if name not in kept]
+    assignments = "SET " + ", ".join(f"#{name} = :{name}" for name in kept)
+    return f"{assignments} REMOVE {', '.join(gone)}" if gone else assignments, kept
+
+
+class Table:
+    """`client` is a botocore client; it repeats what got no answer, a transaction under the same token."""
+
+    def __init__(self, client: "DynamoDBClient", name: str, *, sleep: Callable[[float], None] = time.sleep) -> None:
+        self._client = client
+        self._name = name
+        self._sleep = sleep
+
+    def get(self, key: Key) -> Item | None:
+        with _asking():
+            answer = self._client.get_item(TableName=self._name, Key=to_image(key._asdict()), ConsistentRead=True)
+        return from_image(answer["Item"]) if "Item" in answer else None
+
+    def find(self, key: Key) -> Item:
+        """Raises: NotFound."""
+        item = self.get(key)
+        if item is None:
+            raise NotFound
+        return item
+
+    def get_all(self, keys: Iterable[Key]) -> dict[Key, Item]:
+        """Those that exist; what DynamoDB leaves unprocessed is asked for again."""
+        wanted = list(dict.fromkeys(keys))
+        found: dict[Key, Item] = {}
+        for start in range(0, len(wanted), _KEYS_AT_ONCE):
+            for item in self._get_some([to_image(key._asdict()) for key in wanted[start : start + _KEYS_AT_ONCE]]):
+                found[Key(item["pk"], item["sk"])] = item
+        return found
+
+    def _get_some(self, keys: Sequence[Image]) -> Iterator[Item]:
+        left: Any = {self._name: {"Keys": keys, "ConsistentRead": True}}
+        for _ in self._attempts():
+            with _asking():
+                answer = self._client.batch_get_item(RequestItems=left)
+            yield from map(from_image, answer["Responses"].get(self._name, []))
+            left = answer.get("UnprocessedKeys")
+            if not left:
+                return
+        raise Unavailable
+
+    def query(
+        self,
+        within: Range,
+        *,
+        newest_first: bool = False,
+        after: str | None = None,
+        where: str = "",
+        page_size: int | None = None,
+        **values: object,
+    ) -> Iterator[Item]:
+        """The items in the order of their sort keys, from behind the key `after` on, page by page as they are taken.
+
+        `where` is applied to what was read; `page_size` is how many items to read at once.
+        """
+        condition = "#pk = :pk AND #sk BETWEEN :low AND :high"
+        request: dict[str, Any] = {
+            "ConsistentRead": True,
+            "ScanIndexForward": not newest_first,
+            "KeyConditionExpression": condition,
+            **_placeholders(f"{condition} {where}", {"pk": within.pk, "low": within.low, "high": within.high, **values}),
+        }
+        if after is not None:
+            # DynamoDB refuses to start outside of the range, where a cursor of the same list with other bounds may point.
+            if (after <= within.low) if newest_first else (after >= within.high):
+                return iter(())
+            if within.low <= after <= within.high:
+                request["ExclusiveStartKey"] = to_image({"pk": within.pk, "sk": after})
+        if where:
+            request["FilterExpression"] = where
+        if page_size is not None:
+            request["Limit"] = page_size
+        return self._pages(request)
+
+    def query_index(self, index: str, condition: str, **values: object) -> Iterator[Item]:
+        """What the index holds, a moment late."""
+        return self._pages({"IndexName": index, "KeyConditionExpression": condition, **_placeholders(condition, values)})
+
+    def _pages(self, request: dict[str, Any]) -> Iterator[Item]:
+        while True:
+            with _asking():
+                answer = self._client.query(TableName=self._name, **request)
+            yield from map(from_image, answer["Items"])
+            if "LastEvaluatedKey" not in answer:
+                return
+            request = {**request, "ExclusiveStartKey": answer["LastEvaluatedKey"]}
+
+    def add_unless_there(self, item: Item) -> None:
+        """Run twice it is done once."""
+        condition = "attribute_not_exists(#pk)"
+        from botocore.exceptions import ClientError
+
+        with _asking():
+            try:
+                self._client.put_item(
+                    TableName=self._name, Item=to_image(item), ConditionExpression=condition, **_placeholders(condition, {})
+                )
+            except ClientError as error:
+                if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
+                    raise
+
+    def transact(self, *writes: Write) -> None:
+        """All of them or none, also a single one: a transaction whose answer was lost can be sent again.
+
+        Raises: what the first write that cannot be mended was refused for; else Contended, also if others are at the items.
+        """
+        if len(writes) > MAX_WRITES:
+            raise ValueError(f"{len(writes)} writes are more than a transaction takes")
+        from botocore.exceptions import ClientError
+
+        requests: Any = [{write.action: write.request(self._name)} for write in writes]
+        for _ in self._attempts():
+            with _asking():
+                try:
+                    self._client.transact_write_items(TransactItems=requests)
+                except ClientError as error:
+                    _raise_refusal(error, writes)
+                else:
+                    return
+        raise Contended
+
+    def _attempts(self) -> Iterator[None]:
+        """Between them pauses of growing and random length, so that those who collided do not collide again."""
+        yield
+        for attempt in range(1, _ATTEMPTS):
+            self._sleep(random.uniform(0, _FIRST_PAUSE_SECONDS * 2**attempt))  # noqa: S311 - no secret
+            yield
+
+
+def _raise_refusal(error: "ClientError", writes: Sequence[Write]) -> None:
+    """Returns if the transaction only collided with others: `TransactionConflict` is no answer, and it is to be tried again."""
+    reasons: Sequence[Mapping[str, Any]] = error.response.get("CancellationReasons", ())
+    faults = [
+        write.refused(from_image(reason["Item"]) if reason.get("Item") else None)
+        for write, reason in zip(writes, reasons, strict=False)
+        if reason["Code"] == "ConditionalCheckFailed"
+    ]
+    if faults:
+        raise gravest(faults) from error
+    codes = {reason["Code"] for reason in reasons} - {"None"}
+    if not codes or not codes <= _PASSING | {"TransactionConflict"}:
+        raise error
+    if "TransactionConflict" not in codes:
+        raise Unavailable from error
+
+
+@contextmanager
+def _asking() -> Iterator[None]:
+    """Raises: Unavailable where DynamoDB does not answer or asks for patience; its other refusals are faults of ours."""
+    from botocore.exceptions import ClientError, HTTPClientError
+    from botocore.exceptions import ConnectionError as NoConnection
+
+    try:
+        yield
+    except (HTTPClientError, NoConnection) as error:
+        raise Unavailable from error
+    except ClientError as error:
+        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+        if status >= 500 or error.response["Error"]["Code"] in _PASSING:
+            raise Unavailable from error
+        raise
+
+
+def _placeholders(text: str, values: Mapping[str, object], names: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """The attributes that the expression names, and its values; DynamoDB refuses any that is not used."""
+    known = names or {}
+    request: dict[str, Any] = {"ExpressionAttributeNames": {f"#{name}": known.get(name, name) for name in _NAMES.findall(text)}}
+    if values:
+        request["ExpressionAttributeValues"] = {f":{name}": to_attribute(value) for name, value in values.items()}
+    return request
