@@ -1,8 +1,9 @@
 """Logged work, the running timer, and the sheet on which one client's month is billed.
 
-An entry carries no billed flag of its own. One *sheet* for each client and month lists the entries that are open and, for each
-invoice, those that it billed. So an invoice locks all its entries by writing a few sheets, in one transaction, however many
-entries there are; and whatever touches an entry writes its sheet's version, so that no entry changes under an invoice.
+An entry carries no billed flag of its own. One *sheet* for each client and month lists the billable entries that are open and,
+for each invoice, those that it billed. So an invoice locks all its entries by writing a few sheets, in one transaction,
+however many entries there are; and whatever touches such an entry writes its sheet's version, so that no entry changes under
+an invoice. Work that is not billable stands on no sheet: it would be read again for every invoice, for ever.
 """
 
 from collections.abc import Iterable, Mapping
@@ -18,7 +19,7 @@ from chalicelib.domain.errors import FieldError, Invalid, WorkEntryBilled, WorkO
 MAX_DURATION = timedelta(days=31)
 """The longest single entry; how far back a search for overlaps must look."""
 MAX_ENTRIES_ON_SHEET = 8_000
-"""Open entries of one client in one month: at 31 bytes each well inside DynamoDB's 400 KB for an item."""
+"""Billable entries of one client in one month, billed or not: at 31 bytes each well inside DynamoDB's 400 KB for an item."""
 _ONE_SECOND = timedelta(seconds=1)
 
 
@@ -75,7 +76,7 @@ class WorkEntry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkSheet:
-    """One client's month: ids of the entries that are open, and by invoice id of those that it billed.
+    """One client's month: ids of the billable entries that are open, and by invoice id of those that it billed.
 
     `version` counts every change of the sheet or of an entry on it; 0 is a sheet that was never written.
     """
