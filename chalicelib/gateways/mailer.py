@@ -5,13 +5,17 @@ SES puts its own Message-ID and Date on the wire; ours is what tells a repetitio
 """
 
 import re
-from email.headerregistry import Address
-from email.message import EmailMessage
-from email.policy import SMTP
-from typing import TYPE_CHECKING
+from email.charset import QP, Charset
+from email.encoders import encode_base64
+from email.header import Header
+from email.message import Message
+from email.mime.multipart import MIMEMultipart
+from email.mime.nonmultipart import MIMENonMultipart
+from email.policy import compat32
+from typing import TYPE_CHECKING, Any
 
 from chalicelib.aws_errors import calling, code_of
-from chalicelib.domain.deliveries import Mail
+from chalicelib.domain.deliveries import Attachment, Mail
 from chalicelib.domain.errors import MailRefused
 
 if TYPE_CHECKING:
@@ -29,6 +33,10 @@ _PERMANENT = frozenset(
     }
 )
 """Of SES's errors, those that the same message meets again tomorrow; throttling, quotas and pauses pass."""
+_CRLF = compat32.clone(linesep="\r\n")
+_TEXT = Charset("utf-8")
+_TEXT.body_encoding = QP
+_PLAIN = re.compile(r"[A-Za-z0-9 &'/*+-]*", re.ASCII)
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 
 
@@ -48,7 +56,7 @@ class SesMailer:
                 answer = self._ses.send_raw_email(
                     Source=self._sender,
                     Destinations=[mail.to],
-                    RawMessage={"Data": message_of(mail, self._sender).as_bytes()},
+                    RawMessage={"Data": bytes_of(mail, self._sender)},
                     ConfigurationSetName=self._configuration_set,
                     Tags=[{"Name": name, "Value": value} for name, value in mail.tags.items()],
                 )
@@ -59,25 +67,49 @@ class SesMailer:
         return answer["MessageId"]
 
 
-def message_of(mail: Mail, sender: str) -> EmailMessage:
-    """The same mail always gives the same bytes."""
-    message = EmailMessage(policy=SMTP)
-    message["From"] = Address(_one_line(mail.sender_name), addr_spec=sender)
-    message["Reply-To"] = Address(addr_spec=mail.reply_to)
-    message["To"] = Address(addr_spec=mail.to)
-    message["Subject"] = _one_line(mail.subject)
+def bytes_of(mail: Mail, sender: str) -> bytes:
+    """The whole message; the same mail always gives the same bytes.
+
+    Built with the older half of the email package: the newer one decodes encoded words (RFC 2047) that stand in a text, line
+    ends and all, and loses the quotes of a name when it folds a long header.
+    """
+    text = MIMENonMultipart("text", "plain")
+    text.set_payload(_encodable(mail.text), _TEXT)
+    message: Message[Any, Any] = text if mail.attachment is None else _multipart(text, mail.attachment, mail.message_id)
+    message["From"] = _from(_one_line(mail.sender_name), sender)
+    message["Reply-To"] = mail.reply_to
+    message["To"] = mail.to
+    message["Subject"] = _header("Subject", _one_line(mail.subject))
     message["Message-ID"] = f"<{mail.message_id}@{sender.rpartition('@')[2]}>"
-    message.set_content(mail.text, cte="quoted-printable")
-    if mail.attachment is not None:
-        maintype, _, subtype = mail.attachment.content_type.partition("/")
-        message.add_attachment(
-            mail.attachment.content, maintype=maintype, subtype=subtype, filename=_one_line(mail.attachment.filename)
-        )
-        # A random boundary would make each sending another message; `=_` can stand in no quoted-printable or base64 line.
-        message.set_boundary(f"=_{mail.message_id}")
-    return message
+    return message.as_bytes(policy=_CRLF)
+
+
+def _from(name: str, sender: str) -> Header:
+    header = _header("From", name)
+    header.append(f"<{sender}>", "ascii")
+    return header
+
+
+def _header(name: str, text: str) -> Header:
+    """ASCII only where every mail program reads the text as it stands, in a name too; all else becomes encoded words."""
+    return Header(text, "ascii" if _PLAIN.fullmatch(text) else "utf-8", header_name=name)
+
+
+def _multipart(text: Message, attachment: Attachment, message_id: str) -> Message:
+    """With a boundary of its own for each mail; `=_` can stand in no line of quoted-printable or base64."""
+    maintype, _, subtype = attachment.content_type.partition("/")
+    part = MIMENonMultipart(maintype, subtype)
+    part.set_payload(attachment.content)
+    encode_base64(part)
+    part.add_header("Content-Disposition", "attachment", filename=_one_line(attachment.filename))
+    return MIMEMultipart(boundary=f"=_{message_id}", _subparts=[text, part])
 
 
 def _one_line(text: str) -> str:
     """Nobody's name begins a header of its own."""
-    return _CONTROLS.sub(" ", text).strip()
+    return _CONTROLS.sub(" ", _encodable(text)).strip()
+
+
+def _encodable(text: str) -> str:
+    """Half a surrogate pair, which no encoding has, becomes a question mark."""
+    return text.encode("utf-8", "replace").decode()
