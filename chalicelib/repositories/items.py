@@ -132,7 +132,7 @@ def _without_none(value: Any) -> Any:
     match value:
         case dict():
             return {name: _without_none(part) for name, part in value.items() if part is not None}
-        case list():
+        case list() | tuple():
             return [_without_none(part) for part in value]
         case _:
             return value

@@ -1,0 +1,266 @@
+"""The whole of Daybook before your eyes: a freelancer's month, from a logged hour to the invoice in the client's inbox.
+
+Starts the local AWS, packages and deploys the application into it, and then does as a user and a client would, from outside:
+signs up, logs a real month of work, lets the night come, and waits for the mail. Run again, it finds all of it still there.
+"""
+
+import argparse
+import csv
+import email
+import email.policy
+import json
+import signal
+import sys
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from email.message import EmailMessage
+from pathlib import Path
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+import boto3
+import requests
+
+from operations.deploy import Account, Deployment, DeploymentFailed, deploy
+from operations.local_aws import LocalAws, LocalAwsFailed, running
+from operations.package import PackagingFailed, package
+from operations.project import ROOT
+
+MONTH: Final = ROOT / "examples" / "work-2024-10.csv"
+EMAIL: Final = "mara@example.com"
+PASSWORD: Final = "a month of good work"
+ZONE: Final = "Europe/Vienna"
+TIMEOUT_SECONDS: Final = 30
+DELIVERY_SECONDS: Final = 60
+PROFILE: Final = {
+    "legal_name": "Mara Lindström Software",
+    "address": "Lindengasse 7/12\n1070 Wien",
+    "country": "AT",
+    "vat_id": "ATU12345678",
+    "iban": "AT61 1904 3002 3457 3201",
+    "bic": "BKAUATWW",
+    "email": EMAIL,
+    "currency": "EUR",
+    "time_zone": ZONE,
+    "default_tax_rate": 20,
+    "payment_terms_days": 14,
+    "invoice_prefix": "ML-",
+}
+CLIENT: Final = {
+    "name": "Müller & Söhne GmbH",
+    "email": "buchhaltung@mueller.example",
+    "address": "Hauptstraße 1\n4020 Linz",
+    "country": "AT",
+    "vat_id": "ATU87654321",
+    "rate": 95,
+    "currency": "EUR",
+}
+
+
+class DemoFailed(Exception):
+    """What went wrong, in words for the person at the terminal."""
+
+
+class Api:
+    """The application from outside."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self._http = requests.Session()
+
+    def ask(self, method: str, path: str, body: object = None, *, accept: tuple[int, ...] = ()) -> tuple[int, Any]:
+        """Status and JSON of the answer. Raises: DemoFailed for a refusal that is not in `accept`."""
+        answer = self._http.request(method, self.url + path, json=body, timeout=TIMEOUT_SECONDS, allow_redirects=False)
+        if not answer.ok and answer.status_code not in accept:
+            raise DemoFailed(f"{method} {path} answered {answer.status_code}: {answer.text}")
+        return answer.status_code, answer.headers["Location"] if answer.is_redirect else answer.json()
+
+    def sign_in(self, token: str) -> None:
+        self._http.headers["Authorization"] = f"Bearer {token}"
+
+
+def say(what: str = "") -> None:
+    print(what, flush=True)
+
+
+@contextmanager
+def step(what: str) -> Iterator[None]:
+    """Says what is being done, and how long it took."""
+    print(f"  {what:.<66} ", end="", flush=True)
+    begun = time.monotonic()
+    yield
+    print(f"{time.monotonic() - begun:5.1f} s", flush=True)
+
+
+def sign_up(api: Api) -> None:
+    sign_up_form = {
+        "name": PROFILE["legal_name"],
+        "email": EMAIL,
+        "password": PASSWORD,
+        "currency": "EUR",
+        "time_zone": ZONE,
+        "country": "AT",
+    }
+    status, answer = api.ask("POST", "/v1/accounts", sign_up_form, accept=(409,))
+    if status == requests.codes.conflict:
+        _, answer = api.ask("POST", "/v1/tokens", {"email": EMAIL, "password": PASSWORD})
+    api.sign_in(answer["access_token"])
+    api.ask("PUT", "/v1/account", PROFILE)
+
+
+def client_of_the_demo(api: Api) -> dict[str, Any]:
+    """The client from an earlier run, or a new one whose invoice day is today, so that tonight is the night."""
+    _, listed = api.ask("GET", "/v1/clients?limit=100")
+    known = [client for client in listed["clients"] if client["name"] == CLIENT["name"]]
+    if known:
+        found: dict[str, Any] = known[0]
+        return found
+    today = datetime.now(ZoneInfo(ZONE))
+    added: dict[str, Any]
+    _, added = api.ask("POST", "/v1/clients", {**CLIENT, "invoice_day": today.day})
+    return added
+
+
+def log_month(api: Api, client_id: str) -> int:
+    """How many entries are new: what an earlier run logged overlaps with itself and is refused."""
+    with MONTH.open(newline="", encoding="utf-8") as rows:
+        return sum(
+            api.ask("POST", "/v1/work", {"client_id": client_id, **row}, accept=(409,))[0] == requests.codes.created
+            for row in csv.DictReader(rows)
+        )
+
+
+def let_the_night_come(aws: LocalAws, deployment: Deployment) -> None:
+    """Invokes the nightly function with the event that the schedule sends it at 02:00 UTC."""
+    session = boto3.Session(botocore_session=aws.session())
+    event = {
+        "version": "0",
+        "id": str(uuid.uuid4()),
+        "account": aws.account,
+        "source": "aws.events",
+        "detail-type": "Scheduled Event",
+        "time": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}",
+        "region": aws.region,
+        "resources": [],
+        "detail": {},
+    }
+    stack = session.client("cloudformation", endpoint_url=aws.endpoint)
+    nightly = stack.describe_stack_resource(StackName=deployment.stack, LogicalResourceId="Nightly")
+    answer = session.client("lambda", endpoint_url=aws.endpoint).invoke(
+        FunctionName=nightly["StackResourceDetail"]["PhysicalResourceId"], Payload=json.dumps(event)
+    )
+    if "FunctionError" in answer:
+        raise DemoFailed(f"The nightly function failed: {answer['Payload'].read().decode()}")
+
+
+def wait_for_delivery(api: Api) -> dict[str, Any]:
+    """The newest invoice once its mail is sent."""
+    deadline = time.monotonic() + DELIVERY_SECONDS
+    while time.monotonic() < deadline:
+        _, listed = api.ask("GET", "/v1/invoices?limit=1")
+        invoice: dict[str, Any]
+        for invoice in listed["invoices"]:
+            if invoice["delivery"]["status"] == "sent":
+                return invoice
+        time.sleep(0.3)
+    raise DemoFailed(f"No invoice was delivered within {DELIVERY_SECONDS} s.")
+
+
+def save_pdf(api: Api, invoice: dict[str, Any], folder: Path) -> Path:
+    _, link = api.ask("GET", f"/v1/invoices/{invoice['id']}/pdf")
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{invoice['number']}.pdf"
+    answer = requests.get(link, timeout=TIMEOUT_SECONDS)
+    answer.raise_for_status()
+    path.write_bytes(answer.content)
+    return path
+
+
+def mail_with(number: str, folder: Path) -> EmailMessage:
+    for path in sorted(folder.glob("*.eml"), reverse=True):
+        message = email.message_from_bytes(path.read_bytes(), policy=email.policy.default)
+        if number in str(message["Subject"]):
+            return message
+    raise DemoFailed(f"No mail with the invoice {number} is in {folder}.")
+
+
+def show_mail(message: EmailMessage) -> None:
+    say()
+    for header in ("From", "Reply-To", "To", "Subject"):
+        say(f"    | {header}: {message[header]}")
+    body = message.get_body(("plain",))
+    for line in (body.get_content() if body else "").rstrip().splitlines():
+        say(f"    | {line}")
+    for attachment in message.iter_attachments():
+        say(f"    | [{attachment.get_filename()}, {len(attachment.get_content())} bytes]")
+    say()
+
+
+def show_invoice(invoice: dict[str, Any]) -> None:
+    hours, rest = divmod(invoice["duration_seconds"], 3600)
+    say(
+        f"  Invoice {invoice['number']} of {invoice['issued_on']}: {hours}:{rest // 60:02}:{rest % 60:02} hours, "
+        f"{invoice['net']:.2f} + {invoice['vat']:.2f} VAT = {invoice['total']:.2f} {invoice['currency']}, "
+        f"due on {invoice['due_on']}"
+    )
+
+
+def what_next(api: Api) -> None:
+    say(f"The API answers at   {api.url}")
+    say(f"Log in with          {EMAIL} / {PASSWORD}")
+    say("Try:")
+    say(f"  URL={api.url}")
+    credentials = json.dumps({"email": EMAIL, "password": PASSWORD})
+    say(
+        f"  TOKEN=$(curl -s $URL/v1/tokens -H 'Content-Type: application/json' -d '{credentials}'"
+        " | sed 's/.*\"access_token\":\"\\([^\"]*\\)\".*/\\1/')"
+    )
+    say('  curl -s $URL/v1/invoices -H "Authorization: Bearer $TOKEN"')
+    say("It keeps running; Ctrl-C stops it, and the next `make run` finds everything again.")
+
+
+def run(port: int, data: Path) -> None:
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    with running(port=port, data=data, mail=data / "mail", log=data / "local-aws.log") as aws:
+        say(f"Daybook on a local AWS at {aws.endpoint}")
+        with step("Packaging the application as for AWS"):
+            made = package("local")
+        with step("Deploying it with CloudFormation"):
+            deployment = deploy(made, Account.of(boto3.Session(botocore_session=aws.session()), aws.endpoint))
+        api = Api(deployment.api_url)
+        with step(f"{EMAIL} signs up, or in"):
+            sign_up(api)
+        with step(f"A client, {CLIENT['name']}, with today as invoice day"):
+            client = client_of_the_demo(api)
+        with step(f"A month of work from {MONTH.relative_to(ROOT)}"):
+            entries = log_month(api, client["id"])
+        say(f"  {entries} entries are new")
+        with step("The night comes: the invoices that are due are issued and mailed"):
+            let_the_night_come(aws, deployment)
+            invoice = wait_for_delivery(api)
+        show_invoice(invoice)
+        say(f"  Its PDF is saved as {save_pdf(api, invoice, data / 'invoices')}")
+        say("  The client got this mail:")
+        show_mail(mail_with(invoice["number"], aws.mail))
+        what_next(api)
+        signal.pause()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="demo", description="Run Daybook on a local AWS and show its main job.")
+    parser.add_argument("--port", type=int, default=4566, help="port of the local AWS on the loopback interface (4566)")
+    parser.add_argument("--data", type=Path, default=ROOT / "data", help="folder for all that is kept from run to run (data)")
+    arguments = parser.parse_args()
+    try:
+        run(arguments.port, arguments.data)
+    except (LocalAwsFailed, PackagingFailed, DeploymentFailed, DemoFailed) as problem:
+        sys.exit(f"\n{problem}")
+    except KeyboardInterrupt:
+        say("\nStopped; everything is kept.")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,98 @@
+"""The packaged application, deployed into a local AWS of its own that enforces every function's policy."""
+
+import json
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+import requests
+
+from operations.deploy import Account, Deployment, deploy
+from operations.local_aws import LocalAws, running
+from operations.package import package
+
+TIMEOUT_SECONDS = 30
+
+
+@dataclass(frozen=True)
+class Deployed:
+    """Everything that somebody outside has: the API's address, and the AWS account that it stands in."""
+
+    aws: LocalAws
+    deployment: Deployment
+
+    @property
+    def url(self) -> str:
+        return self.deployment.api_url
+
+    def client(self, service: str) -> Any:
+        session = boto3.Session(botocore_session=self.aws.session())
+        return session.client(service, endpoint_url=self.aws.endpoint)  # type: ignore[call-overload]
+
+    def function(self, logical_id: str) -> str:
+        found = self.client("cloudformation").describe_stack_resource(
+            StackName=self.deployment.stack, LogicalResourceId=logical_id
+        )
+        name: str = found["StackResourceDetail"]["PhysicalResourceId"]
+        return name
+
+    def run_night(self, at: datetime) -> None:
+        """As the schedule does at 02:00 UTC."""
+        event = {
+            "version": "0",
+            "id": str(uuid.uuid4()),
+            "account": self.aws.account,
+            "source": "aws.events",
+            "detail-type": "Scheduled Event",
+            "time": f"{at:%Y-%m-%dT%H:%M:%SZ}",
+            "region": self.aws.region,
+            "resources": [],
+            "detail": {},
+        }
+        answer = self.client("lambda").invoke(FunctionName=self.function("Nightly"), Payload=json.dumps(event))
+        assert "FunctionError" not in answer, answer["Payload"].read()
+
+
+class User:
+    """Somebody with an account and a token."""
+
+    def __init__(self, url: str, **account: str) -> None:
+        self.url = url
+        self.email = f"{uuid.uuid4().hex}@example.com"
+        self.password = "a password of some length"
+        form = {"name": "Mara Lindström", "currency": "EUR", "time_zone": "Europe/Vienna", "country": "AT"}
+        opened = requests.post(
+            url + "/v1/accounts",
+            json={**form, "email": self.email, "password": self.password, **account},
+            timeout=TIMEOUT_SECONDS,
+        )
+        assert opened.status_code == 201, opened.text
+        self.account_id: str = opened.json()["account"]["id"]
+        self.token: str = opened.json()["access_token"]
+
+    def ask(self, method: str, path: str, body: object = None, *, status: int = 200) -> Any:
+        """The JSON of an answer with that status; for a redirect, where it leads."""
+        answer = requests.request(
+            method,
+            self.url + path,
+            json=body,
+            headers={"Authorization": f"Bearer {self.token}"},
+            timeout=TIMEOUT_SECONDS,
+            allow_redirects=False,
+        )
+        assert answer.status_code == status, f"{method} {path}: {answer.status_code} {answer.text}"
+        return answer.headers["Location"] if answer.is_redirect else answer.json()
+
+
+@pytest.fixture(scope="session")
+def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
+    folder: Path = tmp_path_factory.mktemp("end-to-end")
+    made = package("local", folder / "package")
+    with running(mail=folder / "mail", log=folder / "local-aws.log", enforce_policies=True) as aws:
+        account = Account.of(boto3.Session(botocore_session=aws.session()), aws.endpoint)
+        yield Deployed(aws, deploy(made, account))
