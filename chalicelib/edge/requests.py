@@ -65,7 +65,7 @@ def _content(request: Request) -> bytes:
 def _well_formed(content: bytes) -> object:
     """The JSON, strictly read; integers as their digits. Raises: Malformed for a doubled key, NaN or endless depth."""
     try:
-        return json.loads(content, object_pairs_hook=_without_doubles, parse_constant=_refuse_constant, parse_int=str)
+        return json.loads(content.decode(), object_pairs_hook=_without_doubles, parse_constant=_refuse_constant, parse_int=str)
     except (ValueError, RecursionError):
         raise Malformed(_NOT_JSON) from None
 
