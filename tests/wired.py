@@ -1,7 +1,6 @@
 """The application wired to memory: the same attributes as `chalicelib.wiring.Wired`, nothing that leaves the process."""
 
 from collections.abc import Mapping
-from copy import deepcopy
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -47,8 +46,13 @@ class MemoryWired:
         return plain_image(image)
 
     def state(self) -> dict[str, Any]:
-        """All that is kept, as it is now."""
+        """All that is kept, as it is now; a copy of the containers is enough, since nothing in them can change."""
         kept = self.store.accounts._state
         tables = {each.name: dict(getattr(kept, each.name)) for each in fields(kept) if each.name != "lock"}
-        told = {"mails": self.mailer.sent, "asked": self.invoicing_queue.messages, "published": self.event_bus.published}
-        return deepcopy({**tables, **told, "documents": self.documents._kept})
+        return {
+            **tables,
+            "documents": dict(self.documents._kept),
+            "mails": list(self.mailer.sent),
+            "asked": list(self.invoicing_queue.messages),
+            "published": list(self.event_bus.published),
+        }

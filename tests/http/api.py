@@ -1,6 +1,7 @@
 """The application as its callers see it, through Chalice's test client: API Gateway's part, the authorizer too, runs along."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from pathlib import Path
@@ -42,6 +43,7 @@ class Api:
     token: str | None = None
     account_id: str = ""
     user_id: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
     client: Client = field(default_factory=lambda: Client(daybook.app, project_dir=str(ROOT)))
 
     def call(self, method: str, path: str, body: object = None, headers: dict[str, str] | None = None) -> Answer:
@@ -53,7 +55,7 @@ class Api:
         known = {"Content-Type": "application/json"} if body is not None else {}
         if self.token is not None:
             known["Authorization"] = f"Bearer {self.token}"
-        response = self.client.http.request(method, path, headers=known | (headers or {}), body=sent)
+        response = self.client.http.request(method, path, headers={**known, **self.headers, **(headers or {})}, body=sent)
         return Answer(status=response.status_code, headers=response.headers, body=response.body)
 
     def get(self, path: str, **headers: str) -> Answer:

@@ -1,0 +1,86 @@
+"""For every route something to send: what the tests that hold for all routes are made from.
+
+A route that is declared with a parameter, query or body unknown here makes those tests fail until it is known.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+import msgspec
+
+import app as daybook
+from chalicelib.edge import bodies
+from chalicelib.edge.application import Endpoint
+from tests.http.api import PASSWORD, Answer, Api, client_body, sign_up
+from tests.http.test_accounts import PROFILE
+
+Ids = Mapping[str, str]
+"""By the name of the parameter or member that holds such an id."""
+
+NEVER: Ids = {
+    "client_id": "cli_01J00000000000000000000000",
+    "entry_id": "wrk_01J00000000000000000000000",
+    "invoice_id": "inv_01J00000000000000000000000",
+}
+"""Ids that could be, but are nobody's."""
+OTHER_PATH_PARAMETERS = {"day": "2026-11-19"}
+BODIES: Mapping[type[msgspec.Struct], Callable[[Ids], dict[str, Any]]] = {
+    bodies.NewAccount: lambda _: sign_up(email="grace@example.com"),
+    bodies.Credentials: lambda _: {"email": "ada@example.com", "password": PASSWORD},
+    bodies.NewProfile: lambda _: PROFILE,
+    bodies.NewClient: lambda _: client_body(),
+    bodies.ClientPatch: lambda _: {"name": "Babbage Ltd"},
+    bodies.NewWork: lambda ids: {"client_id": ids["client_id"], "date": "2026-11-18", "minutes": 5},
+    bodies.NewTimer: lambda ids: {"client_id": ids["client_id"]},
+    bodies.NewInvoice: lambda ids: {"client_id": ids["client_id"], "through": "2026-11-20"},
+    bodies.NewPayment: lambda _: {"amount": 1, "paid_on": "2026-11-20"},
+    bodies.NewCreditNote: lambda _: {"reason": "Wrong rate"},
+}
+ENDPOINTS = daybook.app.endpoints
+PROTECTED = [endpoint for endpoint in ENDPOINTS if not endpoint.public]
+WITH_BODY = [endpoint for endpoint in ENDPOINTS if endpoint.body is not None]
+
+
+def name_of(endpoint: Endpoint) -> str:
+    return f"{endpoint.method} {endpoint.path}"
+
+
+@dataclass(frozen=True)
+class Inhabitant:
+    """The owner of an account in which every route finds what it needs; `ids` are of things that are there."""
+
+    api: Api
+    ids: Ids
+
+    def send(
+        self,
+        endpoint: Endpoint,
+        *,
+        path: Mapping[str, str] | None = None,
+        query: Mapping[str, str] | None = None,
+        body: Mapping[str, Any] | bytes | None = None,
+    ) -> Answer:
+        """The route with its example, but for what is given."""
+        values = {**OTHER_PATH_PARAMETERS, **self.ids, **(path or {})}
+        address = endpoint.path.format(**{name: quote(values[name], safe="") for name, _ in endpoint.path_parameters})
+        if query:
+            address += "?" + "&".join(f"{name}={quote(value, safe='')}" for name, value in query.items())
+        if endpoint.body is None:
+            return self.api.call(endpoint.method, address)
+        sent = body if isinstance(body, bytes) else BODIES[endpoint.body](self.ids) | dict(body or {})
+        return self.api.call(endpoint.method, address, sent)
+
+
+def move_in(visitor: Api, email: str) -> Inhabitant:
+    """Opens an account and leaves in it: clients, open work on two pages, two invoices and a running timer."""
+    api = visitor.signed_up(email)
+    client_id = api.add_client()
+    api.add_client()
+    entry_id = api.log(client_id, "2026-11-02")
+    for day in ("2026-10-01", "2026-10-02"):
+        api.log(client_id, day)
+        invoice_id = api.issue(client_id, day)["id"]
+    api.log(client_id, "2026-11-03")
+    return Inhabitant(api=api, ids={"client_id": client_id, "entry_id": entry_id, "invoice_id": invoice_id})

@@ -1,0 +1,158 @@
+"""Another account's id, wherever it may stand, is answered like an id that never was, and nothing changes."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+
+import msgspec
+import pytest
+
+from chalicelib.edge.application import Endpoint
+from chalicelib.edge.bodies import ListQuery
+from tests.http.api import Answer, Api
+from tests.http.examples import ENDPOINTS, NEVER, PROTECTED, WITH_BODY, Inhabitant, move_in, name_of
+from tests.wired import MemoryWired
+
+
+@dataclass(frozen=True)
+class Slot:
+    """A place in a request where an id can stand."""
+
+    endpoint: Endpoint
+    where: str
+    name: str
+
+    def send(self, inhabitant: Inhabitant, value: str) -> Answer:
+        filled = {self.name: value}
+        match self.where:
+            case "path":
+                return inhabitant.send(self.endpoint, path=filled)
+            case "query":
+                return inhabitant.send(self.endpoint, query=filled)
+            case _:
+                return inhabitant.send(self.endpoint, body=filled)
+
+    def alike(self, inhabitant: Inhabitant, value: str) -> tuple[int, dict[str, str], bytes]:
+        """The answer as `_alike` shows it."""
+        return _alike(self.send(inhabitant, value), value if self.where == "path" else "")
+
+
+def _slots() -> Iterator[Slot]:
+    for endpoint in ENDPOINTS:
+        named = {
+            "path": [name for name, _ in endpoint.path_parameters],
+            "query": list(endpoint.query.__struct_encode_fields__) if endpoint.query else [],
+            "body": list(endpoint.body.__struct_encode_fields__) if endpoint.body else [],
+        }
+        for where, names in named.items():
+            yield from (Slot(endpoint, where, name) for name in names if name.endswith("_id") and name not in TAX_NUMBERS)
+
+
+TAX_NUMBERS = {"vat_id", "tax_id"}
+"""Called ids by the tax office; they name nothing of ours."""
+SLOTS = list(_slots())
+LISTS = [endpoint for endpoint in ENDPOINTS if endpoint.query is not None and issubclass(endpoint.query, ListQuery)]
+
+
+def a_slot(slot: Slot) -> str:
+    return f"{name_of(slot.endpoint)} {slot.where} {slot.name}"
+
+
+@pytest.fixture
+def ada(visitor: Api) -> Inhabitant:
+    return move_in(visitor, "ada@example.com")
+
+
+@pytest.fixture
+def eve(visitor: Api) -> Inhabitant:
+    return move_in(visitor, "eve@example.com")
+
+
+def _alike(answer: Answer, in_path: str = "") -> tuple[int, dict[str, str], bytes]:
+    """An answer without what differs from request to request: its id, and an id in the address that was asked for."""
+    headers = {name: value for name, value in answer.headers.items() if name != "X-Request-Id"}
+    body = answer.body.replace(answer.headers["X-Request-Id"].encode(), b"REQUEST")
+    return answer.status, headers, body.replace(in_path.encode(), b"ID") if in_path else body
+
+
+def test_there_are_slots_to_try() -> None:
+    assert {slot.where for slot in SLOTS} == {"path", "query", "body"}
+    assert {slot.name for slot in SLOTS} == set(NEVER)
+
+
+@pytest.mark.parametrize("endpoint", WITH_BODY, ids=name_of)
+def test_no_id_hides_deeper_in_a_body_than_these_tests_look(endpoint: Endpoint) -> None:
+    def deeper(kind: msgspec.inspect.Type) -> bool:
+        inner = [getattr(kind, name) for name in ("item_type", "value_type") if hasattr(kind, name)]
+        inner += list(getattr(kind, "types", ())) + list(getattr(kind, "item_types", ()))
+        return isinstance(kind, msgspec.inspect.StructType) or any(deeper(one) for one in inner)
+
+    body = msgspec.inspect.type_info(endpoint.body)
+    assert isinstance(body, msgspec.inspect.StructType)
+    assert not any(deeper(member.type) for member in body.fields)
+
+
+@pytest.mark.parametrize("slot", SLOTS, ids=a_slot)
+def test_an_own_id_is_served(ada: Inhabitant, slot: Slot) -> None:
+    """Otherwise the next test would show nothing."""
+    assert slot.send(ada, ada.ids[slot.name]).status in {200, 201, 302, 409}
+    if slot.endpoint.method == "GET":
+        assert ada.ids[slot.name].encode() in slot.send(ada, ada.ids[slot.name]).body or slot.endpoint.status == 302
+
+
+@pytest.mark.parametrize("slot", SLOTS, ids=a_slot)
+def test_another_accounts_id_is_answered_like_one_that_never_was(
+    ada: Inhabitant, eve: Inhabitant, wired: MemoryWired, slot: Slot
+) -> None:
+    before = wired.state()
+
+    stranger = slot.alike(eve, ada.ids[slot.name])
+
+    assert stranger == slot.alike(eve, NEVER[slot.name])
+    assert stranger[0] == (200 if slot.where == "query" else 404)
+    assert wired.state() == before
+
+
+@pytest.mark.parametrize("slot", SLOTS, ids=a_slot)
+def test_an_id_of_another_kind_is_answered_like_one_that_never_was(ada: Inhabitant, wired: MemoryWired, slot: Slot) -> None:
+    before = wired.state()
+
+    for other in [ada.api.account_id, ada.api.user_id, *(ada.ids[name] for name in NEVER if name != slot.name)]:
+        assert slot.alike(ada, other) == slot.alike(ada, NEVER[slot.name])
+    assert wired.state() == before
+
+
+@pytest.mark.parametrize("endpoint", LISTS, ids=name_of)
+def test_a_cursor_of_another_account_or_list_is_none_of_this_list(
+    ada: Inhabitant, eve: Inhabitant, wired: MemoryWired, endpoint: Endpoint
+) -> None:
+    cursors = {one.path: ada.send(one, query={"limit": "1"}).json["next"] for one in LISTS}
+    assert ada.send(endpoint, query={"next": cursors[endpoint.path]}).status == 200
+    before = wired.state()
+
+    strangers = [eve.send(endpoint, query={"next": cursor}) for cursor in cursors.values()]
+    mixed_up = [ada.send(endpoint, query={"next": cursor}) for path, cursor in cursors.items() if path != endpoint.path]
+    garbage = eve.send(endpoint, query={"next": "AAAAAAAAAAAAAAAAAAAAAAAA"})
+
+    assert (garbage.status, garbage.code) == (400, "bad_cursor")
+    assert {str(_alike(answer)) for answer in strangers + mixed_up} == {str(_alike(garbage))}
+    assert wired.state() == before
+
+
+@pytest.mark.parametrize("endpoint", [one for one in PROTECTED if one.method == "GET"], ids=name_of)
+def test_nothing_of_another_account_is_ever_shown(ada: Inhabitant, eve: Inhabitant, endpoint: Endpoint) -> None:
+    shown = eve.send(endpoint).body + str(eve.send(endpoint).headers).encode()
+
+    for theirs in (*ada.ids.values(), ada.api.account_id, ada.api.user_id, "ada@example.com"):
+        assert theirs.encode() not in shown
+
+
+@pytest.mark.parametrize("endpoint", PROTECTED, ids=name_of)
+@pytest.mark.parametrize("header", [{}, {"Authorization": "Bearer garbage"}, {"Authorization": "Basic YTpi"}], ids=str)
+def test_without_a_good_token_a_route_is_closed(
+    ada: Inhabitant, visitor: Api, wired: MemoryWired, endpoint: Endpoint, header: Mapping[str, str]
+) -> None:
+    before = wired.state()
+    nobody = Inhabitant(api=replace(visitor, headers=header), ids=ada.ids)
+
+    assert nobody.send(endpoint).status == 401
+    assert wired.state() == before
