@@ -51,17 +51,13 @@ class LocalAws:
     @property
     def environment(self) -> dict[str, str]:
         """What points boto3 and Chalice at it."""
-        return {
-            "AWS_ENDPOINT_URL": self.endpoint,
-            "AWS_DEFAULT_REGION": self.region,
-            "AWS_REGION": self.region,
-            "AWS_ACCESS_KEY_ID": "local",
-            "AWS_SECRET_ACCESS_KEY": "local",
-        }
+        aws = {name: value for name, value in stage_environment("local").items() if name.startswith("AWS_")}
+        return aws | {"AWS_ENDPOINT_URL": self.endpoint}
 
     def session(self) -> botocore.session.Session:
         session = botocore.session.Session()
-        session.set_credentials("local", "local")
+        root = stage_environment("local")
+        session.set_credentials(root["AWS_ACCESS_KEY_ID"], root["AWS_SECRET_ACCESS_KEY"])
         session.set_config_variable("region", self.region)
         return session
 
@@ -143,6 +139,7 @@ def running(
             pid=server.pid,
         )
         wait_until_ready(aws, server)
+        verify_sender(aws, local["DAYBOOK_MAIL_SENDER"])
         yield aws
 
 
@@ -167,6 +164,11 @@ def wait_until_ready(aws: LocalAws, server: subprocess.Popen[bytes]) -> None:
             time.sleep(0.05)
     said = aws.log.read_text(errors="replace")[-2000:]
     raise LocalAwsFailed(f"The local AWS did not start; {aws.log} ends:\n{said}")
+
+
+def verify_sender(aws: LocalAws, address: str) -> None:
+    """What the owner of the address does once in SES, on AWS by answering its mail."""
+    aws.session().create_client("ses", endpoint_url=aws.endpoint).verify_email_identity(EmailAddress=address)
 
 
 def stop_server(server: subprocess.Popen[bytes]) -> None:
