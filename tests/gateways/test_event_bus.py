@@ -5,6 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from botocore.exceptions import ReadTimeoutError
 from botocore.stub import Stubber
 
 from chalicelib.domain.errors import Unavailable
@@ -35,12 +36,10 @@ class Bus:
         self.refused: set[str] = set()
         self.broken_from: int | None = None
 
-    def put_events(self, Entries: list[dict[str, Any]]) -> dict[str, Any]:
+    def put_events(self, **request: Any) -> dict[str, Any]:
         if self.broken_from is not None and len(self.sent) >= self.broken_from:
-            from botocore.exceptions import ReadTimeoutError
-
             raise ReadTimeoutError(endpoint_url="https://events")
-        ids = [json.loads(entry["Detail"])["id"] for entry in Entries]
+        ids = [json.loads(entry["Detail"])["id"] for entry in request["Entries"]]
         self.sent.append(ids)
         results = [{"ErrorCode": "ThrottlingException"} if made in self.refused else {"EventId": made} for made in ids]
         return {"FailedEntryCount": sum(made in self.refused for made in ids), "Entries": results}
@@ -72,9 +71,9 @@ def test_an_event_says_what_changed_when_and_for_whom(scripted: Scripted) -> Non
 @pytest.mark.parametrize("number", ["0.1", "1234567890.0123456789", "12345678901234567890", "-0.00", "1E+3"])
 def test_a_decimal_arrives_with_all_its_digits(number: str) -> None:
     class Reader(Bus):
-        def put_events(self, Entries: list[dict[str, Any]]) -> dict[str, Any]:
-            read.append(json.loads(Entries[0]["Detail"], parse_float=Decimal, parse_int=Decimal)["new"]["rate"])
-            return super().put_events(Entries)
+        def put_events(self, **request: Any) -> dict[str, Any]:
+            read.append(json.loads(request["Entries"][0]["Detail"], parse_float=Decimal, parse_int=Decimal)["new"]["rate"])
+            return super().put_events(**request)
 
     read: list[Decimal] = []
     publish(Reader(), 1, new={"rate": Decimal(number)})
@@ -105,8 +104,9 @@ def test_a_request_stays_below_the_limit_of_its_size() -> None:
 
 
 def test_an_event_that_fills_a_request_alone_is_sent_alone() -> None:
-    bus = Bus()
-    EventBridgeBus(bus, "daybook-test").publish([an_event(0), an_event(1, {"text": "x" * MAX_BYTES}), an_event(2)])  # type: ignore[arg-type]
+    bus: Any = Bus()
+    events = [an_event(0), an_event(1, {"text": "x" * MAX_BYTES}), an_event(2)]
+    EventBridgeBus(bus, "daybook-test").publish(events)
 
     assert bus.sent == [["cli_0"], ["cli_1"], ["cli_2"]]
 
@@ -128,8 +128,8 @@ def test_after_a_refused_event_no_further_request_is_made_and_the_rest_counts_as
 
 def test_an_answer_that_leaves_out_entries_has_not_taken_them() -> None:
     class Forgetful(Bus):
-        def put_events(self, Entries: list[dict[str, Any]]) -> dict[str, Any]:
-            return {"FailedEntryCount": 0, "Entries": super().put_events(Entries)["Entries"][:2]}
+        def put_events(self, **request: Any) -> dict[str, Any]:
+            return {"FailedEntryCount": 0, "Entries": super().put_events(**request)["Entries"][:2]}
 
     assert publish(Forgetful(), 3) == {2}
 

@@ -33,16 +33,16 @@ class Queue:
         self.requests: list[int] = []
         self.looked_up = 0
 
-    def get_queue_url(self, QueueName: str) -> dict[str, str]:
-        assert QueueName == NAME
+    def get_queue_url(self, **request: Any) -> dict[str, str]:
+        assert request == {"QueueName": NAME}
         self.looked_up += 1
         return {"QueueUrl": URL}
 
-    def send_message_batch(self, QueueUrl: str, Entries: list[dict[str, str]]) -> dict[str, Any]:
-        assert QueueUrl == URL
-        self.requests.append(len(Entries))
+    def send_message_batch(self, **request: Any) -> dict[str, Any]:
+        assert request["QueueUrl"] == URL
+        self.requests.append(len(request["Entries"]))
         successful, failed = [], []
-        for entry in Entries:
+        for entry in request["Entries"]:
             client_id = json.loads(entry["MessageBody"])["client_id"]
             if self.refusals.get(client_id, 0):
                 self.refusals[client_id] -= 1
@@ -104,14 +104,14 @@ def test_a_message_refused_twice_is_told_but_holds_up_no_other() -> None:
 
 
 def test_the_invoices_are_read_as_they_are_sent() -> None:
-    queue = Queue()
+    queue: Any = Queue()
 
     def clients() -> Iterator[InvoiceDue]:
         yield from (due(number) for number in range(10))
         assert queue.requests == [10]
         yield due(10)
 
-    assert SqsInvoicingQueue(queue, NAME).ask_for(clients()) == 11  # type: ignore[arg-type]
+    assert SqsInvoicingQueue(queue, NAME).ask_for(clients()) == 11
 
 
 def test_a_queue_that_is_not_there_is_unavailable(scripted: Scripted) -> None:
