@@ -36,7 +36,7 @@ local-aws-stop: $(READY) ## Stop a local AWS that `python -m operations.local_aw
 	@$(BIN)/python -m operations.local_aws stop
 
 deploy-local: setup ## Package and deploy into the local AWS that runs at PORT
-	@AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local AWS_DEFAULT_REGION=us-east-1 \
+	@AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test AWS_DEFAULT_REGION=us-east-1 \
 		$(BIN)/python -m operations.deploy --stage local --endpoint http://127.0.0.1:$(PORT)
 
 local: setup ## `chalice local`: the API from these files, on port 8000, against the local AWS at PORT

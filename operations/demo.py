@@ -222,7 +222,7 @@ def what_next(api: Api) -> None:
     credentials = json.dumps({"email": EMAIL, "password": PASSWORD})
     say(
         f"  TOKEN=$(curl -s $URL/v1/tokens -H 'Content-Type: application/json' -d '{credentials}'"
-        " | sed 's/.*\"access_token\":\"\\([^\"]*\\)\".*/\\1/')"
+        ' | sed \'s/.*"access_token":"\\([^"]*\\)".*/\\1/\')'
     )
     say('  curl -s $URL/v1/invoices -H "Authorization: Bearer $TOKEN"')
     say("It keeps running; Ctrl-C stops it, and the next `make run` finds everything again.")

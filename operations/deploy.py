@@ -55,9 +55,7 @@ class Account:
     @classmethod
     def of(cls, session: boto3.Session, endpoint: str | None = None) -> "Account":
         sts = session.client("sts", endpoint_url=endpoint)
-        return cls(
-            session, sts.get_caller_identity()["Account"], sts.meta.region_name, local_endpoint(sts.meta.endpoint_url)
-        )
+        return cls(session, sts.get_caller_identity()["Account"], sts.meta.region_name, local_endpoint(sts.meta.endpoint_url))
 
     def cloudformation(self) -> "CloudFormationClient":
         return self.session.client("cloudformation", endpoint_url=self.endpoint)
@@ -140,9 +138,7 @@ def change_stack(
     """Whether anything had to change."""
     status = stack_status(cloudformation, stack)
     if status is not None and status in NEVER_FINISHED - {"DELETE_COMPLETE", "REVIEW_IN_PROGRESS"}:
-        raise DeploymentFailed(
-            f"The stack {stack} is {status}: its first creation failed. Delete it, then deploy again."
-        )
+        raise DeploymentFailed(f"The stack {stack} is {status}: its first creation failed. Delete it, then deploy again.")
     kind = "CREATE" if status is None or status in NEVER_FINISHED else "UPDATE"
     change_set = f"deploy-{time.time_ns()}"
     given: list[ParameterTypeDef] = [
@@ -228,9 +224,7 @@ def api_url(outputs: dict[str, str], account: Account) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="deploy", description="Package a stage and put it into AWS or the local AWS.")
     parser.add_argument("--stage", required=True, choices=stages())
-    parser.add_argument(
-        "--endpoint", help="address of a local AWS; AWS itself if left out and AWS_ENDPOINT_URL is not set"
-    )
+    parser.add_argument("--endpoint", help="address of a local AWS; AWS itself if left out and AWS_ENDPOINT_URL is not set")
     parser.add_argument("--mail-sender", help="address that invoices come from (that of .chalice/config.json)")
     arguments = parser.parse_args()
     parameters = {"MailSender": arguments.mail_sender} if arguments.mail_sender else {}

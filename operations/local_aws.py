@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+import boto3
 import botocore.session
 
 from operations.mail_sink import LOOPBACK, keeping_mail
@@ -84,8 +85,7 @@ def require_free(port: int) -> None:
             probe.bind((LOOPBACK, port))
         except OSError as problem:
             raise LocalAwsFailed(
-                f"Port {port} of {LOOPBACK} cannot be used ({problem.strerror}). "
-                "Stop what runs there, or choose another port."
+                f"Port {port} of {LOOPBACK} cannot be used ({problem.strerror}). Stop what runs there, or choose another port."
             ) from problem
 
 
@@ -149,9 +149,7 @@ def storage(data: Path | None, scratch: Path) -> dict[str, str]:
     for folder in folders.values():
         folder.mkdir(parents=True, exist_ok=True)
     keeps = str(int(data is not None))
-    return {"PERSIST_STATE": keeps, "S3_PERSIST": keeps} | {
-        name: str(folder.absolute()) for name, folder in folders.items()
-    }
+    return {"PERSIST_STATE": keeps, "S3_PERSIST": keeps} | {name: str(folder.absolute()) for name, folder in folders.items()}
 
 
 def wait_until_ready(aws: LocalAws, server: subprocess.Popen[bytes]) -> None:
@@ -168,7 +166,8 @@ def wait_until_ready(aws: LocalAws, server: subprocess.Popen[bytes]) -> None:
 
 def verify_sender(aws: LocalAws, address: str) -> None:
     """What the owner of the address does once in SES, on AWS by answering its mail."""
-    aws.session().create_client("ses", endpoint_url=aws.endpoint).verify_email_identity(EmailAddress=address)
+    ses = boto3.Session(botocore_session=aws.session()).client("ses", endpoint_url=aws.endpoint)
+    ses.verify_email_identity(EmailAddress=address)
 
 
 def stop_server(server: subprocess.Popen[bytes]) -> None:
@@ -204,9 +203,7 @@ def start(port: int, data: Path) -> None:
     BUILD.mkdir(exist_ok=True)
     with LOG_FILE.open("wb") as log:
         command = [sys.executable, "-m", "operations.local_aws", "run", "--port", str(port), "--data", str(data)]
-        child = subprocess.Popen(
-            command, cwd=ROOT, stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True
-        )
+        child = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True)
     PID_FILE.write_text(str(child.pid))
     deadline = time.monotonic() + STARTUP_SECONDS
     while child.poll() is None and time.monotonic() < deadline:

@@ -22,12 +22,17 @@ from ministack.services import lambda_svc as functions
 from ministack.services.cloudformation import provisioners
 
 MENDED_VERSION: Final = "1.5.33"
+ANY_METHOD: Final = "x-amazon-apigateway-any-method"
+# AWS waits longer between the tries of a stream's batch, which here nobody wants to.
+FIRST_RETRY_SECONDS: Final = 0.05
+LONGEST_RETRY_SECONDS: Final = 1.0
 
 Json = dict[str, Any]
 
 
 def mend() -> None:
     mend_openapi_import()
+    mend_context_path()
     mend_rest_api_calls()
     mend_rest_api_update()
     mend_error_type()
@@ -40,7 +45,8 @@ def mend() -> None:
 
 def mend_openapi_import() -> None:
     """An imported OpenAPI document brings all it says: mock integrations with their responses, which answer CORS
-    preflights, binary media types and gateway responses. MiniStack keeps an integration's type, method and address."""
+    preflights, what serves any other method, binary media types and gateway responses. MiniStack keeps of the methods
+    that have a name the integration's type, method and address."""
     import_operation, import_rest_api = gateway._import_operation, gateway._import_rest_api
 
     def import_whole_operation(
@@ -72,8 +78,36 @@ def mend_openapi_import() -> None:
         import_settings(api_id, document)
         return api_id
 
+    import_path_item = gateway._import_path_item
+
+    def import_any_method_too(
+        api_id: str, path: str, item: Json, schemes: Json | None = None, security: list[Any] | None = None
+    ) -> None:
+        import_path_item(api_id, path, item, schemes, security)
+        any_method = item.get(ANY_METHOD)
+        if any_method is not None:
+            resource = next(one for one in gateway._resources[api_id].values() if one["path"] == path)
+            import_whole_operation(api_id, resource["id"], "ANY", any_method, schemes, security)
+
+    gateway._import_path_item = import_any_method_too
     gateway._import_operation = import_whole_operation
     gateway._import_rest_api = import_whole_rest_api
+
+
+def mend_context_path() -> None:
+    """`$context.path` in a gateway response is the path that was asked for, with the stage before it."""
+    execute, render = gateway._execute_in_scope, gateway._gateway_error_response
+
+    async def execute_noting_path(request: Json, api_id: str, stage: str, method: str, path: str, *rest: object) -> object:
+        request["path"] = f"/{stage}{path}"
+        return await execute(request, api_id, stage, method, path, *rest)
+
+    def render_with_path(error: object, request: Json) -> tuple[int, Json, bytes]:
+        status, headers, body = render(error, request)
+        return status, headers, body.replace(b"$context.path", request.get("path", "").encode())
+
+    gateway._execute_in_scope = execute_noting_path
+    gateway._gateway_error_response = render_with_path
 
 
 def whole_integration(integration: Json) -> Json:
@@ -118,9 +152,7 @@ def mend_rest_api_calls() -> None:
     `chalice deploy` calls all three."""
     handle_request, update_rest_api = gateway.handle_request, gateway._update_rest_api
 
-    async def handle_import_too(
-        method: str, path: str, headers: Json, body: bytes, query: Json
-    ) -> tuple[int, Json, bytes]:
+    async def handle_import_too(method: str, path: str, headers: Json, body: bytes, query: Json) -> tuple[int, Json, bytes]:
         parts = path.strip("/").split("/")
         if method == "POST" and parts == ["restapis"] and first(query.get("mode")) == "import":
             kind = first(query.get("endpointConfigurationTypes")) or "EDGE"
@@ -197,9 +229,17 @@ def mend_error_type() -> None:
 
 
 def mend_waiting() -> None:
-    """A new function is active at once, and a handler that prints nothing is not waited on for 50 ms for its output.
-    On AWS neither costs a caller anything; here boto3's waiter would ask again only after 5 s, for each function."""
+    """A new function is active at once, a handler that prints nothing is not waited on for 50 ms for its output, and
+    queues are looked at ten times a second. On AWS none of these costs a caller anything; here boto3's waiter would ask
+    again only after 5 s for each function, and a first message would wait as long."""
     functions._LAMBDA_STATE_TRANSITION_DELAY = 0
+
+    def look_again() -> None:
+        while True:
+            time.sleep(0.1)
+            functions._esm_wake.set()
+
+    threading.Thread(target=look_again, name="look-again", daemon=True).start()
     first_line_wait, idle_confirm, hard_cap = 0.003, 0.002, 0.1
     lambda_runtime.Worker._drain_stderr_bounded.__defaults__ = (first_line_wait, idle_confirm, hard_cap)
 
@@ -223,13 +263,14 @@ def mend_stream_retries() -> None:
     checkpoints: dict[str, Checkpoint] = {}
 
     def poll_with_checkpoints() -> bool:
-        polling.positions = {}
+        polling.positions, polling.waits = {}, {}
         try:
             moved: bool = poll()
         finally:
             positions, polling.positions = polling.positions, None
         with functions._dynamodb_stream_positions_lock:
             functions._dynamodb_stream_positions.update(positions)
+        functions._esm_backoff_until.update(polling.waits)
         return moved
 
     def execute_batch(function: Json, event: Json) -> Json:
@@ -260,6 +301,7 @@ def mend_stream_retries() -> None:
         retries = source.get("MaximumRetryAttempts")
         if answer.get("error") and source.get("BisectBatchOnFunctionError") and len(batch) > 1:
             checkpoint.size = (len(batch) + 1) // 2
+            wait = 0.0
         elif retries is not None and 0 <= int(retries) <= checkpoint.tries:
             functions._send_ddb_stream_failure_record(
                 source, function, batch, source["EventSourceArn"], answer, "RetryAttemptsExhausted"
@@ -267,8 +309,9 @@ def mend_stream_retries() -> None:
             return succeeded(answer), len(batch)
         else:
             checkpoint.tries += 1
-            functions._esm_backoff_until[source["UUID"]] = time.time() + min(0.1 * 2**checkpoint.tries, 2)
+            wait = min(FIRST_RETRY_SECONDS * 2 ** (checkpoint.tries - 1), LONGEST_RETRY_SECONDS)
         checkpoints[source["UUID"]] = checkpoint
+        polling.waits[source["UUID"]] = time.time() + wait
         return answer | {"error": True}, 0
 
     functions._execute_function = execute_batch
@@ -279,11 +322,7 @@ def event_source(function: Json, event: Json) -> Json | None:
     name = (function.get("config") or function).get("FunctionName")
     arn = event["Records"][0].get("eventSourceARN")
     for _, _, source in functions._iter_all_esms():
-        if (
-            source.get("EventSourceArn") == arn
-            and source.get("FunctionName") == name
-            and not source.get("FilterCriteria")
-        ):
+        if source.get("EventSourceArn") == arn and source.get("FunctionName") == name and not source.get("FilterCriteria"):
             found: Json = source
             return found
     return None

@@ -125,6 +125,8 @@ def finish_template(template: dict[str, Any], stage: str) -> None:
     parameters = template["Parameters"]
     parameters["Stage"] |= {"Default": stage, "AllowedValues": [stage]}
     parameters["MailSender"]["Default"] = stage_environment(stage)["DAYBOOK_MAIL_SENDER"]
+    refuse_other_methods(template)
+    allow_origin(template, stage_environment(stage).get("DAYBOOK_ALLOWED_ORIGIN", "*"))
     for resource in template["Resources"].values():
         properties = resource.get("Properties", {})
         if resource["Type"] == "AWS::Serverless::Function":
@@ -134,6 +136,20 @@ def finish_template(template: dict[str, Any], stage: str) -> None:
         elif resource["Type"] == "AWS::IAM::Role":
             for policy in properties["Policies"]:
                 policy["PolicyDocument"] = narrowed(policy["PolicyDocument"])
+
+
+def refuse_other_methods(template: dict[str, Any]) -> None:
+    """API Gateway answers a method that a path does not have as if there were no such path; the application knows better."""
+    for path in template["Resources"]["RestAPI"]["Properties"]["DefinitionBody"]["paths"].values():
+        served = next(operation for method, operation in path.items() if method != "options")
+        path["x-amazon-apigateway-any-method"] = {name: part for name, part in served.items() if name != "security"}
+
+
+def allow_origin(template: dict[str, Any], origin: str) -> None:
+    """What API Gateway answers by itself says the same about origins as what the application answers."""
+    document = template["Resources"]["RestAPI"]["Properties"]["DefinitionBody"]
+    for response in document["x-amazon-apigateway-gateway-responses"].values():
+        response["responseParameters"]["gatewayresponse.header.Access-Control-Allow-Origin"] = f"'{origin}'"
 
 
 # The zip
