@@ -61,7 +61,7 @@ def account(account_id: str) -> Key:
 
 def sign_in(email: str) -> Key:
     """By a digest: the address itself need not stand in a key."""
-    return Key(f"email#{hashlib.sha256(email.encode()).hexdigest()}", "sign_in")
+    return Key(f"email#{hashlib.sha256(email.encode(errors='surrogatepass')).hexdigest()}", "sign_in")
 
 
 def user(account_id: str, user_id: str) -> Key:

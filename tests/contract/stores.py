@@ -1,0 +1,162 @@
+"""The repositories of one kind, all over the same state."""
+
+import json
+from collections.abc import Iterable, Sequence
+from datetime import date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from chalicelib.domain.accounts import Account
+from chalicelib.domain.calendar import ONE_DAY
+from chalicelib.domain.clients import Client, schedule
+from chalicelib.domain.invoices import Credit, DocumentKind, Issue, credit, draw_up
+from chalicelib.domain.users import User
+from chalicelib.domain.work import MAX_ENTRIES_ON_SHEET, WorkChange, WorkEntry
+from chalicelib.ports import Accounts, Clients, CreditNotes, DueClients, Invoices, Ledger, Reports, Timers, Users, Work
+from chalicelib.repositories import keys
+from chalicelib.repositories.accounts import DynamoAccounts, DynamoUsers
+from chalicelib.repositories.clients import DynamoClients, DynamoDueClients
+from chalicelib.repositories.invoices import DynamoCreditNotes, DynamoInvoices
+from chalicelib.repositories.items import to_image, to_item
+from chalicelib.repositories.ledger import DynamoLedger
+from chalicelib.repositories.reports import DynamoReports
+from chalicelib.repositories.table import Table, update
+from chalicelib.repositories.work import DynamoTimers, DynamoWork
+from tests.builders import a_user, an_account, at
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+RESOURCES = Path(__file__).parents[2] / ".chalice" / "resources.json"
+TABLE = "daybook-contract"
+FIRST_NIGHT = at("2026-02-01T02:00:00")
+
+
+class Store(Protocol):
+    @property
+    def accounts(self) -> Accounts: ...
+    @property
+    def users(self) -> Users: ...
+    @property
+    def clients(self) -> Clients: ...
+    @property
+    def due_clients(self) -> DueClients: ...
+    @property
+    def work(self) -> Work: ...
+    @property
+    def timers(self) -> Timers: ...
+    @property
+    def ledger(self) -> Ledger: ...
+    @property
+    def invoices(self) -> Invoices: ...
+    @property
+    def credit_notes(self) -> CreditNotes: ...
+    @property
+    def reports(self) -> Reports: ...
+
+
+class MakeStore(Protocol):
+    def __call__(self, *, max_entries_on_sheet: int = MAX_ENTRIES_ON_SHEET) -> Store: ...
+
+
+class DynamoStore:
+    def __init__(self, table: Table, *, max_entries_on_sheet: int = MAX_ENTRIES_ON_SHEET) -> None:
+        self.accounts = DynamoAccounts(table)
+        self.users = DynamoUsers(table)
+        self.clients = DynamoClients(table)
+        self.due_clients = DynamoDueClients(table)
+        self.work = DynamoWork(table, max_entries_on_sheet=max_entries_on_sheet)
+        self.timers = DynamoTimers(table)
+        self.ledger = DynamoLedger(table)
+        self.invoices = DynamoInvoices(table)
+        self.credit_notes = DynamoCreditNotes(table)
+        self.reports = DynamoReports(table)
+
+
+def create_table(client: "DynamoDBClient") -> None:
+    """As the template declares it: there is no other definition."""
+    declared = json.loads(RESOURCES.read_text())["Resources"]["Table"]["Properties"]
+    shape: Any = {
+        name: declared[name] for name in ("AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes", "BillingMode")
+    }
+    client.create_table(TableName=TABLE, **shape)
+
+
+def items_in(client: "DynamoDBClient") -> list[dict[str, Any]]:
+    """All items of the table, in attribute values."""
+    return [item for page in client.get_paginator("scan").paginate(TableName=TABLE) for item in page["Items"]]
+
+
+def opened(store: Store, account: Account | None = None, owner: User | None = None) -> Account:
+    """An account that is in the store."""
+    account = account or an_account()
+    store.accounts.add(account, owner or a_user(account_id=account.id))
+    return account
+
+
+def log(store: Store, *entries: WorkEntry) -> None:
+    for entry in entries:
+        store.work.commit(WorkChange(new=entry))
+
+
+def log_many(store: Store, entries: Sequence[WorkEntry]) -> None:
+    """Very many entries of one client and month. In DynamoDB all but the first without transactions and places in lists: moto
+    copies the whole table for each transaction.
+    """
+    first, *others = entries
+    log(store, first)
+    if not isinstance(store, DynamoStore):
+        log(store, *others)
+        return
+    table = store.work._table
+    client = table._client
+    for start in range(0, len(others), 25):
+        puts = [to_item(keys.work(entry.account_id, entry.id), "work", entry) for entry in others[start : start + 25]]
+        client.batch_write_item(RequestItems={TABLE: [{"PutRequest": {"Item": to_image(item)}} for item in puts]})
+    table.transact(
+        update(
+            keys.sheet(first.account_id, first.client_id, first.month),
+            "ADD #open :ids, #entries :count, #version :count",
+            ids=set(ids(others)),
+            count=len(others),
+        )
+    )
+
+
+def drawn_up(
+    store: Store,
+    through: date,
+    *,
+    invoice_id: str = "inv_1",
+    client_id: str = "cli_1",
+    account_id: str = "acc_1",
+    issued_at: datetime = FIRST_NIGHT,
+) -> Issue:
+    """An invoice for what is open, not issued yet; the client's next day is the one after."""
+    work = store.ledger.open_work(account_id, client_id, through)
+    series = store.ledger.series(account_id, DocumentKind.INVOICE, issued_at.year)
+    return draw_up(work, series, through=through, invoice_id=invoice_id, issued_at=issued_at)
+
+
+def scheduled(client: Client, account: Account, day: date) -> Client:
+    """The client with its next invoice after that day."""
+    return schedule(client, account, first_day=day + ONE_DAY)
+
+
+def credited(store: Store, invoice_id: str = "inv_1", *, note_id: str = "crn_1", account_id: str = "acc_1") -> Credit:
+    """A credit note for the invoice, not issued yet."""
+    issued_at = at("2026-02-05T10:00:00")
+    invoice = store.invoices.get(account_id, invoice_id)
+    return credit(
+        invoice,
+        store.work.sheets(account_id, invoice.client_id, invoice.months),
+        store.ledger.series(account_id, DocumentKind.CREDIT_NOTE, issued_at.year),
+        note_id=note_id,
+        reason="wrong rate",
+        time_zone="Europe/Vienna",
+        issued_at=issued_at,
+    )
+
+
+def ids(things: Iterable[Any]) -> list[str]:
+    return [thing.id for thing in things]
