@@ -1,0 +1,156 @@
+"""Refusals: one table from domain error to status, one form for all, and a request id on every answer."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from chalice.config import Config
+from chalice.local import LocalGateway
+
+import app as daybook
+from chalicelib.domain import errors
+from chalicelib.domain.errors import DaybookError, FieldError, Invalid, Unauthenticated, Unavailable
+from chalicelib.edge import problems
+from chalicelib.edge.application import Endpoint
+from tests.http.api import Api
+from tests.http.examples import ENDPOINTS, Inhabitant, move_in, name_of
+from tests.wired import MemoryWired
+
+RESOURCES = json.loads((Path(__file__).parents[2] / ".chalice" / "resources.json").read_text())
+STATUS_OF = {
+    "malformed": 400,
+    "bad_cursor": 400,
+    "unauthenticated": 401,
+    "invalid_credentials": 401,
+    "not_found": 404,
+    "method_not_allowed": 405,
+    "conflict": 409,
+    "email_taken": 409,
+    "client_archived": 409,
+    "client_currency_fixed": 409,
+    "work_entry_billed": 409,
+    "work_overlaps": 409,
+    "work_sheet_full": 409,
+    "timer_running": 409,
+    "nothing_to_invoice": 409,
+    "invoice_too_large": 409,
+    "invoice_credited": 409,
+    "invoice_paid": 409,
+    "contended": 409,
+    "too_large": 413,
+    "unsupported_media_type": 415,
+    "invalid": 422,
+    "internal_error": 500,
+    "mail_refused": 502,
+    "unavailable": 503,
+}
+
+
+def _kinds(root: type[DaybookError] = DaybookError) -> Iterator[type[DaybookError]]:
+    for kind in root.__subclasses__():
+        yield kind
+        yield from _kinds(kind)
+
+
+def test_every_error_has_a_code_of_its_own_and_the_status_of_the_contract() -> None:
+    kinds = [kind for kind in _kinds() if kind.__module__ in {errors.__name__, problems.__name__}]
+
+    assert {kind.code: problems.status_of(kind) for kind in kinds} == STATUS_OF
+    assert len(kinds) == len(STATUS_OF)
+
+
+def test_a_problem_says_all_that_the_contract_asks_for() -> None:
+    error = Invalid([FieldError("/rate", "must not be negative"), FieldError("/a~1b", "is not known")])
+
+    answer = problems.respond(problems.problem_of(error, instance="/v1/clients", request_id="r-1"), {"X-Request-Id": "r-1"})
+
+    assert answer.headers == {"Content-Type": "application/problem+json", "X-Request-Id": "r-1"}
+    assert (answer.status_code, json.loads(answer.body)) == (
+        422,
+        {
+            "type": "/docs#invalid",
+            "title": "The request can be read but breaks a rule.",
+            "status": 422,
+            "detail": "/rate: must not be negative; /a~1b: is not known",
+            "instance": "/v1/clients",
+            "code": "invalid",
+            "request_id": "r-1",
+            "errors": [
+                {"pointer": "/rate", "detail": "must not be negative"},
+                {"pointer": "/a~1b", "detail": "is not known"},
+            ],
+        },
+    )
+
+
+@pytest.mark.parametrize("endpoint", ENDPOINTS, ids=name_of)
+def test_every_answer_has_a_request_id_of_its_own_and_may_be_read_by_a_browser(visitor: Api, endpoint: Endpoint) -> None:
+    ada = move_in(visitor, "ada@example.com")
+
+    answers = [ada.send(endpoint), ada.send(endpoint)]
+
+    assert len({answer.headers["X-Request-Id"] for answer in answers}) == 2
+    for answer in answers:
+        assert answer.headers["Access-Control-Allow-Origin"] == "*"
+        assert {"Link", "Location", "X-Request-Id"} <= set(answer.headers["Access-Control-Expose-Headers"].split(","))
+
+
+@pytest.mark.parametrize("endpoint", ENDPOINTS, ids=name_of)
+def test_a_preflight_is_answered_for_every_route(endpoint: Endpoint) -> None:
+    """By the gateway alone; Chalice's test client stumbles over the empty body."""
+    address = endpoint.path.format(client_id="cli_1", entry_id="wrk_1", invoice_id="inv_1", day="2026-11-20")
+
+    answer = LocalGateway(daybook.app, Config.create()).handle_request("OPTIONS", address, {}, b"")
+
+    assert answer["statusCode"] == 200
+    assert endpoint.method in answer["headers"]["Access-Control-Allow-Methods"].split(",")
+    assert {"Authorization", "Content-Type", "If-Match"} <= set(answer["headers"]["Access-Control-Allow-Headers"].split(","))
+
+
+def test_a_service_that_does_not_answer_is_a_503(visitor: Api, wired: MemoryWired, monkeypatch: pytest.MonkeyPatch) -> None:
+    ada: Inhabitant = move_in(visitor, "ada@example.com")
+
+    def silent(*_: object) -> None:
+        raise Unavailable
+
+    monkeypatch.setattr(wired.store.clients, "get", silent)
+    answer = ada.api.get(f"/v1/clients/{ada.ids['client_id']}")
+
+    assert (answer.status, answer.code) == (503, "unavailable")
+
+
+def test_chalice_local_answers_a_bad_token_as_we_do(visitor: Api) -> None:
+    answer = Api(token="garbage", client=visitor.client).get("/v1/clients")
+
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    assert answer.headers["WWW-Authenticate"] == "Bearer"
+    assert answer.json == {
+        "type": "/docs#unauthenticated",
+        "title": "No valid credentials were presented.",
+        "status": 401,
+        "detail": "No valid credentials were presented.",
+        "instance": "/v1/clients",
+        "code": "unauthenticated",
+        "request_id": answer.headers["X-Request-Id"],
+    }
+
+
+GATEWAYS_OWN = {
+    "UNAUTHORIZED": Unauthenticated,
+    "MISSING_AUTHENTICATION_TOKEN": errors.NotFound,
+    "RESOURCE_NOT_FOUND": errors.NotFound,
+    "REQUEST_TOO_LARGE": problems.TooLarge,
+    "UNSUPPORTED_MEDIA_TYPE": problems.UnsupportedMediaType,
+}
+
+
+@pytest.mark.parametrize(("kind", "error"), GATEWAYS_OWN.items(), ids=GATEWAYS_OWN)
+def test_the_gateway_refuses_with_the_codes_and_statuses_that_we_use(kind: str, error: type[DaybookError]) -> None:
+    responses = RESOURCES["Resources"]["RestAPI"]["Properties"]["DefinitionBody"]["x-amazon-apigateway-gateway-responses"]
+    problem = json.loads(responses[kind]["responseTemplates"]["application/json"])
+
+    assert set(problem) == {"type", "title", "status", "detail", "instance", "code", "request_id"}
+    assert (problem["code"], problem["status"]) == (error.code, problems.status_of(error))
+    assert responses[kind]["statusCode"] == str(problem["status"])
+    assert responses[kind]["responseParameters"]["gatewayresponse.header.X-Request-Id"] == "context.requestId"
