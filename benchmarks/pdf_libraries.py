@@ -2,7 +2,8 @@
 
     python benchmarks/pdf_libraries.py
 
-Each measurement runs in a process of its own; the two take turns, and what is printed is the median. Needs both installed.
+Each measurement runs in a process of its own; the two take turns, and what is printed is the median. Needs `fpdf2==2.8.9`
+beside what the project installs.
 """
 
 import io
@@ -28,7 +29,11 @@ TEXTS = ("Fehlersuche im Export für Würth, Überarbeitung", "Ρυθμίσει�
 
 
 def rows(count: int) -> list[tuple[str, str, str, str]]:
-    return [(f"2024-10-{1 + n % 28:02d}", TEXTS[n % len(TEXTS)], f"{n % 9}:{n % 60:02d}:00", f"{n * 1.25:,.2f}") for n in range(count)]
+    """Day, text, hours and amount."""
+    return [
+        (f"2024-10-{1 + n % 28:02d}", TEXTS[n % len(TEXTS)], f"{n % 9}:{n % 60:02d}:00", f"{n * 1.25:,.2f}")
+        for n in range(count)
+    ]
 
 
 def with_fpdf2(count: int) -> bytes:
