@@ -1,0 +1,129 @@
+"""python -m tests.faults: every AWS call of every scenario, every fault. Ends with 1 if anything did not hold."""
+
+import argparse
+import logging
+import os
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+
+from tests.consistency import Broken
+from tests.faults.campaign import Plan, Report, Stage, in_processes, stage
+from tests.faults.planning import QUICK, THOROUGH, Extent, plans_for
+from tests.faults.planted_bugs import BUGS, Bug
+from tests.faults.scenarios import SCENARIOS, Scenario, scenario_called
+
+SHOWN_FAILURES = 20
+
+
+@dataclass(slots=True)
+class Tally:
+    """What a scenario's runs came to."""
+
+    name: str
+    points: int = 0
+    runs: int = 0
+    failures: list[tuple[str, tuple[Broken, ...]]] = field(default_factory=list)
+    seconds: float = 0
+
+    def show(self) -> None:
+        print(
+            f"{self.name:<12}{self.points:>5} points{self.runs:>7} runs{len(self.failures):>5} failures{self.seconds:>7.0f} s",
+            flush=True,
+        )
+        for plan, broken in self.failures[:SHOWN_FAILURES]:
+            print(f"    {plan}")
+            for one in broken:
+                print(f"        {one.rule}: {one.what}")
+        if len(self.failures) > SHOWN_FAILURES:
+            print(f"    and {len(self.failures) - SHOWN_FAILURES} more")
+
+
+def try_scenario(scenario: Scenario, extent: Extent, jobs: int) -> Tally:
+    """Meant for a process of its own."""
+    started = time.monotonic()
+    tally = Tally(scenario.name)
+    set_up = stage(scenario, instances=3)
+    recorded = _record(set_up)
+    tally.points, tally.runs = len(recorded.calls), 1
+    if recorded.broken:
+        tally.failures.append(("nothing at all", recorded.broken))
+        return tally
+    plans = list(plans_for(scenario, recorded.calls, extent))
+    tasks = ((plan.describe(recorded.calls), partial(set_up.run, plan)) for plan in plans)
+    for name, report in in_processes(tasks, jobs):
+        tally.runs += 1
+        if report.broken:
+            tally.failures.append((name, report.broken))
+    tally.seconds = time.monotonic() - started
+    return tally
+
+
+def _record(set_up: Stage, plan: Plan | None = None) -> Report:
+    ((_, recorded),) = in_processes([("the recording", partial(set_up.run, plan or Plan()))], 1)
+    return recorded
+
+
+def try_bugs(scenario: Scenario, bugs: Sequence[Bug], jobs: int) -> list[tuple[str, int, tuple[Broken, ...]]]:
+    """For each bug that is planted in turn: its name, the runs that it took to find it, and what that run broke."""
+    set_up = stage(scenario)
+    found = []
+    for bug in bugs:
+        recorded = _record(set_up, Plan(patches=(bug.patch,)))
+        caught: tuple[Broken, ...] = ()
+        runs = 0
+        tasks = ((plan.describe(recorded.calls), partial(set_up.run, plan)) for plan in bug.plans(recorded.calls))
+        for _, report in in_processes(tasks, jobs):
+            runs += 1
+            caught = tuple(broken for broken in report.broken if broken.rule in bug.breaks)
+            if caught:
+                break
+        found.append((bug.name, runs, caught))
+    return found
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="one fault for each call, a few seeds of the other deliveries")
+    parser.add_argument("--scenario", action="append", choices=[it.name for it in SCENARIOS], help="this one only")
+    parser.add_argument("--planted", action="store_true", help="plant the bugs instead, and see each of them caught")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="runs at a time")
+    parser.add_argument("--log", action="store_true", help="show what the application logs")
+    asked = parser.parse_args(arguments)
+    if not asked.log:
+        logging.disable(logging.CRITICAL)
+    chosen = [scenario for scenario in SCENARIOS if asked.scenario is None or scenario.name in asked.scenario]
+    if asked.planted:
+        return 0 if _plant(chosen, asked.jobs) else 1
+    tallies = list(_campaign(chosen, QUICK if asked.quick else THOROUGH, asked.jobs))
+    points, runs = sum(tally.points for tally in tallies), sum(tally.runs for tally in tallies)
+    failures = sum(len(tally.failures) for tally in tallies)
+    print(f"{points} points, {runs} runs, {failures} failures")
+    return 1 if failures else 0
+
+
+def _campaign(scenarios: Sequence[Scenario], extent: Extent, jobs: int) -> Iterator[Tally]:
+    tasks = ((scenario.name, partial(try_scenario, scenario, extent, jobs)) for scenario in scenarios)
+    for _, tally in in_processes(tasks, 1, seconds=None):
+        tally.show()
+        yield tally
+
+
+def _plant(scenarios: Sequence[Scenario], jobs: int) -> bool:
+    names = dict.fromkeys(bug.scenario for bug in BUGS if bug.scenario in {it.name for it in scenarios})
+    tasks = (
+        (name, partial(try_bugs, scenario_called(name), [bug for bug in BUGS if bug.scenario == name], jobs)) for name in names
+    )
+    escaped = 0
+    for _, found in in_processes(tasks, 1, seconds=None):
+        for bug, runs, caught in found:
+            print(f"{bug}: " + (f"caught in run {runs} by “{caught[0].rule}”" if caught else f"NOT CAUGHT in {runs} runs"))
+            escaped += not caught
+    print(f"{escaped} planted bugs escaped")
+    return not escaped
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,237 @@
+"""The whole of it: Daybook's resources as the template declares them, its functions, its clients, and the faults between them."""
+
+import json
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Final
+from urllib.parse import parse_qsl, urlsplit
+
+import botocore.loaders
+import botocore.session
+from botocore.handlers import BUILTIN_HANDLERS
+
+from operations.project import ROOT, stage_environment
+from tests.faults.functions import Done, Functions
+from tests.faults.in_process_aws import InProcessAws
+from tests.faults.plane import Plane
+from tests.faults.pump import Item, Pump
+from tests.faults.virtual_time import VirtualClock
+
+STAGE: Final = "local"
+ACCOUNT: Final = "0" * 12
+REGION: Final = "us-east-1"
+TABLE: Final = f"daybook-{STAGE}"
+FIRST_TRY: Final = 0
+RETRIES_SECONDS: Final = (1, 2, 4, 8, 16)
+"""What a well-made client waits before it asks again after a 5xx."""
+
+
+@dataclass(frozen=True, slots=True)
+class HttpAnswer:
+    status: int
+    body: Any
+    headers: Mapping[str, str]
+
+    def expect(self, *statuses: int) -> Any:
+        """The body. Raises: AssertionError for any other status."""
+        assert self.status in statuses, f"HTTP {self.status}: {self.body}"
+        return self.body
+
+
+@dataclass(slots=True)
+class HttpClient:
+    """Somebody at the API; `patient` asks again after a 5xx, as one does who cannot know what became of the request."""
+
+    cloud: "Cloud"
+    patient: bool = True
+    token: str | None = None
+    asked_again: int = field(default=0)
+
+    def post(self, path: str, body: Mapping[str, Any] | None = None) -> HttpAnswer:
+        return self.ask("POST", path, body)
+
+    def get(self, path: str) -> HttpAnswer:
+        return self.ask("GET", path)
+
+    def delete(self, path: str) -> HttpAnswer:
+        return self.ask("DELETE", path)
+
+    def put(self, path: str, body: Mapping[str, Any]) -> HttpAnswer:
+        return self.ask("PUT", path, body)
+
+    def ask(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> HttpAnswer:
+        answer = self.cloud.serve(method, path, body, self.token)
+        for pause in RETRIES_SECONDS if self.patient else ():
+            if answer.status < 500:
+                break
+            self.asked_again += 1
+            self.cloud.clock.advance(pause)
+            answer = self.cloud.serve(method, path, body, self.token)
+        return answer
+
+
+class Cloud:
+    """One for a process: MiniStack keeps its state in its modules."""
+
+    def __init__(self, start: datetime) -> None:
+        self.clock = VirtualClock(start)
+        self.clock.stop_sleeping()
+        os.environ |= _function_environment()
+        _read_models_once()
+        self.aws = InProcessAws(self.clock)
+        self.plane = Plane(self.aws, self.clock)
+        BUILTIN_HANDLERS.append(("before-send", self.plane.before_send))
+        self._session = botocore.session.get_session()
+        self._clients: dict[str, Any] = {}
+        template = json.loads((ROOT / ".chalice" / "resources.json").read_text())
+        self._create(template)
+        self.functions = Functions(self.plane, self.clock)
+        self.pump = Pump(self.functions, self.clock, self.client, template["Resources"], ACCOUNT)
+        self._bouncing = 0
+
+    def client(self, service: str) -> Any:
+        """A client of a cloud service whose calls nobody counts, as long as no function runs."""
+        if service not in self._clients:
+            self._clients[service] = self._session.create_client(service, region_name=REGION)
+        return self._clients[service]
+
+    def _create(self, template: Mapping[str, Any]) -> None:
+        """What stands in the template beside the functions, which SAM would make."""
+        resources = {name: resource for name, resource in template["Resources"].items() if "Type" in resource}
+        stack = self.client("cloudformation")
+        parameters = {"Stage": STAGE, "MailSender": os.environ["DAYBOOK_MAIL_SENDER"]}
+        stack.create_stack(
+            StackName="daybook",
+            TemplateBody=json.dumps({**template, "Resources": resources}),
+            Parameters=[{"ParameterKey": name, "ParameterValue": value} for name, value in parameters.items()],
+        )
+        status = stack.describe_stacks(StackName="daybook")["Stacks"][0]["StackStatus"]
+        if status != "CREATE_COMPLETE":
+            raise RuntimeError(f"the resources could not be made: {status}")
+        # The sender's address is verified by a person, once, outside of the template.
+        self.client("ses").verify_email_identity(EmailAddress=os.environ["DAYBOOK_MAIL_SENDER"])
+
+    # What one looks at
+
+    def items(self) -> list[Item]:
+        """The whole table, in attribute values."""
+        pages = self.client("dynamodb").get_paginator("scan").paginate(TableName=TABLE, ConsistentRead=True)
+        return [item for page in pages for item in page["Items"]]
+
+    def documents(self) -> dict[str, list[bytes]]:
+        """By key, every version that was ever stored there."""
+        s3, bucket = self.client("s3"), os.environ["DAYBOOK_BUCKET"]
+        stored: dict[str, list[bytes]] = {}
+        for version in s3.list_object_versions(Bucket=bucket).get("Versions", []):
+            content = s3.get_object(Bucket=bucket, Key=version["Key"], VersionId=version["VersionId"])["Body"].read()
+            stored.setdefault(version["Key"], []).append(content)
+        return stored
+
+    # What happens to it
+
+    def bounce(self, recipient: str, tags: Mapping[str, str], message_id: str) -> None:
+        """SES tells the default bus that a mail has come back."""
+        from ministack.services import eventbridge
+
+        self._bouncing += 1
+        detail = {
+            "eventType": "Bounce",
+            "bounce": {
+                "bounceType": "Permanent",
+                "bounceSubType": "General",
+                "bouncedRecipients": [{"emailAddress": recipient, "diagnosticCode": "smtp; 550 5.1.1 user unknown"}],
+                "feedbackId": f"feedback-{self._bouncing}",
+            },
+            "mail": {
+                "messageId": message_id,
+                "tags": {"ses:configuration-set": [TABLE], **{name: [value] for name, value in tags.items()}},
+            },
+        }
+        entry = {"Source": "aws.ses", "DetailType": "Email Bounced", "Detail": json.dumps(detail)}
+        eventbridge._put_events({"Entries": [entry]}, allow_aws_source=True)
+
+    def serve(self, method: str, path: str, body: Mapping[str, Any] | None, token: str | None) -> HttpAnswer:
+        """API Gateway: the authorizer, then the handler; 500 if the one fails, 502 or 504 if the other does."""
+        resource, parameters = self._route(urlsplit(path).path)
+        request = self._request(method, path, resource, parameters, body)
+        if token is not None:
+            arn = f"arn:aws:execute-api:{REGION}:{ACCOUNT}:api/{STAGE}/{method}{urlsplit(path).path}"
+            allowed = self.functions.invoke(
+                "authorize", {"type": "TOKEN", "methodArn": arn, "authorizationToken": f"Bearer {token}"}
+            )
+            if not isinstance(allowed, Done):
+                unauthorized = allowed.reason == "Exception: Unauthorized"
+                return HttpAnswer(401 if unauthorized else 500, allowed.reason, {})
+            request["requestContext"]["authorizer"] = {
+                **allowed.answer["context"],
+                "principalId": allowed.answer["principalId"],
+            }
+        outcome = self.functions.invoke("api_handler", request)
+        if not isinstance(outcome, Done):
+            return HttpAnswer(504 if outcome.timed_out else 502, outcome.reason, {})
+        answer = outcome.answer
+        text = answer.get("body") or ""
+        headers = {name.lower(): value for name, value in answer.get("headers", {}).items()}
+        content = json.loads(text) if "json" in headers.get("content-type", "") else text
+        return HttpAnswer(answer["statusCode"], content, headers)
+
+    def _route(self, path: str) -> tuple[str, dict[str, str]]:
+        for pattern in self.functions.application().app.routes:
+            matched = re.fullmatch(re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", pattern), path)
+            if matched:
+                return pattern, matched.groupdict()
+        raise LookupError(path)
+
+    def _request(
+        self, method: str, path: str, resource: str, parameters: dict[str, str], body: Mapping[str, Any] | None
+    ) -> dict[str, Any]:
+        query: dict[str, list[str]] = {}
+        for name, value in parse_qsl(urlsplit(path).query):
+            query.setdefault(name, []).append(value)
+        headers = {"Host": "api", "Content-Type": "application/json"}
+        return {
+            "resource": resource,
+            "path": urlsplit(path).path,
+            "httpMethod": method,
+            "headers": headers,
+            "multiValueHeaders": {name: [value] for name, value in headers.items()},
+            "multiValueQueryStringParameters": query or None,
+            "pathParameters": parameters or None,
+            "stageVariables": None,
+            "body": None if body is None else json.dumps(body),
+            "isBase64Encoded": False,
+            "requestContext": {
+                "resourcePath": resource,
+                "httpMethod": method,
+                "path": f"/{STAGE}{urlsplit(path).path}",
+                "requestId": f"http-{len(self.plane.calls)}",
+                "identity": {"sourceIp": "203.0.113.7"},
+            },
+        }
+
+
+FUNCTIONS: Final = ("api_handler", "authorize", "nightly", "on_invoice_due", "on_change", "on_delivery")
+
+
+def _function_environment() -> dict[str, str]:
+    """That of the local stage, but no endpoint: every call ends before the wire."""
+    environment = {name: value for name, value in stage_environment(STAGE).items() if name != "AWS_ENDPOINT_URL"}
+    return {**environment, "AWS_EC2_METADATA_DISABLED": "true", "AWS_CONFIG_FILE": os.devnull}
+
+
+def _read_models_once() -> None:
+    """A process of its own would read botocore's models again; what they say is the same."""
+    loader = botocore.loaders.create_loader()
+
+    def the_loader(search_path_string: str | None = None) -> Any:
+        return loader
+
+    botocore.session.create_loader = the_loader
+
+
+def calls_by_function(cloud: Cloud) -> Iterator[tuple[str, Sequence[str]]]:
+    for call in cloud.plane.calls:
+        yield call.invocation.function, (call.name,)

@@ -1,0 +1,154 @@
+"""Lambda: each function in an environment of its own, imported anew when the one before it died."""
+
+import importlib
+import json
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from threading import local
+from types import ModuleType
+from typing import Any
+
+from operations.project import chalice_config
+from tests.faults.plane import Crash, Plane, TimedOut
+from tests.faults.virtual_time import VirtualClock
+
+DEFAULT_TIMEOUT_SECONDS = 60
+Patch = Callable[[Any], None]
+"""Changes the freshly imported application: a planted bug."""
+
+
+class Environment:
+    """The memory of one Lambda instance: the application's modules, nobody else's.
+
+    They are in `sys.modules` only while the instance runs, because the application imports more of itself as it goes.
+    """
+
+    def __init__(self, clock: VirtualClock, patches: Sequence[Patch]) -> None:
+        self._modules: dict[str, ModuleType] = {}
+        self.activate()
+        self.app: Any = importlib.import_module("app")
+        # Before anything has looked at the clock: the property is kept once it was read.
+        self.app.wired.__dict__["clock"] = clock
+        for patch in patches:
+            patch(self.app)
+        self.deactivate()
+
+    def activate(self) -> None:
+        _remove_application()
+        sys.modules.update(self._modules)
+
+    def deactivate(self) -> None:
+        self._modules = {name: module for name, module in sys.modules.items() if _is_ours(name)}
+        _remove_application()
+
+    def make_clients(self) -> None:
+        """Makes all that the application makes when first used. No call goes out, so it is still as cold as it was to AWS."""
+        self.activate()
+        wired = self.app.wired
+        for name in dir(type(wired)):
+            if not name.startswith("_") and name != "read_image":
+                getattr(wired, name)
+        self.deactivate()
+
+
+def _is_ours(module: str) -> bool:
+    return module == "app" or module.partition(".")[0] == "chalicelib"
+
+
+def _remove_application() -> None:
+    for name in [name for name in sys.modules if _is_ours(name)]:
+        del sys.modules[name]
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What Lambda hands to a function beside the event."""
+
+    function_name: str
+    aws_request_id: str
+    deadline: float
+    clock: VirtualClock
+
+    def get_remaining_time_in_millis(self) -> int:
+        return int((self.deadline - self.clock.seconds()) * 1000)
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """The function returned."""
+
+    answer: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The function raised, or the process went; `timed_out` if Lambda ended it."""
+
+    reason: str
+    timed_out: bool = False
+    died: bool = False
+
+
+Outcome = Done | Failed
+
+
+class Functions:
+    """`timeouts` are those of .chalice/config.json, in seconds."""
+
+    def __init__(self, plane: Plane, clock: VirtualClock) -> None:
+        self._plane = plane
+        self._clock = clock
+        self._idle: dict[str, list[Environment]] = {}
+        self._running = local()
+        self.patches: list[Patch] = []
+        self.deaths = 0
+
+    def timeout_of(self, function: str) -> int:
+        config = chalice_config()["lambda_functions"].get(function, {})
+        return int(config.get("lambda_timeout", DEFAULT_TIMEOUT_SECONDS))
+
+    def prepare(self, *functions: str, instances: int = 1) -> None:
+        """New environments, and none of the old ones."""
+        self._idle = {}
+        for function in functions:
+            for _ in range(instances):
+                environment = Environment(self._clock, self.patches)
+                environment.make_clients()
+                self._idle.setdefault(function, []).append(environment)
+
+    def application(self) -> Any:
+        """Some instance of the application, to look at what it declares."""
+        idle = next((environments[-1] for environments in self._idle.values() if environments), None)
+        return (idle or Environment(self._clock, self.patches)).app
+
+    def invoke(self, function: str, event: Mapping[str, Any]) -> Outcome:
+        idle = self._idle.setdefault(function, [])
+        environment = idle.pop() if idle else Environment(self._clock, self.patches)
+        environment.activate()
+        self._running.environment = environment
+        handler = environment.app.app if function == "api_handler" else getattr(environment.app, function)
+        outcome: Outcome
+        try:
+            with self._plane.invocation(function, self.timeout_of(function)) as running:
+                context = Context(function, f"request-{running.number}", running.deadline, self._clock)
+                # Lambda knows nothing but JSON, on the way in and out.
+                outcome = Done(json.loads(json.dumps(handler(json.loads(json.dumps(event)), context))))
+        except Crash as crash:
+            self.deaths += 1
+            outcome = Failed(str(crash), timed_out=isinstance(crash, TimedOut), died=True)
+        except Exception as error:  # noqa: BLE001  as Lambda does
+            outcome = Failed(f"{type(error).__name__}: {error}")
+        environment.deactivate()
+        if not (isinstance(outcome, Failed) and outcome.died):
+            idle.append(environment)
+        return outcome
+
+    @contextmanager
+    def suspended(self) -> Iterator[None]:
+        """While the invocation of this thread stands still, and others may run."""
+        environment: Environment = self._running.environment
+        environment.deactivate()
+        yield
+        environment.activate()

@@ -1,0 +1,65 @@
+"""Several invocations at once, one AWS call at a time: who goes on is drawn by lot, and the same seed draws the same again."""
+
+import random
+from collections.abc import Callable, Sequence
+from threading import Semaphore, Thread, current_thread
+from typing import Any
+
+from tests.faults.cloud import Cloud
+
+
+class Interleaving:
+    """Use `run` for what shall happen at once; within it every AWS call of a function hands over."""
+
+    def __init__(self, cloud: Cloud, numbers: random.Random) -> None:
+        self._cloud = cloud
+        self._numbers = numbers
+        self._turns: dict[Thread, Semaphore] = {}
+        self._handed_over = Semaphore(0)
+        self.switches = 0
+        cloud.plane.before_call = self._hand_over
+
+    def run(self, things: Sequence[Callable[[], Any]]) -> list[Any]:
+        """What each returns. Raises: the first error of any of them.
+
+        Within something that runs at once with others already, things run one by one.
+        """
+        if len(things) < 2 or current_thread() in self._turns:
+            return [thing() for thing in things]
+        results: list[Any] = [None] * len(things)
+        errors: list[BaseException] = []
+
+        def live(place: int) -> None:
+            self._turns[current_thread()].acquire()
+            try:
+                results[place] = things[place]()
+            except BaseException as error:  # noqa: BLE001  told to whoever asked for all of this
+                errors.append(error)
+            finally:
+                del self._turns[current_thread()]
+                self._handed_over.release()
+
+        threads = [Thread(target=live, args=(place,)) for place in range(len(things))]
+        self._turns = {thread: Semaphore(0) for thread in threads}
+        for thread in threads:
+            thread.start()
+        previous = None
+        while self._turns:
+            chosen = self._numbers.choice([thread for thread in threads if thread in self._turns])
+            self.switches += chosen is not previous
+            previous = chosen
+            self._turns[chosen].release()
+            self._handed_over.acquire()
+        for thread in threads:
+            thread.join()
+        if errors:
+            raise errors[0]
+        return results
+
+    def _hand_over(self) -> None:
+        turn = self._turns.get(current_thread())
+        if turn is None:
+            return
+        with self._cloud.functions.suspended():
+            self._handed_over.release()
+            turn.acquire()

@@ -1,0 +1,355 @@
+"""Delivers events as AWS does: schedules, queues and the table's stream, each with its retries, until nothing is left to do.
+
+Which function hears what is read from the application; how often it is told again, from the queues as they were deployed and
+from `.chalice/resources.json`.
+"""
+
+import json
+import random
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any, Final
+
+from tests.faults.functions import Done, Functions, Outcome
+from tests.faults.virtual_time import VirtualClock
+
+ASYNC_RETRIES_SECONDS: Final = (60, 120)
+"""After a failed asynchronous invocation Lambda tries twice more (Lambda developer guide, asynchronous invocation)."""
+SHARDS: Final = 2
+MAX_ROUNDS: Final = 2_000
+Item = Mapping[str, Any]
+
+
+class NeverDry(AssertionError):
+    """There was always something more to deliver."""
+
+
+@dataclass(frozen=True, slots=True)
+class QueueTrigger:
+    function: str
+    queue: str
+    batch_size: int
+
+
+@dataclass(frozen=True, slots=True)
+class StreamTrigger:
+    """`retries` is of the event source mapping; what fails more often goes to the dead letters."""
+
+    function: str
+    batch_size: int
+    retries: int
+    bisect: bool
+
+
+@dataclass(slots=True)
+class _Batch:
+    records: list[Item]
+    tries: int = 0
+
+
+@dataclass(slots=True)
+class _Shard:
+    """Records of some accounts, in order; `batches` is what was read and is not done with, the first blocks all after it."""
+
+    waiting: list[Item] = field(default_factory=list)
+    batches: list[_Batch] = field(default_factory=list)
+    wait_until: float = 0
+
+
+@dataclass(slots=True)
+class _Asynchronous:
+    function: str
+    event: Item
+    due: float
+    retries: list[int]
+
+
+Together = Callable[[Sequence[Callable[[], Any]]], Any]
+"""Runs some things, one after the other or at once."""
+
+
+def one_by_one(things: Sequence[Callable[[], Any]]) -> None:
+    for thing in things:
+        thing()
+
+
+@dataclass(slots=True)
+class Repetition:
+    """Tells everything two to five times, in no order, in batches of at most `batch_size`."""
+
+    numbers: random.Random
+    batch_size: int = 10
+
+    def copies(self, things: Sequence[Any]) -> list[Any]:
+        told = [thing for thing in things for _ in range(self.numbers.randint(2, 5))]
+        self.numbers.shuffle(told)
+        return told
+
+
+class Pump:
+    """`client` makes clients of the cloud's services that nobody counts."""
+
+    def __init__(
+        self, functions: Functions, clock: VirtualClock, client: Callable[[str], Any], resources: Mapping[str, Any], account: str
+    ) -> None:
+        self._functions = functions
+        self._clock = clock
+        self._sqs = client("sqs")
+        self._account = account
+        self._asynchronous: list[_Asynchronous] = []
+        self._shards = [_Shard() for _ in range(SHARDS)]
+        self._read_up_to: str | None = None
+        self._acknowledged: set[str] = set()
+        self.records: list[Item] = []
+        self.dead_records: list[Item] = []
+        self.lost_events: list[Item] = []
+        self.repetition: Repetition | None = None
+        self.together: Together = one_by_one
+        self._find_triggers(resources)
+
+    def _find_triggers(self, resources: Mapping[str, Any]) -> None:
+        self.schedules: list[str] = []
+        self.queues: list[QueueTrigger] = []
+        self.streams: list[StreamTrigger] = []
+        for source in self._functions.application().app.event_sources:
+            function = source.handler_string.removeprefix("app.")
+            match type(source).__name__:
+                case "ScheduledEventConfig":
+                    self.schedules.append(function)
+                case "SQSEventConfig":
+                    self.queues.append(QueueTrigger(function, source.queue, source.batch_size))
+                case "DynamoDBEventConfig":
+                    self.streams.append(_stream_trigger(function, source.batch_size, resources))
+                case other:
+                    raise NotImplementedError(f"the pump does not know how AWS delivers for {other}")
+
+    # What starts from outside
+
+    def schedule(self, function: str, instant: datetime, *, times: int = 1) -> None:
+        """EventBridge fires a schedule: an asynchronous invocation."""
+        event = {
+            "version": "0",
+            "id": "53dc4d37-cffa-4f76-80c9-8b7d4a4d2eaa",
+            "detail-type": "Scheduled Event",
+            "source": "aws.events",
+            "account": self._account,
+            "time": instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "region": "us-east-1",
+            "resources": [f"arn:aws:events:us-east-1:{self._account}:rule/daybook-{function}"],
+            "detail": {},
+        }
+        if self.repetition is not None:
+            times = len(self.repetition.copies([event]))
+        for _ in range(times):
+            self._asynchronous.append(_Asynchronous(function, event, self._clock.seconds(), [*ASYNC_RETRIES_SECONDS]))
+
+    # Until nothing is left
+
+    def run_dry(self) -> None:
+        """Raises: NeverDry."""
+        for _ in range(MAX_ROUNDS):
+            if self.step():
+                continue
+            wake = self._next_time()
+            if wake is None:
+                return
+            self._clock.advance_to(wake)
+        raise NeverDry(f"after {MAX_ROUNDS} rounds there is still something to deliver")
+
+    def step(self) -> bool:
+        """Delivers what can be delivered now, from each source once; whether there was anything."""
+        delivered = [self._run_asynchronous()]
+        self._read_stream()
+        delivered += [self._run_shard(shard, trigger) for trigger in self.streams for shard in self._shards]
+        delivered += [self._run_queue(trigger) for trigger in self.queues]
+        return any(delivered)
+
+    def _next_time(self) -> float | None:
+        times = [waiting.due for waiting in self._asynchronous]
+        times += [shard.wait_until for shard in self._shards if shard.batches]
+        for trigger in self.queues:
+            times += [message["visible_at"] for message in _kept_messages(trigger.queue)]
+        return min(times, default=None)
+
+    # Asynchronous invocations
+
+    def _run_asynchronous(self) -> bool:
+        due = [waiting for waiting in self._asynchronous if waiting.due <= self._clock.seconds()]
+        for waiting in due:
+            self._asynchronous.remove(waiting)
+        self.together([partial(self._run_once, waiting) for waiting in due])
+        return bool(due)
+
+    def _run_once(self, waiting: _Asynchronous) -> None:
+        if isinstance(self._functions.invoke(waiting.function, waiting.event), Done):
+            return
+        if waiting.retries:
+            waiting.due = self._clock.seconds() + waiting.retries.pop(0)
+            self._asynchronous.append(waiting)
+        else:
+            self.lost_events.append(waiting.event)
+
+    # Queues
+
+    def _run_queue(self, trigger: QueueTrigger) -> bool:
+        url = self._sqs.get_queue_url(QueueName=trigger.queue)["QueueUrl"]
+        messages = self._receive(url, trigger.batch_size if self.repetition is None else 10 * trigger.batch_size)
+        batches = _batches(messages, trigger.batch_size, self.repetition)
+        self.together([partial(self._deliver, trigger, url, batch) for batch in batches])
+        return bool(messages)
+
+    def _receive(self, url: str, count: int) -> list[Item]:
+        messages: list[Item] = []
+        while len(messages) < count:
+            got = self._sqs.receive_message(
+                QueueUrl=url, MaxNumberOfMessages=min(count - len(messages), 10), MessageSystemAttributeNames=["All"]
+            )
+            if not got.get("Messages"):
+                break
+            messages += got["Messages"]
+        return messages
+
+    def _deliver(self, trigger: QueueTrigger, url: str, batch: Sequence[Item]) -> None:
+        records = [_queue_record(message, trigger.queue, self._account) for message in batch]
+        outcome = self._functions.invoke(trigger.function, {"Records": records})
+        failed = _failed(outcome, {message["MessageId"] for message in batch})
+        for message in batch:
+            if message["MessageId"] not in failed:
+                self._acknowledge(url, message)
+
+    def _acknowledge(self, url: str, message: Item) -> None:
+        if message["ReceiptHandle"] in self._acknowledged:
+            return  # a copy of what was acknowledged already
+        self._acknowledged.add(message["ReceiptHandle"])
+        self._sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+
+    def dead_letters(self) -> dict[str, list[Item]]:
+        """By queue, all that was given up."""
+        dead: dict[str, list[Item]] = {}
+        for url in self._sqs.list_queues().get("QueueUrls", []):
+            name = url.rpartition("/")[2]
+            if name.endswith("-dlq"):
+                dead[name] = _kept_messages(name)
+        return dead
+
+    # The stream
+
+    def _read_stream(self) -> None:
+        for record in self._new_records():
+            self.records.append(record)
+            account = record["dynamodb"]["Keys"]["pk"]["S"]
+            self._shards[sum(account.encode()) % SHARDS].waiting.append(record)
+
+    def _new_records(self) -> Iterator[Item]:
+        from ministack.services import dynamodb
+
+        for table in dynamodb._tables:
+            for record in dynamodb._stream_records.get(table, []):
+                number = record["dynamodb"]["SequenceNumber"]
+                if self._read_up_to is None or number > self._read_up_to:
+                    self._read_up_to = number
+                    yield record
+
+    def _run_shard(self, shard: _Shard, trigger: StreamTrigger) -> bool:
+        if not shard.batches and shard.waiting:
+            shard.batches.append(_Batch(shard.waiting[: trigger.batch_size]))
+            del shard.waiting[: trigger.batch_size]
+        if not shard.batches or shard.wait_until > self._clock.seconds():
+            return False
+        batch = shard.batches.pop(0)
+        again = 1 if self.repetition is None else len(self.repetition.copies([None]))
+        for _ in range(again):
+            outcome = self._functions.invoke(trigger.function, {"Records": batch.records})
+        shard.batches[:0] = self._rest(batch, outcome, trigger)
+        if shard.batches and shard.batches[0].tries:
+            shard.wait_until = self._clock.seconds() + 2 ** shard.batches[0].tries
+        return True
+
+    def _rest(self, batch: _Batch, outcome: Outcome, trigger: StreamTrigger) -> list[_Batch]:
+        """What of the batch comes again.
+
+        From the lowest sequence number that failed on; if that is the first, or the function failed, all of it, in halves
+        where the mapping bisects. Splitting does not count as a retry (Lambda developer guide, DynamoDB event sources).
+        """
+        numbers = [record["dynamodb"]["SequenceNumber"] for record in batch.records]
+        failed = _failed(outcome, set(numbers))
+        if not failed:
+            return []
+        place = min(numbers.index(number) for number in failed)
+        if place > 0:
+            return [_Batch(batch.records[place:], batch.tries)]
+        half = len(batch.records) // 2
+        if trigger.bisect and half:
+            return [_Batch(batch.records[:half], batch.tries), _Batch(batch.records[half:], batch.tries)]
+        if batch.tries < trigger.retries:
+            return [_Batch(batch.records, batch.tries + 1)]
+        self.dead_records.extend(batch.records)
+        return []
+
+
+def _stream_trigger(function: str, batch_size: int, resources: Mapping[str, Any]) -> StreamTrigger:
+    logical_name = "".join(word.capitalize() for word in function.split("_"))
+    events = resources[logical_name]["Properties"]["Events"]
+    mapping = events[f"{logical_name}DynamodbEventSource"]["Properties"]
+    return StreamTrigger(function, batch_size, mapping["MaximumRetryAttempts"], mapping["BisectBatchOnFunctionError"])
+
+
+def _failed(outcome: Outcome, identifiers: set[str]) -> set[str]:
+    """As Lambda reads the answer where ReportBatchItemFailures is set: an item it does not know fails the whole batch."""
+    if not isinstance(outcome, Done):
+        return identifiers
+    answer = outcome.answer or {}
+    named = {failure.get("itemIdentifier") for failure in answer.get("batchItemFailures") or []}
+    return {str(name) for name in named} if named <= identifiers else identifiers
+
+
+def _batches(messages: Sequence[Item], size: int, repetition: Repetition | None) -> Iterator[list[Item]]:
+    """No message twice in one batch, as SQS would not do that either."""
+    waiting = list(messages)
+    if repetition is not None:
+        waiting, size = repetition.copies(messages), min(size, repetition.batch_size)
+    while waiting:
+        batch: list[Item] = []
+        rest: list[Item] = []
+        for message in waiting:
+            known = any(other["MessageId"] == message["MessageId"] for other in batch)
+            (rest if known or len(batch) == size else batch).append(message)
+        yield batch
+        waiting = rest
+
+
+def _queue_record(message: Item, queue: str, account: str) -> dict[str, Any]:
+    attributes = message.get("Attributes", {})
+    return {
+        "messageId": message["MessageId"],
+        "receiptHandle": message["ReceiptHandle"],
+        "body": message["Body"],
+        "attributes": {
+            "ApproximateReceiveCount": attributes.get("ApproximateReceiveCount", "1"),
+            "SentTimestamp": attributes.get("SentTimestamp", "0"),
+            "SenderId": attributes.get("SenderId", account),
+            "ApproximateFirstReceiveTimestamp": attributes.get("ApproximateFirstReceiveTimestamp", "0"),
+        },
+        "messageAttributes": {},
+        "md5OfBody": message["MD5OfBody"],
+        "eventSource": "aws:sqs",
+        "eventSourceARN": f"arn:aws:sqs:us-east-1:{account}:{queue}",
+        "awsRegion": "us-east-1",
+    }
+
+
+def _kept_messages(queue: str) -> list[Item]:
+    from ministack.services import sqs
+
+    return [
+        message
+        for url, kept in sqs._queues.items()
+        if url.rpartition("/")[2] == queue
+        for message in kept["messages"]
+    ]
+
+
+def body_of(message: Item) -> Any:
+    return json.loads(message["body"])
