@@ -33,7 +33,7 @@ SHUTDOWN_SECONDS: Final = 30
 PID_FILE: Final = BUILD / "local-aws.pid"
 LOG_FILE: Final = BUILD / "local-aws.log"
 # What the server needs of its surroundings. Its functions inherit all it has, and on AWS they would have none of ours.
-INHERITED: Final = ("PATH", "HOME", "LANG", "TMPDIR", "TZ")
+INHERITED: Final = ("PATH", "HOME", "LANG", "TZ")
 
 
 class LocalAwsFailed(Exception):
@@ -123,6 +123,7 @@ def running(
             "LOG_LEVEL": "WARNING",
             "AUTH": str(enforce_policies).lower(),
             "PYTHONUNBUFFERED": "1",
+            "TMPDIR": str(scratch),
             **storage(data, scratch),
         }
         output = stack.enter_context(log_file.open("ab"))

@@ -5,18 +5,26 @@ standard input closes. Each mend says what AWS does. They reach into MiniStack's
 version, and any other is refused. What stays different is listed in docs/operations.md.
 """
 
+import atexit
+import hashlib
 import json
 import os
 import re
+import shutil
 import signal
 import sys
+import tempfile
 import threading
 import time
+import types
+import zipfile
+from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib.metadata import version
-from typing import Any, Final
+from pathlib import Path
+from typing import Any, ClassVar, Final
 
-from ministack.core import lambda_runtime
+from ministack.core import iam_actions, lambda_runtime
 from ministack.services import apigateway_v1 as gateway
 from ministack.services import lambda_svc as functions
 from ministack.services.cloudformation import provisioners
@@ -37,7 +45,10 @@ def mend() -> None:
     mend_rest_api_update()
     mend_error_type()
     mend_waiting()
+    mend_cold_start()
     mend_stream_retries()
+    mend_batch_actions()
+    mend_mail_resource()
 
 
 # API Gateway
@@ -242,6 +253,67 @@ def mend_waiting() -> None:
     threading.Thread(target=look_again, name="look-again", daemon=True).start()
     first_line_wait, idle_confirm, hard_cap = 0.003, 0.002, 0.1
     lambda_runtime.Worker._drain_stderr_bounded.__defaults__ = (first_line_wait, idle_confirm, hard_cap)
+
+
+class SharedCode(zipfile.ZipFile):
+    """Unpacks a function's zip once, and from then on only links what is there."""
+
+    folder: ClassVar[Path]
+    lock: ClassVar[threading.Lock] = threading.Lock()
+
+    def extractall(
+        self, path: str | os.PathLike[str] | None = None, members: Iterable[Any] | None = None, pwd: bytes | None = None
+    ) -> None:
+        target = Path(path or ".")
+        if target.name != "code" or members is not None or self.filename is None:
+            super().extractall(path, members, pwd)
+            return
+        unpacked = self.folder / hashlib.sha256(Path(self.filename).read_bytes()).hexdigest()
+        with self.lock:
+            if not unpacked.exists():
+                unfinished = unpacked.with_suffix(".part")
+                super().extractall(unfinished)
+                unfinished.rename(unpacked)
+        for entry in unpacked.iterdir():
+            (target / entry.name).symlink_to(entry)
+
+
+def mend_cold_start() -> None:
+    """A new environment of a function does not wait for its zip to be unpacked, which takes seconds here each time.
+    AWS has the code ready."""
+    SharedCode.folder = Path(tempfile.mkdtemp(prefix="ministack-code-"))
+    atexit.register(shutil.rmtree, SharedCode.folder, ignore_errors=True)
+    shared = types.ModuleType(zipfile.__name__)
+    vars(shared).update(vars(zipfile) | {"ZipFile": SharedCode})
+    lambda_runtime.zipfile = shared
+
+
+def mend_batch_actions() -> None:
+    """SQS has no policies for batches: `sqs:SendMessage` allows SendMessageBatch, and so on.
+
+    docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-api-permissions-reference.html
+    """
+    action_of = iam_actions.extract_iam_action
+
+    def single_action_of(service: str, *arguments: Any, **named: Any) -> Any:
+        action = action_of(service, *arguments, **named)
+        return action.removesuffix("Batch") if service == "sqs" and action else action
+
+    iam_actions.extract_iam_action = single_action_of
+
+
+def mend_mail_resource() -> None:
+    """SendRawEmail is allowed or not for the identity that the mail comes from, not for `*`."""
+    resource_of = iam_actions.extract_resource_arn
+
+    def identity_of(service: str, method: str, path: str, headers: Any, body: bytes, query_params: Json, *where: str) -> Any:
+        source = first(query_params.get("Source"))
+        if service == "ses" and source:
+            region, account = where
+            return f"arn:aws:ses:{region}:{account}:identity/{source}"
+        return resource_of(service, method, path, headers, body, query_params, *where)
+
+    iam_actions.extract_resource_arn = identity_of
 
 
 @dataclass(slots=True)

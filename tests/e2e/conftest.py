@@ -1,12 +1,13 @@
 """The packaged application, deployed into a local AWS of its own that enforces every function's policy."""
 
 import json
+import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import boto3
 import pytest
@@ -17,6 +18,8 @@ from operations.local_aws import LocalAws, running
 from operations.package import package
 
 TIMEOUT_SECONDS = 30
+PATIENCE_SECONDS = 60
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,25 @@ class Deployed:
         )
         name: str = found["StackResourceDetail"]["PhysicalResourceId"]
         return name
+
+    def wait_for(self, what: Callable[[], T | None]) -> T:
+        """What comes in the end; if it does not, what the functions said instead."""
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while time.monotonic() < deadline:
+            found = what()
+            if found is not None:
+                return found
+            time.sleep(0.2)
+        raise AssertionError(f"did not come within {PATIENCE_SECONDS} s; the functions' logs end:\n{self.said()}")
+
+    def said(self) -> str:
+        logs = self.client("logs")
+        said = [
+            event["message"]
+            for group in logs.describe_log_groups(logGroupNamePrefix="/aws/lambda/daybook-")["logGroups"]
+            for event in logs.filter_log_events(logGroupName=group["logGroupName"])["events"][-60:]
+        ]
+        return "\n".join(line for line in said if not line.startswith(("START", "END", "REPORT")))
 
     def run_night(self, at: datetime) -> None:
         """As the schedule does at 02:00 UTC."""
