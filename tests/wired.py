@@ -45,12 +45,15 @@ class MemoryWired:
 
         return plain_image(image)
 
-    def state(self) -> dict[str, Any]:
-        """All that is kept, as it is now; a copy of the containers is enough, since nothing in them can change."""
+    def tables(self) -> dict[str, dict[Any, Any]]:
+        """All that the repositories keep, as it is now; copied containers are enough, since nothing in them can change."""
         kept = self.store.accounts._state
-        tables = {each.name: dict(getattr(kept, each.name)) for each in fields(kept) if each.name != "lock"}
+        return {each.name: dict(getattr(kept, each.name)) for each in fields(kept) if each.name != "lock"}
+
+    def state(self) -> dict[str, Any]:
+        """All that is kept, and all that was told to the outside."""
         return {
-            **tables,
+            **self.tables(),
             "documents": dict(self.documents._kept),
             "mails": list(self.mailer.sent),
             "asked": list(self.invoicing_queue.messages),

@@ -9,10 +9,17 @@ from chalicelib.domain.invoices import Invoice
 from chalicelib.domain.work import WorkChange
 from chalicelib.usecases import invoices
 from tests.builders import a_caller, a_client, a_user, an_account, an_entry
+from tests.http.api import Api
 from tests.wired import MemoryWired
 
 AddClient = Callable[..., Client]
 """Adds an account with one client of this id, one hour of its work, and an invoice day."""
+
+
+@pytest.fixture
+def visitor(wired: MemoryWired) -> Api:
+    """Somebody without a token, at the API."""
+    return Api()
 
 
 @pytest.fixture
