@@ -4,7 +4,7 @@ Decimals are kept as text: DynamoDB's numbers drop trailing zeros, and 174.60 mu
 text as in RFC 3339, whole numbers are numbers, None is left out. `type` says what an item is.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from decimal import Decimal
 from typing import Any, TypeVar
@@ -85,7 +85,7 @@ def to_attribute(value: object) -> dict[str, Any]:
             return {"SS": sorted(value)}
         case Mapping():
             return {"M": to_image(value)}
-        case Sequence():
+        case list():
             return {"L": [to_attribute(part) for part in value]}
         case _:
             raise TypeError(f"{type(value).__name__} is not plain data")
@@ -105,7 +105,7 @@ def size_of(value: object) -> int:
             return len(str(value)) + 1
         case Mapping():
             return 3 + sum(len(name.encode()) + size_of(part) + 1 for name, part in value.items())
-        case AbstractSet() | Sequence():
+        case AbstractSet() | list():
             return 3 + sum(size_of(part) + 1 for part in value)
         case _:
             raise TypeError(f"{type(value).__name__} is not plain data")

@@ -3,13 +3,17 @@
 `CONTRACT_ENDPOINT=http://127.0.0.1:4566` runs it against a local AWS as well.
 """
 
+import copy
 import os
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from botocore.session import get_session
 from moto import mock_aws
+from moto.dynamodb import models
+from moto.dynamodb.models import DynamoDBBackend
+from moto.dynamodb.models.table import Table as MotoTable
 
 from chalicelib.domain.work import MAX_ENTRIES_ON_SHEET
 from chalicelib.repositories.memory import MemoryStore
@@ -23,21 +27,46 @@ ENDPOINT = os.environ.get("CONTRACT_ENDPOINT")
 KINDS = ["memory", "dynamodb", *(["endpoint"] if ENDPOINT else [])]
 
 
+class _CopyOnce:
+    """Takes the place of `copy` in moto, which copies the whole table anew for every single write of a transaction."""
+
+    def __init__(self) -> None:
+        self.table: MotoTable | None = None
+
+    def deepcopy(self, thing: Any) -> Any:
+        if not isinstance(thing, MotoTable):
+            return copy.deepcopy(thing)
+        self.table = self.table or copy.deepcopy(thing)
+        return self.table
+
+    def transact(self, backend: DynamoDBBackend, writes: list[dict[str, Any]]) -> None:
+        self.table = None
+        _transact(backend, writes)
+
+
+_transact = DynamoDBBackend.transact_write_items
+
+
 @pytest.fixture(scope="module")
 def moto_client() -> Iterator["DynamoDBClient"]:
-    with mock_aws():
-        yield get_session().create_client("dynamodb", region_name="eu-central-1")
+    once = _CopyOnce()
+    with mock_aws(), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(models, "copy", once)
+        patch.setattr(DynamoDBBackend, "transact_write_items", lambda backend, writes: once.transact(backend, writes))
+        client: Any = get_session().create_client("dynamodb", region_name="eu-central-1")
+        yield client
 
 
 @pytest.fixture(scope="module")
 def endpoint_client() -> "DynamoDBClient":
-    return get_session().create_client(
+    client: Any = get_session().create_client(
         "dynamodb",
         region_name="us-east-1",
         endpoint_url=ENDPOINT,
         aws_access_key_id="test",
         aws_secret_access_key="test",
     )
+    return client  # type: ignore[no-any-return]
 
 
 @pytest.fixture

@@ -1,0 +1,403 @@
+"""What only DynamoDB can get wrong: sizes, items left unprocessed, collisions, lost answers, and what the stream sees."""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from botocore.config import Config
+from botocore.exceptions import ClientError, ReadTimeoutError
+from botocore.session import get_session
+from botocore.stub import Stubber
+
+from chalicelib.domain.errors import Contended, InvoiceTooLarge, NotFound, Unavailable
+from chalicelib.domain.work import MAX_ENTRIES_ON_SHEET, WorkChange
+from chalicelib.repositories.items import plain_image, size_of
+from chalicelib.repositories.keys import Key, Range
+from chalicelib.repositories.ledger import CHUNK_BYTES
+from chalicelib.repositories.table import Table, add, put
+from tests.builders import a_client, a_timed_entry, a_timer, an_entry
+from tests.contract.stores import TABLE, DynamoStore, credited, drawn_up, items_in, log, log_many, opened
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+JANUARY, FEBRUARY = date(2026, 1, 31), date(2026, 2, 28)
+
+
+@pytest.fixture
+def ada(client: "DynamoDBClient") -> DynamoStore:
+    """With an account and a client that is invoiced on the last day of a month."""
+    store = DynamoStore(Table(client, TABLE))
+    opened(store)
+    store.clients.add(a_client("cli_1", invoice_day=31))
+    return store
+
+
+# Sizes
+
+
+def test_a_long_invoice_stands_in_several_items_each_well_below_400_kb(ada: DynamoStore, client: "DynamoDBClient") -> None:
+    log_many(ada, [an_entry(f"wrk_{number:03d}", description="€" * 1_000) for number in range(250)])
+    issue = drawn_up(ada, JANUARY)
+
+    ada.ledger.issue(issue)
+
+    chunks = [item for item in items_in(client) if item["type"]["S"] == "lines"]
+    assert len(chunks) == 3
+    assert max(len(str(item).encode()) for item in chunks) < CHUNK_BYTES * 1.2
+    assert ada.invoices.lines("acc_1", "inv_1") == issue.lines
+
+
+def test_an_invoice_that_no_transaction_takes_is_refused_before_it_is_sent(ada: DynamoStore, client: "DynamoDBClient") -> None:
+    log(ada, an_entry())
+    issue = drawn_up(ada, JANUARY)
+    long_line = replace(issue.lines[0], description="€" * 2_000)
+    before = items_in(client)
+
+    with pytest.raises(InvoiceTooLarge):
+        ada.ledger.issue(replace(issue, lines=(long_line,) * 700))
+
+    assert items_in(client) == before
+
+
+def test_a_full_sheet_fits_into_an_item() -> None:
+    entries = {f"wrk_{number:026d}" for number in range(MAX_ENTRIES_ON_SHEET)}
+    invoices = {f"inv_{number:026d}": set(list(entries)[number::500]) for number in range(500)}
+
+    assert size_of({"billed": invoices, "open": entries}) / 2 + 20_000 < 400_000
+
+
+# Reading while others write
+
+
+def test_open_work_that_changes_while_it_is_read_is_read_again(ada: DynamoStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    log(ada, an_entry("wrk_1"), an_entry("wrk_2"))
+    moved = replace(an_entry("wrk_1"), day=date(2026, 2, 1), version=2)
+    interfere_before_entries(
+        ada, monkeypatch, [WorkChange(old=an_entry("wrk_1"), new=moved), WorkChange(old=an_entry("wrk_2"))]
+    )
+
+    work = ada.ledger.open_work("acc_1", "cli_1", FEBRUARY)
+
+    assert work.entries == (moved,)
+    assert work.sheets == ada.work.sheets("acc_1", "cli_1", ["2026-02"])
+
+
+def test_open_work_that_never_stands_still_is_contended(ada: DynamoStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    log(ada, *(an_entry(f"wrk_{number}") for number in range(9)))
+    interfere_before_entries(ada, monkeypatch, [WorkChange(old=an_entry(f"wrk_{number}")) for number in range(9)])
+
+    with pytest.raises(Contended):
+        ada.ledger.open_work("acc_1", "cli_1", JANUARY)
+
+
+def interfere_before_entries(store: DynamoStore, monkeypatch: pytest.MonkeyPatch, changes: list[WorkChange]) -> None:
+    """Before each time that a ledger reads entries, one of the changes happens."""
+    table = store.ledger._table
+    get_all = table.get_all
+
+    def interfered(keys: object) -> object:
+        wanted = list(keys)  # type: ignore[call-overload]
+        if changes and wanted and wanted[0].sk.startswith("work#"):
+            store.work.commit(changes.pop(0))
+        return get_all(wanted)
+
+    monkeypatch.setattr(table, "get_all", interfered)
+
+
+# What the table says
+
+
+def a_botocore_client(config: Config | None = None) -> Any:
+    session = get_session()
+    return session.create_client(
+        "dynamodb", region_name="eu-central-1", aws_access_key_id="a", aws_secret_access_key="b", config=config
+    )
+
+
+@pytest.fixture
+def stubbed() -> "Stubbed":
+    """A table whose answers are given, and the pauses that it made."""
+    client = a_botocore_client()
+    pauses: list[float] = []
+    stubber = Stubber(client)
+    stubber.activate()
+    return Table(client, TABLE, sleep=pauses.append), stubber, pauses
+
+
+Stubbed = tuple[Table, Stubber, list[float]]
+A, B, C = (Key("acc_1", f"client#cli_{letter}") for letter in "abc")
+
+
+def image(key: Key) -> dict[str, Any]:
+    return {"pk": {"S": key.pk}, "sk": {"S": key.sk}}
+
+
+def batch(*keys: Key) -> dict[str, Any]:
+    return {TABLE: {"Keys": [image(key) for key in keys], "ConsistentRead": True}}
+
+
+def test_keys_that_dynamodb_left_unprocessed_are_asked_for_again(stubbed: Stubbed) -> None:
+    table, stubber, pauses = stubbed
+    first = {"Responses": {TABLE: [image(A)]}, "UnprocessedKeys": batch(B, C)}
+    second = {"Responses": {TABLE: [image(B)]}, "UnprocessedKeys": batch(C)}
+    for answer, asked in ((first, batch(A, B, C)), (second, batch(B, C)), ({"Responses": {TABLE: []}}, batch(C))):
+        stubber.add_response("batch_get_item", answer, {"RequestItems": asked})
+
+    assert set(table.get_all([A, B, C, A])) == {A, B}
+    stubber.assert_no_pending_responses()
+    assert len(pauses) == 2
+
+
+def test_keys_that_stay_unprocessed_are_unavailable(stubbed: Stubbed) -> None:
+    table, stubber, _ = stubbed
+    for _ in range(5):
+        stubber.add_response("batch_get_item", {"Responses": {TABLE: []}, "UnprocessedKeys": batch(A)})
+
+    with pytest.raises(Unavailable):
+        table.get_all([A])
+
+
+def test_a_hundred_keys_are_asked_for_at_once(stubbed: Stubbed) -> None:
+    table, stubber, _ = stubbed
+    keys = [Key("acc_1", f"work#wrk_{number}") for number in range(250)]
+    for start in (0, 100, 200):
+        some = keys[start : start + 100]
+        stubber.add_response("batch_get_item", {"Responses": {TABLE: list(map(image, some))}}, {"RequestItems": batch(*some)})
+
+    assert list(table.get_all(keys)) == keys
+
+
+def test_a_query_is_read_to_its_last_page(stubbed: Stubbed) -> None:
+    table, stubber, _ = stubbed
+    asked = {
+        "TableName": TABLE,
+        "ConsistentRead": True,
+        "ScanIndexForward": True,
+        "KeyConditionExpression": "#pk = :pk AND #sk BETWEEN :low AND :high",
+        "ExpressionAttributeNames": {"#pk": "pk", "#sk": "sk"},
+        "ExpressionAttributeValues": {":pk": {"S": "acc_1"}, ":low": {"S": "client#"}, ":high": {"S": "client#~"}},
+    }
+    stubber.add_response("query", {"Items": [image(A)], "LastEvaluatedKey": image(A)}, asked)
+    stubber.add_response("query", {"Items": [], "LastEvaluatedKey": image(B)}, {**asked, "ExclusiveStartKey": image(A)})
+    stubber.add_response("query", {"Items": [image(C)]}, {**asked, "ExclusiveStartKey": image(B)})
+
+    assert [item["sk"] for item in table.query(Range("acc_1", "client#", "client#~"))] == [A.sk, C.sk]
+
+
+def cancelled(stubber: Stubber, *codes: str, item: dict[str, Any] | None = None) -> None:
+    reasons = [{"Code": code, **({"Item": item} if item and code == "ConditionalCheckFailed" else {})} for code in codes]
+    stubber.add_client_error(
+        "transact_write_items",
+        "TransactionCanceledException",
+        http_status_code=400,
+        modeled_fields={"CancellationReasons": reasons},
+    )
+
+
+def write(table: Table) -> None:
+    table.transact(add(dict(A._asdict())), put(dict(B._asdict()), condition="#version = :before", before=1))
+
+
+def test_a_transaction_that_collided_is_tried_again(stubbed: Stubbed) -> None:
+    table, stubber, pauses = stubbed
+    cancelled(stubber, "None", "TransactionConflict")
+    cancelled(stubber, "TransactionConflict", "TransactionConflict")
+    stubber.add_response("transact_write_items", {})
+
+    write(table)
+
+    stubber.assert_no_pending_responses()
+    assert len(pauses) == 2
+    assert all(0 <= pause <= 0.1 for pause in pauses)
+
+
+def test_a_transaction_that_goes_on_colliding_is_contended(stubbed: Stubbed) -> None:
+    table, stubber, pauses = stubbed
+    for _ in range(5):
+        cancelled(stubber, "TransactionConflict", "None")
+
+    with pytest.raises(Contended):
+        write(table)
+
+    stubber.assert_no_pending_responses()
+    assert len(pauses) == 4
+
+
+@pytest.mark.parametrize(
+    ("codes", "item", "error"),
+    [
+        (("None", "ConditionalCheckFailed"), None, NotFound),
+        (("None", "ConditionalCheckFailed"), image(B), Contended),
+        (("ConditionalCheckFailed", "None"), None, Contended),
+        (("TransactionConflict", "ConditionalCheckFailed"), None, NotFound),
+        (("ConditionalCheckFailed", "ConditionalCheckFailed"), None, NotFound),
+        (("ThrottlingError", "None"), None, Unavailable),
+        (("ProvisionedThroughputExceeded", "TransactionConflict"), None, None),
+        (("ValidationError", "None"), None, ClientError),
+        (("ValidationError", "TransactionConflict"), None, ClientError),
+    ],
+)
+def test_a_condition_that_does_not_hold_is_an_answer(
+    stubbed: Stubbed, codes: Sequence[str], item: dict[str, Any] | None, error: type[Exception] | None
+) -> None:
+    table, stubber, _ = stubbed
+    cancelled(stubber, *codes, item=item)
+    if error is None:
+        stubber.add_response("transact_write_items", {})
+        write(table)
+    else:
+        with pytest.raises(error):
+            write(table)
+    stubber.assert_no_pending_responses()
+
+
+CALLS: dict[str, Callable[[Table], object]] = {
+    "get_item": lambda table: table.get(A),
+    "batch_get_item": lambda table: table.get_all([A]),
+    "query": lambda table: list(table.query(Range("acc_1", "a", "b"))),
+    "put_item": lambda table: table.add_unless_there(dict(A._asdict())),
+    "transact_write_items": write,
+}
+PASSING = [
+    ("ProvisionedThroughputExceededException", 400),
+    ("ThrottlingException", 400),
+    ("RequestLimitExceeded", 400),
+    ("TransactionInProgressException", 400),
+    ("InternalServerError", 500),
+    ("Whatever", 503),
+]
+
+
+@pytest.mark.parametrize("call", CALLS)
+@pytest.mark.parametrize(("code", "status"), PASSING)
+def test_a_service_that_asks_for_patience_is_unavailable(stubbed: Stubbed, call: str, code: str, status: int) -> None:
+    table, stubber, _ = stubbed
+    stubber.add_client_error(call, code, http_status_code=status)
+
+    with pytest.raises(Unavailable):
+        CALLS[call](table)
+
+
+@pytest.mark.parametrize("call", CALLS)
+@pytest.mark.parametrize("code", ["ValidationException", "AccessDeniedException", "ResourceNotFoundException"])
+def test_a_fault_of_ours_is_not_hidden(stubbed: Stubbed, call: str, code: str) -> None:
+    table, stubber, _ = stubbed
+    stubber.add_client_error(call, code, http_status_code=400)
+
+    with pytest.raises(ClientError):
+        CALLS[call](table)
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_an_answer_that_never_comes_is_unavailable(call: str) -> None:
+    client = a_botocore_client(Config(retries={"total_max_attempts": 1}))
+
+    def lose(request: Any, **_: object) -> None:
+        raise ReadTimeoutError(endpoint_url=request.url)
+
+    client.meta.events.register_first("before-send.dynamodb.*", lose)
+
+    with pytest.raises(Unavailable):
+        CALLS[call](Table(client, TABLE))
+
+
+def test_more_writes_than_a_transaction_takes_are_a_mistake(stubbed: Stubbed) -> None:
+    table, _, _ = stubbed
+
+    with pytest.raises(ValueError, match="101"):
+        table.transact(*(add(dict(Key("acc_1", str(number))._asdict())) for number in range(101)))
+
+
+def test_every_write_goes_out_under_a_token_so_that_it_can_be_sent_again(ada: DynamoStore, client: "DynamoDBClient") -> None:
+    sent: list[str] = []
+
+    def note(params: Any, **_: object) -> None:
+        sent.append(json.loads(params["body"])["ClientRequestToken"])
+
+    client.meta.events.register("before-call.dynamodb.TransactWriteItems", note)
+    try:
+        ada.timers.start(a_timer())
+        log(ada, an_entry())
+        ada.ledger.issue(drawn_up(ada, JANUARY))
+    finally:
+        client.meta.events.unregister("before-call.dynamodb.TransactWriteItems", note)
+
+    assert len(set(sent)) == 3
+
+
+# What the stream sees
+
+
+def test_only_what_is_told_outside_has_an_id_and_every_item_says_what_and_whose_it_is(
+    ada: DynamoStore, client: "DynamoDBClient"
+) -> None:
+    log(ada, a_timed_entry("wrk_1"), an_entry("wrk_2"))
+    ada.timers.start(a_timer())
+    ada.ledger.issue(drawn_up(ada, JANUARY))
+    ada.ledger.credit(credited(ada))
+
+    items = items_in(client)
+
+    assert {item["type"]["S"] for item in items if "id" in item} == {
+        "account",
+        "user",
+        "client",
+        "work",
+        "invoice",
+        "credit_note",
+    }
+    assert {item["type"]["S"] for item in items if "id" not in item} == {
+        "sign_in",
+        "workday",
+        "sheet",
+        "calendar",
+        "timer",
+        "series",
+        "lines",
+    }
+    assert {item["account_id"]["S"] for item in items} == {"acc_1"}
+    assert all("version" in item for item in items if "id" in item)
+
+
+def test_an_image_reads_as_plain_data_without_keys_and_with_exact_amounts(ada: DynamoStore, client: "DynamoDBClient") -> None:
+    log(ada, an_entry(minutes=110))
+    issue = drawn_up(ada, JANUARY)
+    ada.ledger.issue(issue)
+    images = {item["type"]["S"]: item for item in items_in(client)}
+
+    invoice, kept_client, account = (plain_image(images[name]) for name in ("invoice", "client", "account"))
+
+    assert str(invoice["net"]) == "174.17"
+    assert invoice["net"] == issue.invoice.net
+    assert invoice["period_through"] == "2026-01-31"
+    assert (invoice["version"], invoice["status"]) == (1, "issued")
+    assert "delivery" in invoice
+    assert {"pk", "sk", "due", "type"}.isdisjoint({*invoice, *kept_client, *account})
+    assert kept_client["due_at"] == "2026-01-30T23:00:00Z"
+    assert account["id"] == "acc_1"
+
+
+def test_an_image_of_another_kind_reads_as_it_is() -> None:
+    assert plain_image({**image(A), "type": {"S": "sheet"}, "open": {"SS": ["wrk_1"]}, "version": {"N": "3"}}) == {
+        "open": {"wrk_1"},
+        "version": 3,
+    }
+
+
+@pytest.mark.parametrize(
+    ("broken", "why"),
+    [
+        ({"type": {"S": "client"}, "id": {"S": "cli_1"}}, "missing required field"),
+        ({"type": {"S": "client"}, "id": {"NULL": True}}, "NULL"),
+        ({"type": {"S": "client"}, "id": {"B": b"?"}}, "type B"),
+        ({"type": {"S": "sheet"}, "version": {"N": "1.5"}}, "1.5"),
+        ({"id": {}}, "not enough values"),
+    ],
+)
+def test_an_image_that_is_not_what_it_says_is_refused(broken: dict[str, Any], why: str) -> None:
+    with pytest.raises(ValueError, match=why):
+        plain_image(broken)
