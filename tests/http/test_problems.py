@@ -136,21 +136,26 @@ def test_chalice_local_answers_a_bad_token_as_we_do(visitor: Api) -> None:
     }
 
 
+RESPONSES = RESOURCES["Resources"]["RestAPI"]["Properties"]["DefinitionBody"]["x-amazon-apigateway-gateway-responses"]
 GATEWAYS_OWN = {
     "UNAUTHORIZED": Unauthenticated,
+    "ACCESS_DENIED": Unauthenticated,
     "MISSING_AUTHENTICATION_TOKEN": errors.NotFound,
     "RESOURCE_NOT_FOUND": errors.NotFound,
+    "BAD_REQUEST_BODY": errors.Malformed,
     "REQUEST_TOO_LARGE": problems.TooLarge,
     "UNSUPPORTED_MEDIA_TYPE": problems.UnsupportedMediaType,
+    "INTEGRATION_TIMEOUT": Unavailable,
+    "DEFAULT_5XX": problems.Unexpected,
 }
 
 
 @pytest.mark.parametrize(("kind", "error"), GATEWAYS_OWN.items(), ids=GATEWAYS_OWN)
-def test_the_gateway_refuses_with_the_codes_and_statuses_that_we_use(kind: str, error: type[DaybookError]) -> None:
-    responses = RESOURCES["Resources"]["RestAPI"]["Properties"]["DefinitionBody"]["x-amazon-apigateway-gateway-responses"]
-    problem = json.loads(responses[kind]["responseTemplates"]["application/json"])
+def test_the_gateway_refuses_with_the_documents_that_we_would_write(kind: str, error: type[DaybookError]) -> None:
+    ours = problems.problem_of(error(), instance="$context.path", request_id="$context.requestId")
 
-    assert set(problem) == {"type", "title", "status", "detail", "instance", "code", "request_id"}
-    assert (problem["code"], problem["status"]) == (error.code, problems.status_of(error))
-    assert responses[kind]["statusCode"] == str(problem["status"])
-    assert responses[kind]["responseParameters"]["gatewayresponse.header.X-Request-Id"] == "context.requestId"
+    assert json.loads(RESPONSES[kind]["responseTemplates"]["application/json"]) == {
+        name: getattr(ours, name) for name in ("type", "title", "status", "detail", "instance", "code", "request_id")
+    }
+    assert RESPONSES[kind]["statusCode"] == str(ours.status)
+    assert RESPONSES[kind]["responseParameters"]["gatewayresponse.header.X-Request-Id"] == "context.requestId"

@@ -388,3 +388,31 @@ def test_issuing_by_hand_and_by_night_at_once_bills_the_hours_once(wired: Memory
     assert isinstance(by_hand, invoices.FullInvoice | NothingToInvoice)
     assert [invoice.number for invoice in business.issued()] == ["2026-0001"]
     assert business.client(client_id).next_invoice_on == date(2026, 2, 28)
+
+
+def test_different_clients_that_are_due_at_once_all_get_their_invoice(wired: MemoryWired, business: Business) -> None:
+    for number in range(10):
+        business.log(business.add_client(name=f"Client {number}", invoice_day=31), date(2026, 1, 20))
+    ask(wired, "2026-01-31T02:00:00Z")
+    slow = Slow(wired.store.ledger)
+
+    def issue(due: InvoiceDue) -> Callable[[], object]:
+        return lambda: invoices.issue_due(due, ledger=slow, clock=wired.clock)
+
+    assert at_once(*map(issue, wired.invoicing_queue.messages)) == [None] * 10
+
+    assert [invoice.number for invoice in business.issued()] == [f"2026-{number:04d}" for number in range(1, 11)]
+    assert slow.attempts > 10, "they did get in each other's way"
+
+
+def test_an_invoice_is_never_dated_before_the_night_that_it_was_due_in(wired: MemoryWired, business: Business) -> None:
+    """The clock of the machine that issues may be behind that of the schedule."""
+    client_id = business.add_client(invoice_day=31)
+    business.log(client_id, date(2026, 1, 20))
+    ask(wired, "2026-01-31T02:00:00Z")
+    wired.clock.at = at("2026-01-30T22:59:59")
+
+    issue_asked(wired)
+
+    (invoice,) = business.issued()
+    assert (invoice.issued_at, invoice.issued_on) == (at("2026-01-31T02:00:00"), date(2026, 1, 31))
