@@ -188,6 +188,12 @@ def test_a_query_is_read_to_its_last_page(stubbed: Stubbed) -> None:
     assert [item["sk"] for item in table.query(Range("acc_1", "client#", "client#~"))] == [A.sk, C.sk]
 
 
+def test_a_range_that_ends_before_it_begins_is_empty_and_not_asked_for(stubbed: Stubbed) -> None:
+    table, _, _ = stubbed
+
+    assert list(table.query(Range("acc_1", "workday#2026-01-06", "workday#2026-01-05#~"))) == []
+
+
 def cancelled(stubber: Stubber, *codes: str, item: dict[str, Any] | None = None) -> None:
     reasons = [{"Code": code, **({"Item": item} if item and code == "ConditionalCheckFailed" else {})} for code in codes]
     stubber.add_client_error(
