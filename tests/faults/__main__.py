@@ -11,9 +11,10 @@ from functools import partial
 
 from tests.consistency import Broken
 from tests.faults.campaign import Plan, Report, Stage, in_processes, stage
+from tests.faults.cloud import Cloud
 from tests.faults.planning import QUICK, THOROUGH, Extent, plans_for
 from tests.faults.planted_bugs import BUGS, Bug
-from tests.faults.scenarios import SCENARIOS, Scenario, scenario_called
+from tests.faults.scenarios import SCENARIOS, START, Scenario, scenario_called
 
 SHOWN_FAILURES = 20
 
@@ -41,11 +42,11 @@ class Tally:
             print(f"    and {len(self.failures) - SHOWN_FAILURES} more")
 
 
-def try_scenario(scenario: Scenario, extent: Extent, jobs: int) -> Tally:
-    """Meant for a process of its own."""
+def try_scenario(cloud: Cloud, scenario: Scenario, extent: Extent, jobs: int) -> Tally:
+    """Wants a process of its own."""
     started = time.monotonic()
     tally = Tally(scenario.name)
-    set_up = stage(scenario, instances=3)
+    set_up = stage(cloud, scenario)
     recorded = _record(set_up)
     tally.points, tally.runs = len(recorded.calls), 1
     if recorded.broken:
@@ -66,9 +67,9 @@ def _record(set_up: Stage, plan: Plan | None = None) -> Report:
     return recorded
 
 
-def try_bugs(scenario: Scenario, bugs: Sequence[Bug], jobs: int) -> list[tuple[str, int, tuple[Broken, ...]]]:
+def try_bugs(cloud: Cloud, scenario: Scenario, bugs: Sequence[Bug], jobs: int) -> list[tuple[str, int, tuple[Broken, ...]]]:
     """For each bug that is planted in turn: its name, the runs that it took to find it, and what that run broke."""
-    set_up = stage(scenario)
+    set_up = stage(cloud, scenario)
     found = []
     for bug in bugs:
         recorded = _record(set_up, Plan(patches=(bug.patch,)))
@@ -95,26 +96,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not asked.log:
         logging.disable(logging.CRITICAL)
     chosen = [scenario for scenario in SCENARIOS if asked.scenario is None or scenario.name in asked.scenario]
+    cloud = Cloud(START)
     if asked.planted:
-        return 0 if _plant(chosen, asked.jobs) else 1
-    tallies = list(_campaign(chosen, QUICK if asked.quick else THOROUGH, asked.jobs))
+        return 0 if _plant(cloud, chosen, asked.jobs) else 1
+    tallies = list(_campaign(cloud, chosen, QUICK if asked.quick else THOROUGH, asked.jobs))
     points, runs = sum(tally.points for tally in tallies), sum(tally.runs for tally in tallies)
     failures = sum(len(tally.failures) for tally in tallies)
     print(f"{points} points, {runs} runs, {failures} failures")
     return 1 if failures else 0
 
 
-def _campaign(scenarios: Sequence[Scenario], extent: Extent, jobs: int) -> Iterator[Tally]:
-    tasks = ((scenario.name, partial(try_scenario, scenario, extent, jobs)) for scenario in scenarios)
+def _campaign(cloud: Cloud, scenarios: Sequence[Scenario], extent: Extent, jobs: int) -> Iterator[Tally]:
+    tasks = ((scenario.name, partial(try_scenario, cloud, scenario, extent, jobs)) for scenario in scenarios)
     for _, tally in in_processes(tasks, 1, seconds=None):
         tally.show()
         yield tally
 
 
-def _plant(scenarios: Sequence[Scenario], jobs: int) -> bool:
+def _plant(cloud: Cloud, scenarios: Sequence[Scenario], jobs: int) -> bool:
     names = dict.fromkeys(bug.scenario for bug in BUGS if bug.scenario in {it.name for it in scenarios})
     tasks = (
-        (name, partial(try_bugs, scenario_called(name), [bug for bug in BUGS if bug.scenario == name], jobs)) for name in names
+        (name, partial(try_bugs, cloud, scenario_called(name), [bug for bug in BUGS if bug.scenario == name], jobs))
+        for name in names
     )
     escaped = 0
     for _, found in in_processes(tasks, 1, seconds=None):

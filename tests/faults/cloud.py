@@ -3,7 +3,7 @@
 import json
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
@@ -24,7 +24,6 @@ STAGE: Final = "local"
 ACCOUNT: Final = "0" * 12
 REGION: Final = "us-east-1"
 TABLE: Final = f"daybook-{STAGE}"
-FIRST_TRY: Final = 0
 RETRIES_SECONDS: Final = (1, 2, 4, 8, 16)
 """What a well-made client waits before it asks again after a 5xx."""
 
@@ -118,8 +117,9 @@ class Cloud:
 
     def items(self) -> list[Item]:
         """The whole table, in attribute values."""
-        pages = self.client("dynamodb").get_paginator("scan").paginate(TableName=TABLE, ConsistentRead=True)
-        return [item for page in pages for item in page["Items"]]
+        from ministack.services import dynamodb
+
+        return [item for partition in dynamodb._tables[TABLE]["items"].values() for item in partition.values()]
 
     def documents(self) -> dict[str, list[bytes]]:
         """By key, every version that was ever stored there."""
@@ -213,7 +213,8 @@ class Cloud:
         }
 
 
-FUNCTIONS: Final = ("api_handler", "authorize", "nightly", "on_invoice_due", "on_change", "on_delivery")
+INSTANCES: Final = {"api_handler": 1, "authorize": 1, "nightly": 1, "on_invoice_due": 3, "on_change": 1, "on_delivery": 3}
+"""Environments that are made before a run, where they are made once for all; more are made as they are needed."""
 
 
 def _function_environment() -> dict[str, str]:
@@ -230,8 +231,3 @@ def _read_models_once() -> None:
         return loader
 
     botocore.session.create_loader = the_loader
-
-
-def calls_by_function(cloud: Cloud) -> Iterator[tuple[str, Sequence[str]]]:
-    for call in cloud.plane.calls:
-        yield call.invocation.function, (call.name,)

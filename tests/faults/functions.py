@@ -109,11 +109,11 @@ class Functions:
         config = chalice_config()["lambda_functions"].get(function, {})
         return int(config.get("lambda_timeout", DEFAULT_TIMEOUT_SECONDS))
 
-    def prepare(self, *functions: str, instances: int = 1) -> None:
-        """New environments, and none of the old ones."""
+    def prepare(self, instances: Mapping[str, int]) -> None:
+        """New environments, so many of each function, and none of the old ones."""
         self._idle = {}
-        for function in functions:
-            for _ in range(instances):
+        for function, count in instances.items():
+            for _ in range(count):
                 environment = Environment(self._clock, self.patches)
                 environment.make_clients()
                 self._idle.setdefault(function, []).append(environment)

@@ -9,47 +9,54 @@ from tests.faults.deliveries import again_and_again, at_once
 from tests.faults.plane import ANYWHERE, Fault, faults_of
 from tests.faults.scenarios import Scenario
 
+AT_THE_API = ("api_handler", "authorize")
+Calls = Sequence[tuple[str, str]]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Extent:
-    """`faults_each`: of those that can befall a call, None for all; how many seeds of the other kinds of delivery."""
+    """How many calls of a scenario are struck, None for all, each with all faults or one of them in turn; how many seeds."""
 
-    faults_each: int | None
+    calls: int | None
+    all_faults: bool
     repetitions: int
     interleavings: int
 
 
-THOROUGH = Extent(faults_each=None, repetitions=40, interleavings=120)
-QUICK = Extent(faults_each=1, repetitions=2, interleavings=4)
+THOROUGH = Extent(calls=None, all_faults=True, repetitions=20, interleavings=40)
+QUICK = Extent(calls=36, all_faults=False, repetitions=1, interleavings=2)
 
 
-def plans_for(scenario: Scenario, calls: Sequence[str], extent: Extent) -> Iterator[Plan]:
-    """Every call with its faults, each with a client that asks again and with one that does not; then the deliveries.
+def plans_for(scenario: Scenario, calls: Calls, extent: Extent) -> Iterator[Plan]:
+    """Calls with their faults, at the API with a client that asks again and with one that does not; then the deliveries.
 
     Every other seed of those brings a fault besides, somewhere.
     """
-    for number, name in enumerate(calls):
-        for place, fault in enumerate(_chosen(number, name, extent)):
-            if extent.faults_each is None:
-                yield from (Plan({number: fault}, patient=patient) for patient in ((True, False) if scenario.asks else (True,)))
-            else:
-                yield Plan({number: fault}, patient=not scenario.asks or (number + place) % 2 == 0)
-    for seed in range(extent.repetitions):
+    if scenario.in_turn:
+        for number in _spread(len(calls), extent.calls):
+            yield from _strikes(number, *calls[number], scenario, extent)
+    for seed in range(scenario.seeds * extent.repetitions):
         yield Plan(_one_strike(seed, calls), delivery=f"told again and again, seed {seed}", deliver=again_and_again(seed))
-    for seed in range(extent.interleavings):
+    for seed in range(scenario.seeds * extent.interleavings):
         yield Plan(_one_strike(seed, calls), delivery=f"all at once, seed {seed}", deliver=at_once(seed))
 
 
-def _chosen(number: int, name: str, extent: Extent) -> Sequence[Fault]:
-    """The quick run takes them in turn, so that each kind of call meets each kind of fault somewhere."""
-    faults = faults_of(name)
-    if extent.faults_each is None:
-        return faults
-    start = number * extent.faults_each % len(faults)
-    return [*faults[start:], *faults[:start]][: extent.faults_each]
+def _spread(count: int, wanted: int | None) -> Sequence[int]:
+    if wanted is None or wanted >= count:
+        return range(count)
+    return [place * count // wanted for place in range(wanted)]
 
 
-def _one_strike(seed: int, calls: Sequence[str]) -> dict[int, Fault]:
+def _strikes(number: int, function: str, call: str, scenario: Scenario, extent: Extent) -> Iterator[Plan]:
+    asked = scenario.asks and function in AT_THE_API
+    faults = faults_of(call)
+    if extent.all_faults:
+        yield from (Plan({number: fault}, patient=patient) for fault in faults for patient in ((True, False) if asked else (True,)))
+    else:
+        yield Plan({number: faults[number % len(faults)]}, patient=not asked or number // len(faults) % 2 == 0)
+
+
+def _one_strike(seed: int, calls: Calls) -> dict[int, Fault]:
     if seed % 2 == 0:
         return {}
     numbers = random.Random(f"strike {seed}")  # noqa: S311

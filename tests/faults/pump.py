@@ -236,6 +236,11 @@ class Pump:
 
     # The stream
 
+    def records_told(self) -> int:
+        """How many changes there have been."""
+        self._read_stream()
+        return len(self.records)
+
     def _read_stream(self) -> None:
         for record in self._new_records():
             self.records.append(record)

@@ -59,6 +59,7 @@ class Scenario:
     """`act` runs under faults and what it caused is pumped dry; `expect` looks at the end of it in peace.
 
     `asks`: it is driven by somebody at the API, who may be patient (asks again after a 5xx) or not.
+    `seeds`: how much of it there is to draw by lot, in deliveries of other kinds; `in_turn`: whether every call is struck.
     """
 
     name: str
@@ -66,6 +67,8 @@ class Scenario:
     act: Callable[[World], None]
     expect: Callable[[World], Iterator[Broken]]
     asks: bool = True
+    in_turn: bool = True
+    seeds: int = 1
 
 
 def sign_up_of(name: str, **more: Any) -> dict[str, Any]:
@@ -413,7 +416,7 @@ def _issue_and_print(world: World) -> None:
 
 
 SCENARIOS: Final = (
-    Scenario(name="night", set_up=_set_up_night, act=_run_night, expect=_expect_night, asks=False),
+    Scenario(name="night", set_up=_set_up_night, act=_run_night, expect=_expect_night, asks=False, seeds=3),
     Scenario(name="invoice", set_up=_set_up_one_client, act=_issue, expect=_expect_one_invoice),
     Scenario(
         name="pdf", set_up=_set_up_one_client, act=_issue_and_print, expect=_expect_one_invoice
@@ -423,7 +426,7 @@ SCENARIOS: Final = (
     Scenario(name="work", set_up=_set_up_work, act=_work, expect=_expect_work),
     Scenario(name="clients", set_up=_set_up_work, act=_change_clients, expect=_expect_changed_clients),
     Scenario(name="sign-up", set_up=lambda world: None, act=_open_account, expect=_expect_account),
-    Scenario(name="rush", set_up=_set_up_rush, act=_rush, expect=_expect_rush),
+    Scenario(name="rush", set_up=_set_up_rush, act=_rush, expect=_expect_rush, in_turn=False, seeds=8),
     Scenario(name="bounce", set_up=_set_up_one_invoice, act=_bounce, expect=_expect_bounce, asks=False),
 )
 
