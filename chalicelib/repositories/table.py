@@ -210,18 +210,24 @@ class Table:
             request = {**request, "ExclusiveStartKey": answer["LastEvaluatedKey"]}
 
     def add_unless_there(self, item: Item) -> None:
-        """Run twice it is done once."""
+        """Run twice it is done once. Raises: Contended if transactions keep the item."""
         condition = "attribute_not_exists(#pk)"
         from botocore.exceptions import ClientError
 
-        with _asking():
-            try:
-                self._client.put_item(
-                    TableName=self._name, Item=to_image(item), ConditionExpression=condition, **_placeholders(condition, {})
-                )
-            except ClientError as error:
-                if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
-                    raise
+        for _ in self._attempts():
+            with _asking():
+                try:
+                    self._client.put_item(
+                        TableName=self._name, Item=to_image(item), ConditionExpression=condition, **_placeholders(condition, {})
+                    )
+                except ClientError as error:
+                    if error.response["Error"]["Code"] == "ConditionalCheckFailedException":
+                        return
+                    if error.response["Error"]["Code"] != "TransactionConflictException":
+                        raise
+                else:
+                    return
+        raise Contended
 
     def transact(self, *writes: Write) -> None:
         """All of them or none, also a single one: a transaction whose answer was lost can be sent again.

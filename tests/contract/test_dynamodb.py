@@ -311,6 +311,26 @@ def test_an_answer_that_never_comes_is_unavailable(call: str) -> None:
         CALLS[call](Table(client, TABLE))
 
 
+def test_an_item_that_a_transaction_holds_is_added_when_it_is_free(stubbed: Stubbed) -> None:
+    table, stubber, pauses = stubbed
+    stubber.add_client_error("put_item", "TransactionConflictException")
+    stubber.add_response("put_item", {})
+
+    table.add_unless_there(dict(A._asdict()))
+
+    stubber.assert_no_pending_responses()
+    assert len(pauses) == 1
+
+
+def test_an_item_that_transactions_hold_for_long_is_contended(stubbed: Stubbed) -> None:
+    table, stubber, _ = stubbed
+    for _ in range(5):
+        stubber.add_client_error("put_item", "TransactionConflictException")
+
+    with pytest.raises(Contended):
+        table.add_unless_there(dict(A._asdict()))
+
+
 def test_more_writes_than_a_transaction_takes_are_a_mistake(stubbed: Stubbed) -> None:
     table, _, _ = stubbed
 
