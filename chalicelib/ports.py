@@ -126,14 +126,18 @@ class Work(Protocol):
 
         Raises:
             NotFound: the entry, the timer or the client is gone.
-            ClientArchived, WorkEntryBilled, WorkSheetFull.
+            ClientArchived: but for a timer, which was started when the client was not.
+            WorkEntryBilled, WorkSheetFull.
             Contended: the entry or the user's calendar has changed since it was read.
         """
 
 
 class Timers(Protocol):
     def start(self, timer: Timer) -> None:
-        """Raises: TimerRunning."""
+        """From now on the client has work: it can be archived, but not removed from under the timer.
+
+        Raises: NotFound, ClientArchived, TimerRunning.
+        """
 
     def get(self, account_id: str, user_id: str) -> Timer: ...
 
@@ -146,13 +150,16 @@ class Ledger(Protocol):
     def series(self, account_id: str, kind: DocumentKind, year: int) -> NumberSeries: ...
 
     def issue(self, issue: Issue) -> None:
-        """The number, the invoice with its lines, the sheets, the client and the report, or nothing. Raises: Contended."""
+        """The number, the invoice with its lines, the sheets, the client and the report, or nothing.
+
+        Raises: Contended, InvoiceTooLarge if one transaction does not take it all.
+        """
 
     def pass_over(self, client: Client, next_client: Client, outcome: DueOutcome) -> None:
         """A due day without work: the client's next day and the report, or nothing. Raises: Contended."""
 
     def credit(self, credit: Credit) -> None:
-        """The number, the credit note, the invoice and the sheets, or nothing. Raises: Contended."""
+        """The number, the credit note, the invoice and the sheets, or nothing. Raises: as `issue`."""
 
 
 class Invoices(Protocol):
