@@ -204,10 +204,10 @@ def dependency_layer(architecture: str, *, for_this_machine: bool) -> Path:
             install_dependencies(requirements, installed, platforms)
             remove_unused(installed)
             compile_files(installed)
-            unfinished = Path(temporary, "layer.zip")
-            add_files(unfinished, installed)
             layer.parent.mkdir(parents=True, exist_ok=True)
-            shutil.move(unfinished, layer)
+            unfinished = layer.with_suffix(f".{os.getpid()}")
+            add_files(unfinished, installed)
+            unfinished.replace(layer)  # at once: another process may be making the same
     return layer
 
 

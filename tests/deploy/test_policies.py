@@ -1,0 +1,42 @@
+"""Policies as they stand in .chalice, and what they become in a template."""
+
+import pytest
+
+from operations.policies import narrowed, narrowed_resource
+
+HERE = "${AWS::Region}:${AWS::AccountId}"
+
+
+@pytest.mark.parametrize(
+    ("written", "exact"),
+    [
+        ("arn:aws:sqs:*:*:daybook-*-invoicing", f"arn:${{AWS::Partition}}:sqs:{HERE}:daybook-${{Stage}}-invoicing"),
+        (
+            "arn:aws:dynamodb:*:*:table/daybook-*/index/due",
+            f"arn:${{AWS::Partition}}:dynamodb:{HERE}:table/daybook-${{Stage}}/index/due",
+        ),
+        (
+            "arn:aws:dynamodb:*:*:table/daybook-*/stream/*",
+            f"arn:${{AWS::Partition}}:dynamodb:{HERE}:table/daybook-${{Stage}}/stream/*",
+        ),
+        ("arn:aws:s3:::daybook-*/documents/*", "arn:${AWS::Partition}:s3:::daybook-${Stage}-${AWS::AccountId}/documents/*"),
+        (
+            "arn:aws:logs:*:*:log-group:/aws/lambda/daybook-*:*",
+            f"arn:${{AWS::Partition}}:logs:{HERE}:log-group:/aws/lambda/daybook-${{Stage}}*:*",
+        ),
+        (
+            "arn:aws:secretsmanager:*:*:secret:daybook-*-token-key-??????",
+            f"arn:${{AWS::Partition}}:secretsmanager:{HERE}:secret:daybook-${{Stage}}-token-key-??????",
+        ),
+    ],
+)
+def test_a_resource_is_narrowed_to_account_region_and_stage(written: str, exact: str) -> None:
+    assert narrowed_resource(written) == exact
+
+
+def test_narrowing_changes_nothing_but_the_resources() -> None:
+    statement = {"Sid": "A", "Effect": "Allow", "Action": ["sqs:SendMessage"], "Condition": {"Bool": {"a": "true"}}}
+    document = {"Version": "2012-10-17", "Statement": [statement | {"Resource": ["arn:aws:sqs:*:*:daybook-*"]}]}
+    [after] = narrowed(document)["Statement"]
+    assert {name: part for name, part in after.items() if name != "Resource"} == statement
+    assert after["Resource"] == [{"Fn::Sub": f"arn:${{AWS::Partition}}:sqs:{HERE}:daybook-${{Stage}}"}]

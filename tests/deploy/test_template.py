@@ -1,0 +1,388 @@
+"""The one CloudFormation template: what is in it, and what each part may do."""
+
+import json
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from chalicelib.domain.errors import DaybookError, Malformed, NotFound, Unauthenticated, Unavailable
+from chalicelib.edge import problems
+from operations.package import Package
+from operations.project import chalice_config, stage_environment, stages
+
+Json = dict[str, Any]
+
+FUNCTIONS = {
+    "APIHandler": "api_handler",
+    "Authorize": "authorize",
+    "Nightly": "nightly",
+    "OnInvoiceDue": "on_invoice_due",
+    "OnChange": "on_change",
+    "OnDelivery": "on_delivery",
+}
+DEAD_LETTERS = {"InvoicingQueue": "InvoicingDeadLetters", "DeliveriesQueue": "DeliveriesDeadLetters"}
+CONSUMERS = {"InvoicingQueue": "OnInvoiceDue", "DeliveriesQueue": "OnDelivery"}
+PUBLIC = {("/", "get"), ("/health", "get"), ("/v1/accounts", "post"), ("/v1/tokens", "post")}
+ANY_METHOD = "x-amazon-apigateway-any-method"
+
+
+def of_type(resources: Json, kind: str) -> Json:
+    return {name: resource for name, resource in resources.items() if resource["Type"] == kind}
+
+
+def event_sources(resources: Json) -> Iterator[tuple[str, Json]]:
+    for name in FUNCTIONS:
+        for event in resources[name]["Properties"].get("Events", {}).values():
+            if event["Type"] in {"SQS", "DynamoDB"}:
+                yield name, event["Properties"]
+
+
+def statements(resources: Json) -> Iterator[tuple[str, Json]]:
+    for name, role in of_type(resources, "AWS::IAM::Role").items():
+        for policy in role["Properties"]["Policies"]:
+            for statement in policy["PolicyDocument"]["Statement"]:
+                yield name, statement
+
+
+def attribute(name: str, which: str = "Arn") -> Json:
+    return {"Fn::GetAtt": [name, which]}
+
+
+def gateway_responses(resources: Json) -> Json:
+    found: Json = resources["RestAPI"]["Properties"]["DefinitionBody"]["x-amazon-apigateway-gateway-responses"]
+    return found
+
+
+def test_the_template_holds_everything_that_the_application_stands_on(resources: Json) -> None:
+    counted = Counter(resource["Type"] for resource in resources.values())
+    assert counted == {
+        "AWS::Serverless::Function": 6,
+        "AWS::IAM::Role": 6,
+        "AWS::Logs::LogGroup": 6,
+        "AWS::Serverless::Api": 1,
+        "AWS::Lambda::Permission": 2,
+        "AWS::DynamoDB::Table": 1,
+        "AWS::S3::Bucket": 1,
+        "AWS::S3::BucketPolicy": 1,
+        "AWS::SQS::Queue": 5,
+        "AWS::SQS::QueuePolicy": 2,
+        "AWS::Events::EventBus": 1,
+        "AWS::Events::Rule": 2,
+        "AWS::SecretsManager::Secret": 1,
+        "AWS::SES::ConfigurationSet": 1,
+        "AWS::SES::ConfigurationSetEventDestination": 1,
+    }
+
+
+def test_the_template_passes_cfn_lint(packaged: Package) -> None:
+    command = [sys.executable, "-c", "from cfnlint.runner import main; main()", "--template", str(packaged.template)]
+    checked = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (checked.returncode, checked.stdout) == (0, ""), checked.stdout + checked.stderr
+
+
+# Functions
+
+
+def test_every_function_has_a_role_of_its_own(resources: Json) -> None:
+    roles = [resources[name]["Properties"]["Role"]["Fn::GetAtt"][0] for name in FUNCTIONS]
+    assert set(roles) == set(of_type(resources, "AWS::IAM::Role"))
+    assert len(set(roles)) == len(FUNCTIONS)
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_every_function_logs_into_a_group_that_forgets(name: str, resources: Json) -> None:
+    groups = [group["Properties"] for group in of_type(resources, "AWS::Logs::LogGroup").values()]
+    [own] = [group for group in groups if group["LogGroupName"] == {"Fn::Sub": f"/aws/lambda/${{{name}}}"}]
+    assert own["RetentionInDays"] > 0
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_functions_get_the_names_of_their_resources_from_the_stack(name: str, resources: Json) -> None:
+    assert resources[name]["Properties"]["Environment"]["Variables"] == {
+        "DAYBOOK_STAGE": {"Ref": "Stage"},
+        "DAYBOOK_BUCKET": {"Ref": "DocumentsBucket"},
+        "DAYBOOK_MAIL_SENDER": {"Ref": "MailSender"},
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "seconds"),
+    [
+        ("APIHandler", 29),
+        ("Authorize", 10),
+        ("Nightly", 300),
+        ("OnInvoiceDue", 60),
+        ("OnChange", 60),
+        ("OnDelivery", 120),
+    ],
+)
+def test_functions_give_up_in_time(name: str, seconds: int, resources: Json) -> None:
+    assert resources[name]["Properties"]["Timeout"] == seconds
+
+
+def test_functions_on_aws_run_on_arm(template: Json) -> None:
+    configured = chalice_config()["stages"]
+    assert {stage: configured[stage]["lambda_architecture"] for stage in ("dev", "prod")} == {"dev": "arm64", "prod": "arm64"}
+    assert template["Parameters"]["Stage"]["Default"] == "local"
+
+
+# Permissions
+
+
+def test_no_policy_allows_every_action_or_every_resource(resources: Json) -> None:
+    for role, statement in statements(resources):
+        assert statement["Effect"] == "Allow", role
+        assert all("*" not in action for action in statement["Action"]), role
+        assert all(resource != "*" for resource in statement["Resource"]), role
+
+
+def test_policies_are_for_this_stage_of_this_account_in_this_region_only(resources: Json) -> None:
+    for role, statement in statements(resources):
+        for resource in statement["Resource"]:
+            arn = resource["Fn::Sub"]
+            assert arn.startswith("arn:${AWS::Partition}:"), (role, arn)
+            service, rest = arn.removeprefix("arn:${AWS::Partition}:").split(":", 1)
+            assert rest.startswith("::" if service == "s3" else "${AWS::Region}:${AWS::AccountId}:"), (role, arn)
+            # SES knows an address by itself or by its domain, whichever was verified.
+            assert "daybook-${Stage}" in rest or (service, rest.rpartition(":")[2]) == ("ses", "identity/*"), (role, arn)
+
+
+@pytest.mark.parametrize(
+    ("action", "allowed"),
+    [
+        ("secretsmanager:GetSecretValue", {"ApiHandlerRole", "AuthorizeRole"}),
+        ("ses:SendRawEmail", {"OnDeliveryRole"}),
+        ("events:PutEvents", {"OnChangeRole"}),
+        ("sqs:ReceiveMessage", {"OnInvoiceDueRole", "OnDeliveryRole"}),
+        ("sqs:SendMessage", {"NightlyRole", "OnChangeRole"}),
+        ("dynamodb:GetRecords", {"OnChangeRole"}),
+        ("dynamodb:DeleteItem", {"ApiHandlerRole"}),
+        ("dynamodb:Scan", set()),
+        ("s3:DeleteObject", set()),
+    ],
+)
+def test_only_those_who_need_it_may(action: str, allowed: set[str], resources: Json) -> None:
+    assert {role for role, statement in statements(resources) if action in statement["Action"]} == allowed
+
+
+def test_documents_are_the_only_objects_that_functions_reach(resources: Json) -> None:
+    bucket = "arn:${AWS::Partition}:s3:::daybook-${Stage}-${AWS::AccountId}"
+    for role, statement in statements(resources):
+        for action in (action for action in statement["Action"] if action.startswith("s3:")):
+            if action == "s3:ListBucket":
+                # Without it S3 answers 403 where there is no such object.
+                assert statement["Resource"] == [{"Fn::Sub": bucket}], role
+            else:
+                assert statement["Resource"] == [{"Fn::Sub": bucket + "/documents/*"}], role
+
+
+def test_every_policy_file_belongs_to_a_function(resources: Json) -> None:
+    files = {settings["iam_policy_file"] for settings in chalice_config()["lambda_functions"].values()}
+    assert files == {f"policy-{name}.json" for name in FUNCTIONS.values()}
+    assert chalice_config()["autogen_policy"] is False
+    assert resources
+
+
+# Queues, stream and bus
+
+
+def test_every_event_source_reports_which_of_its_items_failed(resources: Json) -> None:
+    sources = list(event_sources(resources))
+    assert sorted(name for name, _ in sources) == ["OnChange", "OnDelivery", "OnInvoiceDue"]
+    for name, source in sources:
+        assert source["FunctionResponseTypes"] == ["ReportBatchItemFailures"], name
+
+
+def test_the_stream_is_read_from_its_beginning_and_gives_up_on_no_more_than_what_fails(resources: Json) -> None:
+    [stream] = [source for name, source in event_sources(resources) if name == "OnChange"]
+    assert stream["Stream"] == attribute("Table", "StreamArn")
+    assert stream["StartingPosition"] == "TRIM_HORIZON"
+    assert stream["BisectBatchOnFunctionError"] is True
+    assert stream["MaximumRetryAttempts"] == 10
+    assert stream["DestinationConfig"]["OnFailure"] == {"Type": "SQS", "Destination": attribute("ChangesDeadLetters")}
+
+
+@pytest.mark.parametrize("queue", DEAD_LETTERS)
+def test_a_message_that_keeps_failing_is_kept_longer_in_the_dead_letter_queue(queue: str, resources: Json) -> None:
+    live, dead = resources[queue]["Properties"], resources[DEAD_LETTERS[queue]]["Properties"]
+    assert live["RedrivePolicy"] == {"deadLetterTargetArn": attribute(DEAD_LETTERS[queue]), "maxReceiveCount": 5}
+    assert dead["MessageRetentionPeriod"] > live["MessageRetentionPeriod"]
+
+
+@pytest.mark.parametrize("queue", CONSUMERS)
+def test_a_message_stays_hidden_six_times_as_long_as_its_function_may_take(queue: str, resources: Json) -> None:
+    timeout = resources[CONSUMERS[queue]]["Properties"]["Timeout"]
+    assert resources[queue]["Properties"]["VisibilityTimeout"] >= 6 * timeout
+
+
+@pytest.mark.parametrize("queue", CONSUMERS)
+def test_functions_read_the_queue_that_the_stack_makes_and_wait_for_it(queue: str, resources: Json) -> None:
+    consumer = resources[CONSUMERS[queue]]
+    [source] = [source for name, source in event_sources(resources) if name == CONSUMERS[queue]]
+    made = resources[queue]["Properties"]["QueueName"]["Fn::Sub"].replace("${Stage}", "local")
+    assert source["Queue"]["Fn::Sub"].endswith(f":{made}")
+    assert consumer["DependsOn"] == [queue]
+
+
+@pytest.mark.parametrize(
+    ("rule", "source", "detail_types"),
+    [
+        ("InvoiceEventsRule", "daybook", ["InvoiceIssued", "InvoiceCredited"]),
+        ("BouncedMailRule", "aws.ses", ["Email Bounced"]),
+    ],
+)
+def test_what_concerns_a_delivery_goes_to_the_deliveries_queue(
+    rule: str, source: str, detail_types: list[str], resources: Json
+) -> None:
+    properties = resources[rule]["Properties"]
+    assert properties["EventPattern"]["source"] == [source]
+    assert properties["EventPattern"]["detail-type"] == detail_types
+    [target] = properties["Targets"]
+    assert target["Arn"] == attribute("DeliveriesQueue")
+    assert target["DeadLetterConfig"] == {"Arn": attribute("DeliveriesDeadLetters")}
+
+
+@pytest.mark.parametrize("policy", ["DeliveriesQueuePolicy", "DeliveriesDeadLettersPolicy"])
+def test_only_the_two_rules_may_send_to_the_deliveries_queues(policy: str, resources: Json) -> None:
+    [statement] = resources[policy]["Properties"]["PolicyDocument"]["Statement"]
+    assert statement["Principal"] == {"Service": "events.amazonaws.com"}
+    assert statement["Action"] == "sqs:SendMessage"
+    assert statement["Condition"] == {
+        "ArnEquals": {"aws:SourceArn": [attribute("InvoiceEventsRule"), attribute("BouncedMailRule")]}
+    }
+
+
+def test_mail_that_bounced_is_told_to_the_default_bus_with_the_configuration_set_that_sent_it(resources: Json) -> None:
+    destination = resources["MailEvents"]["Properties"]["EventDestination"]
+    assert "bounce" in destination["MatchingEventTypes"]
+    assert destination["EventBridgeDestination"]["EventBusArn"]["Fn::Sub"].endswith(":event-bus/default")
+    tags = resources["BouncedMailRule"]["Properties"]["EventPattern"]["detail"]["mail"]["tags"]
+    assert tags == {"ses:configuration-set": [{"Ref": "MailConfiguration"}]}
+
+
+def test_the_night_comes_at_two_utc(resources: Json) -> None:
+    [event] = resources["Nightly"]["Properties"]["Events"].values()
+    assert event == {"Type": "Schedule", "Properties": {"Schedule": "cron(0 2 * * ? *)"}}
+
+
+# What is kept
+
+
+def test_the_table_streams_both_images_forgets_what_expires_and_can_be_restored(resources: Json) -> None:
+    table = resources["Table"]["Properties"]
+    assert [key["AttributeName"] for key in table["KeySchema"]] == ["pk", "sk"]
+    [index] = table["GlobalSecondaryIndexes"]
+    assert [key["AttributeName"] for key in index["KeySchema"]] == ["due", "due_at"]
+    assert table["StreamSpecification"] == {"StreamViewType": "NEW_AND_OLD_IMAGES"}
+    assert table["TimeToLiveSpecification"] == {"AttributeName": "expires_at", "Enabled": True}
+    assert table["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
+    assert table["BillingMode"] == "PAY_PER_REQUEST"
+
+
+def test_only_in_prod_is_the_table_protected_from_deletion(template: Json) -> None:
+    table = template["Resources"]["Table"]["Properties"]
+    assert table["DeletionProtectionEnabled"] == {"Fn::If": ["IsProd", True, False]}
+    assert template["Conditions"]["IsProd"] == {"Fn::Equals": [{"Ref": "Stage"}, "prod"]}
+
+
+def test_the_bucket_is_private_encrypted_versioned_and_reached_by_tls_only(template: Json) -> None:
+    bucket = template["Resources"]["DocumentsBucket"]["Properties"]
+    assert all(bucket["PublicAccessBlockConfiguration"].values())
+    assert len(bucket["PublicAccessBlockConfiguration"]) == 4
+    assert bucket["BucketEncryption"]
+    assert bucket["VersioningConfiguration"] == {"Status": "Enabled"}
+    policy = template["Resources"]["DocumentsBucketPolicy"]
+    [statement] = policy["Properties"]["PolicyDocument"]["Statement"]
+    assert statement["Effect"] == "Deny"
+    assert statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+    assert template["Conditions"][policy["Condition"]] == {"Fn::Not": [{"Fn::Equals": [{"Ref": "Stage"}, "local"]}]}
+
+
+def test_the_token_key_is_made_by_aws_and_long_enough_for_hs256(resources: Json) -> None:
+    secret = resources["TokenKey"]["Properties"]
+    assert "SecretString" not in secret
+    assert secret["GenerateSecretString"]["PasswordLength"] >= 32  # RFC 7518, 3.2: as long as the hash
+
+
+# The API
+
+
+def test_every_route_but_the_public_ones_asks_for_a_token(resources: Json) -> None:
+    paths = resources["RestAPI"]["Properties"]["DefinitionBody"]["paths"]
+    open_routes = {
+        (path, method)
+        for path, methods in paths.items()
+        for method, operation in methods.items()
+        if "security" not in operation and method not in {"options", ANY_METHOD}
+    }
+    assert open_routes == PUBLIC
+
+
+def test_every_path_answers_preflights_and_sends_other_methods_to_the_application(resources: Json) -> None:
+    for path, methods in resources["RestAPI"]["Properties"]["DefinitionBody"]["paths"].items():
+        assert methods["options"]["x-amazon-apigateway-integration"]["type"] == "mock", path
+        assert methods[ANY_METHOD]["x-amazon-apigateway-integration"]["type"] == "aws_proxy", path
+        assert "security" not in methods[ANY_METHOD], path
+
+
+@pytest.mark.parametrize(
+    ("kind", "refusal"),
+    [
+        ("UNAUTHORIZED", Unauthenticated),
+        ("ACCESS_DENIED", Unauthenticated),
+        ("MISSING_AUTHENTICATION_TOKEN", NotFound),
+        ("RESOURCE_NOT_FOUND", NotFound),
+        ("INVALID_SIGNATURE", NotFound),
+        ("EXPIRED_TOKEN", NotFound),
+        ("DEFAULT_4XX", NotFound),
+        ("REQUEST_TOO_LARGE", problems.TooLarge),
+        ("UNSUPPORTED_MEDIA_TYPE", problems.UnsupportedMediaType),
+        ("BAD_REQUEST_BODY", Malformed),
+        ("BAD_REQUEST_PARAMETERS", Malformed),
+        ("INTEGRATION_FAILURE", Unavailable),
+        ("INTEGRATION_TIMEOUT", Unavailable),
+        ("DEFAULT_5XX", problems.Unexpected),
+    ],
+)
+def test_api_gateway_refuses_in_the_applications_words(kind: str, refusal: type[DaybookError], resources: Json) -> None:
+    response = gateway_responses(resources)[kind]
+    said = json.loads(response["responseTemplates"]["application/json"])
+    own = problems.problem_of(refusal(), instance="$context.path", request_id="$context.requestId")
+    assert said == {name: getattr(own, name) for name in said}
+    assert set(said) == {"type", "title", "status", "detail", "instance", "code", "request_id"}
+    assert response["statusCode"] == str(own.status)
+
+
+def test_too_many_requests_are_refused_with_429(resources: Json) -> None:
+    for kind in ("THROTTLED", "QUOTA_EXCEEDED"):
+        response = gateway_responses(resources)[kind]
+        said = json.loads(response["responseTemplates"]["application/json"])
+        assert (response["statusCode"], said["status"], said["code"]) == ("429", 429, "too_many_requests")
+
+
+def test_what_api_gateway_refuses_a_browser_may_read(resources: Json) -> None:
+    for kind, response in gateway_responses(resources).items():
+        headers = response["responseParameters"]
+        assert headers["gatewayresponse.header.Content-Type"] == f"'{problems.MEDIA_TYPE}'", kind
+        assert headers["gatewayresponse.header.Access-Control-Allow-Origin"] == "'*'", kind
+        assert headers["gatewayresponse.header.X-Request-Id"] == "context.requestId", kind
+        challenge = headers.get("gatewayresponse.header.WWW-Authenticate")
+        assert challenge == ("'Bearer'" if response["statusCode"] == "401" else None), kind
+
+
+# Stages
+
+
+def test_a_package_is_for_the_stage_that_it_was_made_for(template: Json) -> None:
+    assert template["Parameters"]["Stage"]["AllowedValues"] == ["local"]
+    assert template["Parameters"]["MailSender"]["Default"] == stage_environment("local")["DAYBOOK_MAIL_SENDER"]
+
+
+def test_the_stages_are_local_dev_and_prod() -> None:
+    assert stages() == ["dev", "local", "prod"]
+    for stage in stages():
+        assert stage_environment(stage)["DAYBOOK_STAGE"] == stage

@@ -1,0 +1,94 @@
+"""The zip that all functions run from."""
+
+import importlib.util
+import platform
+import re
+import struct
+import subprocess
+import sys
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from operations.package import GLIBC_MINORS, Package, package
+
+UNCHECKED_HASH = 0b01  # PEP 552
+ELF_MACHINES = {"x86_64": 62, "aarch64": 183, "arm64": 183}
+LIBRARIES = ("argon2", "botocore.session", "jwt", "msgspec", "reportlab.pdfgen.canvas", "tzdata")
+
+
+@pytest.fixture(scope="module")
+def zipped(packaged: Package) -> Iterator[zipfile.ZipFile]:
+    with zipfile.ZipFile(packaged.zip) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def unpacked(packaged: Package, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("task")
+    with zipfile.ZipFile(packaged.zip) as opened:
+        opened.extractall(folder)
+    return folder
+
+
+def top_level(zipped: zipfile.ZipFile) -> set[str]:
+    return {name.partition("/")[0] for name in zipped.namelist()}
+
+
+def test_the_zip_holds_the_application_and_of_chalice_only_its_runtime(zipped: zipfile.ZipFile) -> None:
+    names = set(zipped.namelist())
+    assert {"app.py", "chalicelib/settings.py"} <= names
+    assert {name for name in names if name.startswith("chalice/") and name.endswith(".py")} == {
+        "chalice/__init__.py",
+        "chalice/app.py",
+    }
+
+
+def test_the_zip_holds_nothing_that_no_function_needs(zipped: zipfile.ZipFile) -> None:
+    assert top_level(zipped).isdisjoint({"tests", "operations", "pip", "setuptools", "moto", "pytest", "bin", "boto3"})
+    assert not [name for name in zipped.namelist() if name.endswith((".pyi", ".c", ".h"))]
+    assert not [name for name in zipped.namelist() if "/tests/" in name]
+
+
+def test_the_zip_holds_no_file_twice(zipped: zipfile.ZipFile) -> None:
+    assert len(zipped.namelist()) == len(set(zipped.namelist()))
+
+
+def test_every_file_is_compiled_and_python_need_not_look_at_its_source(zipped: zipfile.ZipFile) -> None:
+    sources = [name for name in zipped.namelist() if name.endswith(".py")]
+    assert len(sources) > 100
+    for name in sources:
+        compiled = zipped.read(importlib.util.cache_from_source(name))
+        assert compiled[:4] == importlib.util.MAGIC_NUMBER, name
+        assert int.from_bytes(compiled[4:8], "little") == UNCHECKED_HASH, name
+        assert compiled[8:16] == importlib.util.source_hash(zipped.read(name)), name
+
+
+def test_the_same_application_makes_the_same_bytes(packaged: Package, tmp_path: Path) -> None:
+    again = package("local", tmp_path)
+    assert again.zip.read_bytes() == packaged.zip.read_bytes()
+    assert again.template.read_bytes() == packaged.template.read_bytes()
+
+
+def test_the_functions_find_all_they_import_in_the_zip(unpacked: Path) -> None:
+    modules = [path.relative_to(unpacked).with_suffix("") for path in (unpacked / "chalicelib").rglob("*.py")]
+    names = sorted(".".join(module.parts).removesuffix(".__init__") for module in modules)
+    program = "import importlib, sys; sys.path.insert(0, sys.argv[1]); [importlib.import_module(name) for name in sys.argv[2:]]"
+    # -S: nothing of the environment that the tests run in.
+    command = [sys.executable, "-I", "-S", "-c", program, str(unpacked), "app", *names, *LIBRARIES]
+    done = subprocess.run(command, env={"DAYBOOK_STAGE": "local"}, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the local functions run with this machine's own libraries")
+def test_compiled_libraries_run_on_lambdas_processor_and_system(unpacked: Path) -> None:
+    libraries = [path for path in unpacked.rglob("*.so*") if path.read_bytes()[:4] == b"\x7fELF"]
+    assert libraries
+    for path in libraries:
+        content = path.read_bytes()
+        [machine] = struct.unpack_from("<H", content, 18)
+        assert machine == ELF_MACHINES[platform.machine()], path.name
+        needed = {int(minor) for minor in re.findall(rb"GLIBC_2\.(\d+)", content)}
+        assert max(needed, default=0) <= max(GLIBC_MINORS), path.name
