@@ -157,7 +157,8 @@ class Wired:
         from chalicelib.gateways.mailer import SesMailer
 
         # SendRawEmail takes no idempotency token: asked again by itself, botocore would mail twice.
-        ses = self._aws.client("ses", attempts=1)
+        # And an answer that it did not wait for may have been a yes, so it waits for long.
+        ses = self._aws.client("ses", attempts=1, read_timeout=20)
         return SesMailer(ses, self._settings.mail_sender, self._settings.mail_configuration_set)
 
     @cached_property

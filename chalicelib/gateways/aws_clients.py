@@ -15,13 +15,20 @@ class AwsClients:
     def __init__(self) -> None:
         self._session = get_session()
 
-    def client(self, service: str, *, attempts: int = _ATTEMPTS, **config: Any) -> Any:
+    def client(
+        self,
+        service: str,
+        *,
+        attempts: int = _ATTEMPTS,
+        read_timeout: float = _READ_TIMEOUT_SECONDS,
+        **config: Any,
+    ) -> Any:
         """A new client; `config` goes to botocore's Config as it is."""
         return self._session.create_client(
             service,
             config=Config(
                 connect_timeout=_CONNECT_TIMEOUT_SECONDS,
-                read_timeout=_READ_TIMEOUT_SECONDS,
+                read_timeout=read_timeout,
                 retries={"mode": "standard", "total_max_attempts": attempts},
                 **config,
             ),

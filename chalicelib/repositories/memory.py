@@ -247,17 +247,17 @@ class MemoryWork(_Repository):
         if change.calendar_version not in (None, calendar_version):
             yield Contended()
         if change.new is not None:
-            yield from self._faults_of_client(change.new)
+            yield from self._faults_of_client(change.new, archived_too=change.stopped is not None)
         if change.stopped is not None:
             running = self._state.timers.get((change.stopped.account_id, change.stopped.user_id))
             if running != change.stopped:
                 yield NotFound() if running is None else Contended()
 
-    def _faults_of_client(self, entry: WorkEntry) -> Iterator[DaybookError]:
+    def _faults_of_client(self, entry: WorkEntry, *, archived_too: bool) -> Iterator[DaybookError]:
         client = self._state.clients.get((entry.account_id, entry.client_id))
         if client is None:
             yield NotFound()
-        elif client.archived:
+        elif client.archived and not archived_too:
             yield ClientArchived()
 
     def _logged(self, entry: WorkEntry) -> LoggedWork:
@@ -270,6 +270,10 @@ class MemoryTimers(_Repository):
         with self._state.lock:
             if (timer.account_id, timer.user_id) in self._state.timers:
                 raise TimerRunning
+            client = _found(self._state.clients.get((timer.account_id, timer.client_id)))
+            if client.archived:
+                raise ClientArchived
+            self._state.clients[timer.account_id, timer.client_id] = replace(client, has_work=True)
             self._state.timers[timer.account_id, timer.user_id] = timer
 
     def get(self, account_id: str, user_id: str) -> Timer:

@@ -124,7 +124,8 @@ class DynamoWork:
         if moves_calendar(change):
             writes.append(_calendar_write(entry, change.calendar_version))
         if change.new is not None:
-            writes.append(_client_write(change.new))
+            archived_too = change.stopped is not None
+            writes.append(_client_write(change.new.account_id, change.new.client_id, archived_too=archived_too))
         if change.stopped is not None:
             writes.append(_timer_write(change.stopped))
         self._table.transact(*writes)
@@ -169,7 +170,10 @@ class DynamoTimers:
 
     def start(self, timer: Timer) -> None:
         item = to_item(keys.timer(timer.account_id, timer.user_id), "timer", timer)
-        self._table.transact(add(item, refused=lambda _: TimerRunning()))
+        self._table.transact(
+            add(item, refused=lambda _: TimerRunning()),
+            _client_write(timer.account_id, timer.client_id, archived_too=False),
+        )
 
     def get(self, account_id: str, user_id: str) -> Timer:
         return from_item(self._table.find(keys.timer(account_id, user_id)), Timer)
@@ -215,12 +219,13 @@ def _calendar_write(entry: WorkEntry, version: int | None) -> Write:
     )
 
 
-def _client_write(entry: WorkEntry) -> Write:
+def _client_write(account_id: str, client_id: str, *, archived_too: bool) -> Write:
     """The mark keeps the client from being removed; set again it changes nothing, and the stream tells of nothing."""
+    there = "attribute_exists(#pk)"
     return update(
-        keys.client(entry.account_id, entry.client_id),
+        keys.client(account_id, client_id),
         "SET #has_work = :yes",
-        condition="attribute_exists(#pk) AND attribute_not_exists(#archived_at)",
+        condition=there if archived_too else f"{there} AND attribute_not_exists(#archived_at)",
         refused=lambda kept: NotFound() if kept is None else ClientArchived(),
         yes=True,
     )

@@ -85,7 +85,6 @@ def remove_work(caller: Caller, entry_id: str, *, work: Work) -> LoggedWork:
 
 def start_timer(caller: Caller, client_id: str, description: str, billable: bool, *, desk: Desk) -> Timer:
     """Raises: NotFound, ClientArchived, TimerRunning."""
-    _active_client(caller, client_id, desk.clients)
     timer = Timer(
         account_id=caller.account_id,
         user_id=caller.user_id,
@@ -106,7 +105,7 @@ def get_timer(caller: Caller, *, timers: Timers) -> Timer:
 def finish_timer(caller: Caller, *, allow_overlap: bool, desk: Desk) -> LoggedWork:
     """Stops the timer and logs what it measured; refused, it goes on running.
 
-    Raises: NotFound, ClientArchived, WorkOverlaps, WorkSheetFull.
+    Raises: NotFound, WorkOverlaps, WorkSheetFull.
     """
     now = desk.clock.now()
     account = desk.accounts.get(caller.account_id)
@@ -130,18 +129,16 @@ def _commit(
     allow_overlap: bool,
     desk: Desk,
 ) -> LoggedWork:
-    """Writes the entry for a client that is active, into a calendar in which it overlaps with nothing."""
-    client = _active_client(caller, entry.client_id, desk.clients)
+    """Writes the entry into a calendar in which it overlaps with nothing, for a client that is active.
+
+    What a timer measured is logged for an archived client too: it was not when the work began.
+    """
+    client = desk.clients.get(caller.account_id, entry.client_id)
+    if client.archived and stopped is None:
+        raise ClientArchived
     version = None if allow_overlap else _free_calendar(entry, desk.work)
     desk.work.commit(WorkChange(old=old, new=entry, calendar_version=version, stopped=stopped))
     return LoggedWork(entry=entry, rate=client.rate_on(entry.day), currency=client.currency, invoice_id=None)
-
-
-def _active_client(caller: Caller, client_id: str, clients: Clients) -> Client:
-    client = clients.get(caller.account_id, client_id)
-    if client.archived:
-        raise ClientArchived
-    return client
 
 
 def _free_calendar(entry: WorkEntry, work: Work) -> int | None:

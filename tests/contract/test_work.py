@@ -519,12 +519,41 @@ def test_another_timer_than_the_one_that_was_read_runs_on(store: Store) -> None:
 
 def test_a_timer_whose_work_cannot_be_logged_runs_on(store: Store) -> None:
     store.timers.start(a_timer())
-    store.clients.save(archive(a_client("cli_1"), now=NOW))
 
-    with pytest.raises(ClientArchived):
-        store.work.commit(WorkChange(new=a_timed_entry(), stopped=a_timer()))
+    with pytest.raises(Contended):
+        store.work.commit(WorkChange(new=a_timed_entry(), calendar_version=7, stopped=a_timer()))
 
     assert store.timers.get("acc_1", "usr_1") == a_timer()
+
+
+def test_a_client_cannot_be_removed_from_under_a_timer(store: Store) -> None:
+    client = store.clients.get("acc_1", "cli_1")
+    store.timers.start(a_timer())
+
+    with pytest.raises(Contended):
+        store.clients.remove(client)
+
+    assert store.clients.get("acc_1", "cli_1").has_work
+
+
+def test_a_timer_of_a_client_that_is_archived_meanwhile_can_be_stopped(store: Store) -> None:
+    store.timers.start(a_timer())
+    store.clients.save(archive(store.clients.get("acc_1", "cli_1"), now=NOW))
+
+    store.work.commit(WorkChange(new=a_timed_entry(), stopped=a_timer()))
+
+    assert listed(store) == ["wrk_1"]
+
+
+def test_no_timer_starts_for_a_client_that_is_archived_or_not_there(store: Store) -> None:
+    store.clients.save(archive(store.clients.get("acc_1", "cli_1"), now=NOW))
+
+    with pytest.raises(ClientArchived):
+        store.timers.start(a_timer())
+    with pytest.raises(NotFound):
+        store.timers.start(a_timer(client_id="cli_9"))
+    with pytest.raises(NotFound):
+        store.timers.get("acc_1", "usr_1")
 
 
 # Lists

@@ -248,6 +248,18 @@ def test_a_timer_is_started_shown_and_stopped_into_an_entry(api: Api, wired: Mem
     assert (stopped.json["started_at"], stopped.json["ended_at"]) == ("2026-11-20T09:30:00Z", "2026-11-20T09:50:07Z")
 
 
+def test_a_timer_can_be_stopped_although_its_client_was_put_away_meanwhile(api: Api, wired: MemoryWired) -> None:
+    client_id = api.add_client()
+    api.post("/v1/timer", {"client_id": client_id})
+    wired.clock.advance(minutes=5)
+
+    put_away = api.delete(f"/v1/clients/{client_id}")
+    stopped = api.delete("/v1/timer")
+
+    assert put_away.json["archived"]
+    assert (stopped.status, stopped.json["duration_seconds"]) == (200, 300)
+
+
 def test_a_second_timer_is_refused_and_the_first_runs_on(api: Api, wired: MemoryWired) -> None:
     client_id = api.add_client()
     api.post("/v1/timer", {"client_id": client_id})
