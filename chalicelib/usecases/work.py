@@ -2,7 +2,6 @@
 
 from typing import Protocol
 
-from chalicelib.domain.clients import Client
 from chalicelib.domain.errors import ClientArchived
 from chalicelib.domain.paging import Page, PageRequest
 from chalicelib.domain.users import Caller
