@@ -73,9 +73,9 @@ def client_members(client: Client) -> Item:
 
 
 def move_on(client: Client, next_client: Client) -> Write:
-    """Writes what billing has changed of the client, if it still is as it was read; `has_work` is for others to set."""
+    """Writes what billing has changed of the client, and nothing else, if the client still is as it was read."""
     before, after = client_members(client), client_members(next_client)
-    change, values = set_members({name: after[name] for name in after if after[name] != before[name] and name != "has_work"})
+    change, values = set_members({name: after[name] for name in after if after[name] != before[name]})
     day = before["next_invoice_on"]
     unmoved = "attribute_not_exists(#next_invoice_on)" if day is None else "#next_invoice_on = :read_day"
     return update(

@@ -7,6 +7,7 @@ import pytest
 from chalicelib.domain.clients import Client, DueClient, HourlyRate, archive, edit_client
 from chalicelib.domain.errors import Contended, NotFound
 from chalicelib.domain.paging import PageRequest
+from chalicelib.repositories import keys
 from tests.builders import NOW, a_client, an_entry, at
 from tests.contract.stores import DynamoStore, Store, ids, log, opened
 
@@ -242,3 +243,4 @@ def test_only_clients_that_will_be_due_are_on_the_index(dynamo_store: DynamoStor
     assert indexed() == ["cli_2"]
     dynamo_store.clients.save(archive(client, now=NOW))
     assert indexed() == []
+    assert {"due", "due_at"}.isdisjoint(table.find(keys.client("acc_1", "cli_2")))

@@ -10,14 +10,17 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError, ReadTimeoutError
 from botocore.session import get_session
-from botocore.stub import Stubber
+from botocore.stub import ANY, Stubber
 
 from chalicelib.domain.errors import Contended, InvoiceTooLarge, NotFound, Unavailable
 from chalicelib.domain.work import MAX_ENTRIES_ON_SHEET, WorkChange
+from chalicelib.repositories.clients import DynamoClients
+from chalicelib.repositories.invoices import DynamoInvoices
 from chalicelib.repositories.items import plain_image, size_of
 from chalicelib.repositories.keys import Key, Range
 from chalicelib.repositories.ledger import CHUNK_BYTES
 from chalicelib.repositories.table import Table, add, put
+from chalicelib.repositories.work import DynamoWork
 from tests.builders import a_client, a_timed_entry, a_timer, an_entry
 from tests.contract.stores import TABLE, DynamoStore, credited, drawn_up, items_in, log, log_many, opened
 
@@ -111,9 +114,12 @@ def interfere_before_entries(store: DynamoStore, monkeypatch: pytest.MonkeyPatch
 # What the table says
 
 
+_SESSION = get_session()
+"""One for all: each would load DynamoDB's model again."""
+
+
 def a_botocore_client(config: Config | None = None) -> Any:
-    session = get_session()
-    return session.create_client(
+    return _SESSION.create_client(
         "dynamodb", region_name="eu-central-1", aws_access_key_id="a", aws_secret_access_key="b", config=config
     )
 
@@ -186,6 +192,61 @@ def test_a_query_is_read_to_its_last_page(stubbed: Stubbed) -> None:
     stubber.add_response("query", {"Items": [image(C)]}, {**asked, "ExclusiveStartKey": image(B)})
 
     assert [item["sk"] for item in table.query(Range("acc_1", "client#", "client#~"))] == [A.sk, C.sk]
+
+
+@pytest.mark.parametrize(
+    "impossible", ["", "x" * 65, "cli_1#", "cli_1\x00", "\ud800", "../cli_1", "client#cli_1", "Ä", "cli_1\n"]
+)
+def test_an_id_that_no_key_holds_is_not_found_without_asking(stubbed: Stubbed, impossible: str) -> None:
+    table, _, _ = stubbed
+
+    for get in (DynamoClients(table).get, DynamoWork(table).get, DynamoInvoices(table).get, DynamoInvoices(table).lines):
+        with pytest.raises(NotFound):
+            get("acc_1", impossible)
+        with pytest.raises(NotFound):
+            get(impossible, "cli_1")
+
+
+JANUARY_AT_WORK = Range("acc_1", "workday#2026-01-01", "workday#2026-01-31#~")
+
+
+@pytest.mark.parametrize(
+    ("newest_first", "after", "started_from"),
+    [
+        (True, "workday#2026-02-05#-#wrk_1", None),
+        (True, "workday#2026-01-05#-#wrk_1", "workday#2026-01-05#-#wrk_1"),
+        (False, "workday#2025-12-31#-#wrk_1", None),
+        (False, "workday#2026-01-05#-#wrk_1", "workday#2026-01-05#-#wrk_1"),
+    ],
+)
+def test_a_query_starts_behind_a_position_only_within_its_range(
+    stubbed: Stubbed, newest_first: bool, after: str, started_from: str | None
+) -> None:
+    table, stubber, _ = stubbed
+    expected = {
+        "TableName": TABLE,
+        "ConsistentRead": True,
+        "ScanIndexForward": not newest_first,
+        "KeyConditionExpression": ANY,
+        "ExpressionAttributeNames": ANY,
+        "ExpressionAttributeValues": ANY,
+        **({} if started_from is None else {"ExclusiveStartKey": image(Key("acc_1", started_from))}),
+    }
+    stubber.add_response("query", {"Items": []}, expected)
+
+    assert list(table.query(JANUARY_AT_WORK, newest_first=newest_first, after=after)) == []
+    stubber.assert_no_pending_responses()
+
+
+@pytest.mark.parametrize(
+    ("newest_first", "after"), [(True, "workday#2025-12-31#-#wrk_1"), (False, "workday#2026-02-01#-#wrk_1")]
+)
+def test_a_position_behind_the_whole_range_ends_the_list_without_asking(
+    stubbed: Stubbed, newest_first: bool, after: str
+) -> None:
+    table, _, _ = stubbed
+
+    assert list(table.query(JANUARY_AT_WORK, newest_first=newest_first, after=after)) == []
 
 
 def test_a_range_that_ends_before_it_begins_is_empty_and_not_asked_for(stubbed: Stubbed) -> None:

@@ -438,9 +438,9 @@ def test_a_credit_note_takes_back_the_invoice_and_releases_its_hours(store: Stor
     assert credit.credited.status is InvoiceStatus.CREDITED
     assert store.ledger.series("acc_1", DocumentKind.CREDIT_NOTE, 2026).last == 1
     assert store.ledger.series("acc_1", DocumentKind.INVOICE, 2026).last == 1
-    assert [(one.open, one.billed) for one in store.work.sheets("acc_1", "cli_1", ["2025-12", "2026-01"])] == [
-        (only("wrk_1"), {}),
-        (only("wrk_2", "wrk_3"), {}),
+    assert [(one.open, one.billed, one.version) for one in store.work.sheets("acc_1", "cli_1", ["2025-12", "2026-01"])] == [
+        (only("wrk_1"), {}, 3),
+        (only("wrk_2", "wrk_3"), {}, 4),
     ]
 
 

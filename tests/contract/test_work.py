@@ -405,6 +405,15 @@ def test_a_calendar_shows_the_longest_work_there_can_be(store: Store) -> None:
     assert found.spans == spans(longest)
 
 
+def test_a_calendar_shows_the_longest_work_though_it_began_on_an_earlier_day_of_the_accounts_zone(store: Store) -> None:
+    longest = a_timed_entry(started_at="2026-01-01T05:00:00", hours=31 * 24, day=date(2025, 12, 31))
+    log(store, longest)
+
+    found = store.work.calendar("acc_1", "usr_1", at("2026-02-01T04:00:00"), at("2026-02-01T06:00:00"))
+
+    assert found.spans == spans(longest)
+
+
 @pytest.mark.parametrize("day", [date(2026, 1, 4), date(2026, 1, 6)])
 def test_a_calendar_shows_work_whose_day_is_another_in_the_accounts_zone(store: Store, day: date) -> None:
     entry = a_timed_entry(started_at="2026-01-05T00:30:00", hours=0.5, day=day)
