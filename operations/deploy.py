@@ -226,11 +226,17 @@ def main() -> None:
     parser.add_argument("--stage", required=True, choices=stages())
     parser.add_argument("--endpoint", help="address of a local AWS; AWS itself if left out and AWS_ENDPOINT_URL is not set")
     parser.add_argument("--mail-sender", help="address that invoices come from (that of .chalice/config.json)")
+    parser.add_argument("--with-chalice", action="store_true", help="let `chalice deploy` make the functions and the API")
     arguments = parser.parse_args()
     parameters = {"MailSender": arguments.mail_sender} if arguments.mail_sender else {}
     try:
         account = Account.of(boto3.Session(), arguments.endpoint)
-        done = deploy(package(arguments.stage), account, parameters)
+        if arguments.with_chalice:
+            from operations.with_chalice import deploy_with_chalice
+
+            done = deploy_with_chalice(package(arguments.stage), account, parameters)
+        else:
+            done = deploy(package(arguments.stage), account, parameters)
     except (PackagingFailed, DeploymentFailed, BotoCoreError, ClientError, WaiterError) as problem:
         sys.exit(str(problem))
     print(f"The stack {done.stack} {'is deployed' if done.changed else 'had no changes'}.")

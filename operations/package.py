@@ -165,13 +165,14 @@ def assemble_zip(application: Path, layer: Path, target: Path) -> None:
         add_files(target, Path(temporary))
 
 
-def compile_files(folder: Path) -> None:
+def compile_files(folder: Path, within: str = "") -> None:
     """Puts a .pyc beside each file, which Python takes without looking at the source's time or content (PEP 552).
 
-    In a process of its own, because what marshal writes depends on which strings the process shares already.
+    `within` is where the folder stands in the zip. In a process of its own, because what marshal writes depends on which
+    strings the process shares already.
     """
     command = [sys.executable, "-s", "-S", "-m", "compileall", "-qq", "--invalidation-mode", "unchecked-hash"]
-    command += ["-s", str(folder), "-p", FUNCTION_FOLDER, str(folder)]
+    command += ["-s", str(folder), "-p", f"{FUNCTION_FOLDER}/{within}", str(folder)]
     done = subprocess.run(command, env={"PYTHONHASHSEED": "0"}, capture_output=True, text=True, check=False)
     if done.returncode:
         raise PackagingFailed(f"Not all files compile:\n{done.stdout}{done.stderr}")

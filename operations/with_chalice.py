@@ -1,0 +1,214 @@
+"""Deploys a stage by `chalice deploy`: for who wants Chalice to make the functions and the API, without CloudFormation.
+
+`chalice deploy` makes functions, roles, the API, the schedule and the event sources, and nothing else. So the rest of the
+template goes first, as a stack of its own. Then `chalice deploy` runs on a copy of the application that knows the stack's
+names. Then what it cannot set is set: that event sources report which of their items failed, how the stream is tried
+again, and the words that API Gateway refuses with.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import zipfile
+from pathlib import Path
+from typing import Any, Final
+
+from operations.deploy import (
+    Account,
+    Deployment,
+    DeploymentFailed,
+    artifact_bucket,
+    change_stack,
+    object_url,
+    stack_outputs,
+    upload,
+)
+from operations.package import CHALICE, Package, compile_files, dependency_layer, stage_architecture, stage_project
+from operations.policies import narrowed
+from operations.project import ROOT, chalice_config
+
+Json = dict[str, Any]
+
+MADE_BY_CHALICE: Final = frozenset(
+    {
+        "AWS::Serverless::Function",
+        "AWS::Serverless::Api",
+        "AWS::Lambda::Permission",
+        "AWS::IAM::Role",
+        "AWS::Logs::LogGroup",
+    }
+)
+DEPLOYED: Final = Path(".chalice") / "deployed"
+
+
+def deploy_with_chalice(
+    made: Package, account: Account, parameters: dict[str, str] | None = None, records: Path = ROOT / DEPLOYED
+) -> Deployment:
+    """`records` is where Chalice keeps what it made, to know it again the next time.
+
+    Raises: DeploymentFailed, PackagingFailed.
+    """
+    template: Json = json.loads(made.template.read_text())
+    stack = f"daybook-{made.stage}-infrastructure"
+    changed = deploy_infrastructure(template, stack, account, parameters or {})
+    outputs = stack_outputs(account.cloudformation(), stack)
+    sender = (parameters or {}).get("MailSender", template["Parameters"]["MailSender"]["Default"])
+    made_by_chalice = run_chalice_deploy(made.stage, account, outputs, sender, records)
+    set_event_sources(template, made_by_chalice, account, outputs)
+    api_id = made_by_chalice["rest_api"]["rest_api_id"]
+    set_gateway_responses(template, api_id, account)
+    outputs |= {"RestAPIId": api_id, "NightlyFunction": made_by_chalice["nightly"]["lambda_arn"]}
+    return Deployment(stack, changed, api_address(made_by_chalice, account), outputs)
+
+
+def deploy_infrastructure(template: Json, stack: str, account: Account, parameters: dict[str, str]) -> bool:
+    s3 = account.s3()
+    bucket = artifact_bucket(s3, account)
+    body = json.dumps(infrastructure(template), sort_keys=True).encode()
+    source = {"TemplateURL": object_url(s3, bucket, upload(s3, bucket, body, "json"))}
+    return change_stack(account.cloudformation(), stack, source, parameters)
+
+
+def infrastructure(template: Json) -> Json:
+    """The template without what Chalice makes itself."""
+    kept = {name: part for name, part in template["Resources"].items() if part["Type"] not in MADE_BY_CHALICE}
+    left_out = template["Resources"].keys() - kept.keys()
+    outputs = {name: output for name, output in template["Outputs"].items() if left_out.isdisjoint(references(output["Value"]))}
+    rest = {name: part for name, part in template.items() if name != "Transform"}
+    return rest | {"Resources": kept, "Outputs": outputs}
+
+
+def references(value: Any) -> set[str]:
+    """The resources that a template's value names; for Fn::Sub all words in braces."""
+    if isinstance(value, dict):
+        found: set[str] = set().union(*(references(part) for part in value.values()))
+        if "Ref" in value:
+            found.add(value["Ref"])
+        if "Fn::GetAtt" in value:
+            found.add(value["Fn::GetAtt"][0])
+        if "Fn::Sub" in value:
+            found |= {word.partition("}")[0] for word in str(value["Fn::Sub"]).split("${")[1:]}
+        return found
+    return set().union(*(references(part) for part in value)) if isinstance(value, list) else set()
+
+
+def run_chalice_deploy(stage: str, account: Account, outputs: dict[str, str], sender: str, records: Path) -> dict[str, Json]:
+    """What Chalice made, by its own names."""
+    with tempfile.TemporaryDirectory(prefix="daybook-chalice-") as temporary:
+        project = Path(temporary, "project")
+        architecture = stage_architecture(stage)
+        stage_project(project, stage, architecture)
+        name_resources(project, stage, account, outputs, sender)
+        add_dependencies(project, dependency_layer(architecture, for_this_machine=stage == "local"))
+        if records.exists():
+            shutil.copytree(records, project / DEPLOYED)
+        environment = os.environ | account_environment(account) | {"DAYBOOK_STREAM_ARN": outputs["TableStreamArn"]}
+        command = [sys.executable, "-c", CHALICE, "--project-dir", str(project), "deploy", "--stage", stage]
+        done = subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True, check=False)
+        if (project / DEPLOYED).exists():
+            shutil.copytree(project / DEPLOYED, records, dirs_exist_ok=True)
+        if done.returncode:
+            raise DeploymentFailed(f"`chalice deploy --stage {stage}` failed:\n{done.stdout}{done.stderr}")
+    resources = json.loads((records / f"{stage}.json").read_text())["resources"]
+    return {resource["name"]: resource for resource in resources}
+
+
+def account_environment(account: Account) -> dict[str, str]:
+    """What makes the child process speak to the same account: a session may have got its credentials anywhere."""
+    found = account.session.get_credentials()
+    if found is None:
+        raise DeploymentFailed("There are no AWS credentials.")
+    frozen = found.get_frozen_credentials()
+    environment = {
+        "AWS_DEFAULT_REGION": account.region,
+        "AWS_REGION": account.region,
+        "AWS_ACCESS_KEY_ID": str(frozen.access_key),
+        "AWS_SECRET_ACCESS_KEY": str(frozen.secret_key),
+    }
+    if frozen.token:
+        environment["AWS_SESSION_TOKEN"] = frozen.token
+    if account.endpoint:
+        environment["AWS_ENDPOINT_URL"] = account.endpoint
+    return environment
+
+
+def name_resources(project: Path, stage: str, account: Account, outputs: dict[str, str], sender: str) -> None:
+    """Puts the stack's names into the configuration, and the account, region and stage into the policies."""
+    config_file = project / ".chalice" / "config.json"
+    config: Json = json.loads(config_file.read_text())
+    config["stages"][stage]["environment_variables"] = {
+        "DAYBOOK_STAGE": stage,
+        "DAYBOOK_BUCKET": outputs["BucketName"],
+        "DAYBOOK_MAIL_SENDER": sender,
+    }
+    config_file.write_text(json.dumps(config))
+    here = {
+        "${AWS::Partition}": account.session.get_partition_for_region(account.region),
+        "${AWS::Region}": account.region,
+        "${AWS::AccountId}": account.id,
+        "${Stage}": stage,
+    }
+    for file in (project / ".chalice").glob("policy-*.json"):
+        policy = narrowed(json.loads(file.read_text()))
+        for statement in policy["Statement"]:
+            statement["Resource"] = [substituted(resource["Fn::Sub"], here) for resource in statement["Resource"]]
+        file.write_text(json.dumps(policy))
+
+
+def substituted(text: str, values: dict[str, str]) -> str:
+    for name, value in values.items():
+        text = text.replace(name, value)
+    return text
+
+
+def add_dependencies(project: Path, layer: Path) -> None:
+    """Chalice takes what is in vendor/ into the zip as it is, and so the compiled files too."""
+    with zipfile.ZipFile(layer) as packed:
+        packed.extractall(project / "vendor")
+    compile_files(project / "chalicelib", within="chalicelib")
+
+
+def set_event_sources(template: Json, made: dict[str, Json], account: Account, outputs: dict[str, str]) -> None:
+    client = account.session.client("lambda", endpoint_url=account.endpoint)
+    given_up = account.session.client("sqs", endpoint_url=account.endpoint).get_queue_attributes(
+        QueueUrl=outputs["ChangesDeadLettersUrl"], AttributeNames=["QueueArn"]
+    )["Attributes"]["QueueArn"]
+    for resource in template["Resources"].values():
+        if resource["Type"] != "AWS::Serverless::Function":
+            continue
+        for event in resource["Properties"].get("Events", {}).values():
+            if event["Type"] not in {"SQS", "DynamoDB"}:
+                continue
+            function = made[resource["Properties"]["Handler"].removeprefix("app.")]["lambda_arn"]
+            settings = {
+                name: event["Properties"][name]
+                for name in (
+                    "FunctionResponseTypes",
+                    "BisectBatchOnFunctionError",
+                    "MaximumRetryAttempts",
+                    "MaximumRecordAgeInSeconds",
+                )
+                if name in event["Properties"]
+            }
+            if "DestinationConfig" in event["Properties"]:
+                settings["DestinationConfig"] = {"OnFailure": {"Destination": given_up}}
+            for source in client.list_event_source_mappings(FunctionName=function)["EventSourceMappings"]:
+                client.update_event_source_mapping(UUID=source["UUID"], **settings)
+
+
+def set_gateway_responses(template: Json, api_id: str, account: Account) -> None:
+    client = account.session.client("apigateway", endpoint_url=account.endpoint)
+    document = template["Resources"]["RestAPI"]["Properties"]["DefinitionBody"]
+    for kind, response in document["x-amazon-apigateway-gateway-responses"].items():
+        client.put_gateway_response(restApiId=api_id, responseType=kind, **response)
+    client.create_deployment(restApiId=api_id, stageName=chalice_config()["api_gateway_stage"])
+
+
+def api_address(made: dict[str, Json], account: Account) -> str:
+    api = made["rest_api"]
+    if account.endpoint is None:
+        return str(api["rest_api_url"]).rstrip("/")
+    return f"{account.endpoint}/restapis/{api['rest_api_id']}/{chalice_config()['api_gateway_stage']}/_user_request_"

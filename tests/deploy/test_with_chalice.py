@@ -1,0 +1,126 @@
+"""`chalice deploy` and `chalice local`: the same application without CloudFormation for it, and without packaging."""
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+import requests
+
+from operations.deploy import Account, Deployment, deploy
+from operations.local_aws import LocalAws, free_port, running
+from operations.mail_sink import LOOPBACK
+from operations.package import Package
+from operations.project import ROOT
+from operations.with_chalice import deploy_with_chalice, infrastructure
+
+TIMEOUT_SECONDS = 30
+OWNER = {
+    "name": "Mara",
+    "email": "mara@example.com",
+    "password": "a password of some length",
+    "currency": "EUR",
+    "time_zone": "Europe/Vienna",
+    "country": "AT",
+}
+
+
+@pytest.fixture(scope="module")
+def aws() -> Iterator[LocalAws]:
+    with running(enforce_policies=True) as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def account(aws: LocalAws) -> Account:
+    return Account.of(boto3.Session(botocore_session=aws.session()), aws.endpoint)
+
+
+@pytest.fixture(scope="module")
+def deployment(packaged: Package, account: Account, tmp_path_factory: pytest.TempPathFactory) -> Deployment:
+    return deploy_with_chalice(packaged, account, records=tmp_path_factory.mktemp("chalice") / "deployed")
+
+
+def test_the_infrastructure_is_the_template_without_what_chalice_makes(template: dict[str, Any]) -> None:
+    alone = infrastructure(template)
+    assert "Table" in alone["Resources"]
+    assert not [name for name, part in alone["Resources"].items() if "Serverless" in part["Type"] or "IAM" in part["Type"]]
+    assert {"BucketName", "TableStreamArn", "ChangesDeadLettersUrl"} <= alone["Outputs"].keys()
+    assert "NightlyFunction" not in alone["Outputs"]
+    assert "Transform" not in alone
+
+
+def test_what_chalice_deployed_opens_accounts_and_refuses_as_the_packaged_one_does(deployment: Deployment) -> None:
+    opened = requests.post(deployment.api_url + "/v1/accounts", json=OWNER, timeout=TIMEOUT_SECONDS)
+    assert opened.status_code == 201, opened.text
+    headers = {"Authorization": f"Bearer {opened.json()['access_token']}"}
+    seen = requests.get(deployment.api_url + "/v1/account", headers=headers, timeout=TIMEOUT_SECONDS)
+    assert seen.json()["email"] == OWNER["email"]
+    refused = requests.get(deployment.api_url + "/v1/account", timeout=TIMEOUT_SECONDS)
+    assert (refused.status_code, refused.json()["code"]) == (401, "unauthenticated")
+    assert refused.headers["Content-Type"] == "application/problem+json"
+
+
+def test_event_sources_that_chalice_made_report_failures_and_give_up_as_in_the_template(
+    deployment: Deployment, account: Account
+) -> None:
+    client = account.session.client("lambda", endpoint_url=account.endpoint)
+    sources = client.list_event_source_mappings()["EventSourceMappings"]
+    assert len(sources) == 3
+    assert all(source["FunctionResponseTypes"] == ["ReportBatchItemFailures"] for source in sources)
+    [stream] = [source for source in sources if ":dynamodb:" in source["EventSourceArn"]]
+    assert stream["EventSourceArn"] == deployment.outputs["TableStreamArn"]
+    assert (stream["BisectBatchOnFunctionError"], stream["MaximumRetryAttempts"]) == (True, 10)
+    assert stream["DestinationConfig"]["OnFailure"]["Destination"].endswith(":daybook-local-changes-dlq")
+
+
+def test_functions_that_chalice_made_have_narrow_policies_and_compiled_files(deployment: Deployment, account: Account) -> None:
+    iam = account.session.client("iam", endpoint_url=account.endpoint)
+    roles = [role["RoleName"] for role in iam.list_roles()["Roles"] if role["RoleName"].startswith("daybook-local")]
+    assert len(roles) == 6
+    assert deployment.outputs["BucketName"] == f"daybook-local-{account.id}"
+    for role in roles:
+        for name in iam.list_role_policies(RoleName=role)["PolicyNames"]:
+            document: Any = iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"]
+            for statement in (json.loads(document) if isinstance(document, str) else document)["Statement"]:
+                for arn in statement["Resource"]:
+                    assert "daybook-local" in arn or arn.endswith(":identity/*"), (role, arn)
+
+
+@contextmanager
+def chalice_local(aws: LocalAws, port: int) -> Iterator[str]:
+    command = [sys.executable, "-m", "operations.serve", "--port", str(port), "--aws-port", aws.endpoint.rpartition(":")[2]]
+    server = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    url = f"http://{LOOPBACK}:{port}"
+    try:
+        deadline = time.monotonic() + TIMEOUT_SECONDS
+        while server.poll() is None and time.monotonic() < deadline:
+            try:
+                requests.get(url + "/health", timeout=TIMEOUT_SECONDS)
+                break
+            except requests.ConnectionError:
+                time.sleep(0.1)
+        yield url
+    finally:
+        server.terminate()
+        server.wait()
+
+
+def test_chalice_local_serves_the_same_data_as_the_deployed_api(packaged: Package, tmp_path: Path) -> None:
+    with running(log=tmp_path / "log") as aws:
+        deployed = deploy(packaged, Account.of(boto3.Session(botocore_session=aws.session()), aws.endpoint))
+        with chalice_local(aws, free_port()) as url:
+            opened = requests.post(url + "/v1/accounts", json=OWNER, timeout=TIMEOUT_SECONDS)
+            assert opened.status_code == 201, opened.text
+            headers = {"Authorization": f"Bearer {opened.json()['access_token']}"}
+            here = requests.get(url + "/v1/account", headers=headers, timeout=TIMEOUT_SECONDS)
+            there = requests.get(deployed.api_url + "/v1/account", headers=headers, timeout=TIMEOUT_SECONDS)
+            assert here.status_code == 200, here.text
+            assert here.json() == there.json()
+            assert requests.get(url + "/v1/account", timeout=TIMEOUT_SECONDS).status_code == 401
