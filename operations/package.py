@@ -5,7 +5,8 @@ without its dependencies, because Chalice would fetch them again for every chang
 requirements.txt and kept. Three things are then done to what Chalice wrote:
 
 - the zip gets the dependencies, without what no function imports, and compiled files: a function that has to compile
-  botocore again on each cold start answers about 0.4 s later;
+  botocore again on each cold start answers about 0.4 s later. Of AWS's services botocore keeps those that Daybook asks: it
+  looks through the folders of all that it has before it makes its first client (benchmarks/README.md);
 - the policies of the functions, written in .chalice/policy-*.json for every account and stage, are narrowed to this;
 - settings named AWS_* are left to the platform, which gives each function its own.
 
@@ -13,6 +14,7 @@ The same input gives the same bytes, so that an unchanged application is an unch
 """
 
 import argparse
+import gzip
 import hashlib
 import json
 import os
@@ -43,6 +45,8 @@ MACHINES: Final = {"x86_64": "x86_64", "amd64": "x86_64", "aarch64": "arm64", "a
 WHEEL_MACHINES: Final = {"x86_64": "x86_64", "arm64": "aarch64"}
 UNUSED_FOLDERS: Final = frozenset({"__pycache__", "tests", "test", "testing", "bin", "share", "man", "include"})
 UNUSED_SUFFIXES: Final = frozenset({".pyc", ".pyi", ".pxd", ".pyx", ".c", ".h", ".exe"})
+SERVICES: Final = frozenset({"dynamodb", "events", "s3", "secretsmanager", "ses", "sqs"})
+"""Those that chalicelib/wiring.py makes clients of."""
 METADATA_KEPT: Final = frozenset({"METADATA", "LICENSE", "LICENSE.txt", "LICENCE", "COPYING"})
 
 
@@ -204,6 +208,7 @@ def dependency_layer(architecture: str, *, for_this_machine: bool) -> Path:
             platforms = [] if for_this_machine and sys.platform != "linux" else lambda_platforms(architecture)
             install_dependencies(requirements, installed, platforms)
             remove_unused(installed)
+            shorten_endpoints(installed / "botocore" / "data")
             compile_files(installed)
             layer.parent.mkdir(parents=True, exist_ok=True)
             unfinished = layer.with_suffix(f".{os.getpid()}")
@@ -237,7 +242,21 @@ def is_needed(relative: Path) -> bool:
     folders = relative.parts[:-1]
     if folders and folders[0].endswith(".dist-info"):
         return relative.name in METADATA_KEPT or "licenses" in folders
+    if folders[:2] == ("botocore", "data") and len(folders) > 2:
+        return folders[2] in SERVICES
     return relative.suffix not in UNUSED_SUFFIXES and UNUSED_FOLDERS.isdisjoint(folders)
+
+
+def shorten_endpoints(data: Path) -> None:
+    """Of the addresses of all services, 1.2 MB that are read for the first client, those of the services that are left."""
+    listed = data / "endpoints.json"
+    models = (gzip.decompress(model.read_bytes()) for model in data.glob("*/*/service-2.json.gz"))
+    wanted = {json.loads(model)["metadata"]["endpointPrefix"] for model in models}
+    endpoints = json.loads(listed.read_text())
+    for partition in endpoints["partitions"]:
+        services = partition["services"]
+        partition["services"] = {name: services[name] for name in services if name in wanted}
+    listed.write_text(json.dumps(endpoints))
 
 
 def main() -> None:

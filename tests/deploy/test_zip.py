@@ -1,6 +1,8 @@
 """The zip that all functions run from."""
 
+import ast
 import importlib.util
+import json
 import platform
 import re
 import struct
@@ -10,9 +12,11 @@ import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import botocore
 import pytest
 
 from operations.package import GLIBC_MINORS, Package, package
+from operations.project import ROOT
 
 UNCHECKED_HASH = 0b01  # PEP 552
 ELF_MACHINES = {"x86_64": 62, "aarch64": 183, "arm64": 183}
@@ -50,6 +54,35 @@ def test_the_zip_holds_nothing_that_no_function_needs(zipped: zipfile.ZipFile) -
     assert top_level(zipped).isdisjoint({"tests", "operations", "pip", "setuptools", "moto", "pytest", "bin", "boto3"})
     assert not [name for name in zipped.namelist() if name.endswith((".pyi", ".c", ".h"))]
     assert not [name for name in zipped.namelist() if "/tests/" in name]
+
+
+def test_the_zip_holds_of_aws_the_services_that_the_application_asks(zipped: zipfile.ZipFile) -> None:
+    models = [name.split("/") for name in zipped.namelist() if name.startswith("botocore/data/") and name.count("/") > 2]
+    wiring = ast.parse((ROOT / "chalicelib" / "wiring.py").read_text())
+    asked = {
+        call.args[0].value
+        for call in ast.walk(wiring)
+        if isinstance(call, ast.Call)
+        and isinstance(call.func, ast.Attribute)
+        and call.func.attr == "client"
+        and isinstance(call.args[0], ast.Constant)
+    }
+    assert len(asked) > 1
+    assert {service for _, _, service, *_ in models} == asked
+
+
+def test_the_addresses_of_the_services_are_what_botocore_says(unpacked: Path) -> None:
+    asked = ("dynamodb", "email", "events", "s3", "secretsmanager", "sqs")
+    kept, all_of_them = (
+        {
+            (partition["partition"], service): partition["services"].get(service)
+            for partition in json.loads(path.read_text())["partitions"]
+            for service in asked
+        }
+        for path in (unpacked / "botocore/data/endpoints.json", Path(botocore.__file__).parent / "data/endpoints.json")
+    )
+    assert kept == all_of_them
+    assert all(kept["aws", service] for service in asked)
 
 
 def test_the_zip_holds_no_file_twice(zipped: zipfile.ZipFile) -> None:
