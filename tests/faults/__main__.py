@@ -14,7 +14,7 @@ from tests.faults.campaign import Plan, Report, Stage, in_processes, stage
 from tests.faults.cloud import Cloud
 from tests.faults.planning import QUICK, THOROUGH, Extent, plans_for
 from tests.faults.planted_bugs import BUGS, Bug
-from tests.faults.scenarios import SCENARIOS, START, Scenario, scenario_called
+from tests.faults.scenarios import SCENARIOS, START, Scenario
 
 SHOWN_FAILURES = 20
 
@@ -62,27 +62,39 @@ def try_scenario(cloud: Cloud, scenario: Scenario, extent: Extent, jobs: int) ->
     return tally
 
 
-def _record(set_up: Stage, plan: Plan | None = None) -> Report:
-    ((_, recorded),) = in_processes([("the recording", partial(set_up.run, plan or Plan()))], 1)
+def _record(set_up: Stage) -> Report:
+    ((_, recorded),) = in_processes([("the recording", partial(set_up.run, Plan()))], 1)
     return recorded
 
 
-def try_bugs(cloud: Cloud, scenario: Scenario, bugs: Sequence[Bug], jobs: int) -> list[tuple[str, int, tuple[Broken, ...]]]:
-    """For each bug that is planted in turn: its name, the runs that it took to find it, and what that run broke."""
+@dataclass(frozen=True, slots=True)
+class Hunt:
+    """How long it took to find a planted bug, and by which broken rule; none if it was not found."""
+
+    bug: str
+    runs: int
+    rule: str | None
+
+
+def hunt(set_up: Stage, bug: Bug, jobs: int) -> Hunt:
+    """Wants a process of its own: the bug stays in."""
+    set_up.renew(bug.patch)
+    recorded = _record(set_up)
+    runs = 0
+    tasks = ((plan.describe(recorded.calls), partial(set_up.run, plan)) for plan in bug.plans(recorded.calls))
+    for _, report in in_processes(tasks, jobs):
+        runs += 1
+        for broken in report.broken:
+            if broken.rule in bug.breaks:
+                return Hunt(bug.name, runs, broken.rule)
+    return Hunt(bug.name, runs, None)
+
+
+def hunt_all(cloud: Cloud, scenario: Scenario, jobs: int) -> list[Hunt]:
+    """Every bug that this scenario is to find. Wants a process of its own."""
     set_up = stage(cloud, scenario)
-    found = []
-    for bug in bugs:
-        recorded = _record(set_up, Plan(patches=(bug.patch,)))
-        caught: tuple[Broken, ...] = ()
-        runs = 0
-        tasks = ((plan.describe(recorded.calls), partial(set_up.run, plan)) for plan in bug.plans(recorded.calls))
-        for _, report in in_processes(tasks, jobs):
-            runs += 1
-            caught = tuple(broken for broken in report.broken if broken.rule in bug.breaks)
-            if caught:
-                break
-        found.append((bug.name, runs, caught))
-    return found
+    tasks = ((bug.name, partial(hunt, set_up, bug, jobs)) for bug in BUGS if bug.scenario == scenario.name)
+    return [found for _, found in in_processes(tasks, 1, seconds=None)]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -114,17 +126,15 @@ def _campaign(cloud: Cloud, scenarios: Sequence[Scenario], extent: Extent, jobs:
 
 
 def _plant(cloud: Cloud, scenarios: Sequence[Scenario], jobs: int) -> bool:
-    names = dict.fromkeys(bug.scenario for bug in BUGS if bug.scenario in {it.name for it in scenarios})
-    tasks = (
-        (name, partial(try_bugs, cloud, scenario_called(name), [bug for bug in BUGS if bug.scenario == name], jobs))
-        for name in names
-    )
+    hunted = [scenario for scenario in scenarios if any(bug.scenario == scenario.name for bug in BUGS)]
+    tasks = ((scenario.name, partial(hunt_all, cloud, scenario, jobs)) for scenario in hunted)
     escaped = 0
-    for _, found in in_processes(tasks, 1, seconds=None):
-        for bug, runs, caught in found:
-            print(f"{bug}: " + (f"caught in run {runs} by “{caught[0].rule}”" if caught else f"NOT CAUGHT in {runs} runs"))
-            escaped += not caught
-    print(f"{escaped} planted bugs escaped")
+    for name, found in in_processes(tasks, 1, seconds=None):
+        for one in found:
+            ending = f"NOT CAUGHT in {one.runs} runs" if one.rule is None else f"caught in run {one.runs}: {one.rule}"
+            print(f"{name:<8} {one.bug}: {ending}", flush=True)
+            escaped += one.rule is None
+    print(f"{escaped} of {sum(bug.scenario in {it.name for it in hunted} for bug in BUGS)} planted bugs escaped")
     return not escaped
 
 

@@ -42,7 +42,6 @@ class Plan:
     patient: bool = True
     delivery: str = ""
     deliver: Callable[[World], None] | None = None
-    patches: tuple[Patch, ...] = ()
 
     def describe(self, calls: Sequence[tuple[str, str]]) -> str:
         struck = [f"{fault} at {number} ({' '.join(calls[number])})" for number, fault in sorted(self.strikes.items())]
@@ -60,6 +59,11 @@ class Stage:
     def set_up(self) -> None:
         self.scenario.set_up(self.world)
         self._cloud.pump.run_dry()
+        self.renew()
+
+    def renew(self, *patches: Patch) -> None:
+        """Imports the application anew, and lets it be changed whenever that happens from now on."""
+        self._cloud.functions.patches.extend(patches)
         self._cloud.functions.prepare(INSTANCES)
         # What is here now stays; looking through all of it again and again is half the time of a run.
         gc.collect()
@@ -69,9 +73,6 @@ class Stage:
     def run(self, plan: Plan) -> Report:
         """In a process of its own, please: nothing of it is undone."""
         cloud, world = self._cloud, self.world
-        if plan.patches:
-            cloud.functions.patches.extend(plan.patches)
-            cloud.functions.prepare({})
         world.be(patient=plan.patient)
         if plan.deliver is not None:
             plan.deliver(world)

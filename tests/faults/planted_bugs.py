@@ -1,15 +1,301 @@
-"""Bugs that are planted into the application, to see that the harness finds them."""
+"""Bugs of the kinds that such systems have, planted into the application to see that the harness finds them.
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+Each patch changes a freshly imported application, also one that is imported anew after a crash.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
 from tests.faults.campaign import Plan
+from tests.faults.deliveries import at_once
 from tests.faults.functions import Patch
+from tests.faults.plane import Fault
+
+SEEDS: Final = 60
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bug:
+    """`breaks` are the rules by which it is to be found; `strikes` where: all faults of a kind at all calls of a name.
+
+    Without strikes it takes things happening at once.
+    """
+
     name: str
     scenario: str
     patch: Patch
     breaks: frozenset[str]
-    def plans(self, calls): ...
-BUGS=()
+    strikes: Mapping[str, tuple[Fault, ...]]
+
+    def plans(self, calls: Sequence[tuple[str, str]]) -> Iterator[Plan]:
+        for number, (_, call) in enumerate(calls):
+            yield from (Plan({number: fault}) for fault in self.strikes.get(call, ()))
+        if not self.strikes:
+            for seed in range(SEEDS):
+                yield Plan(delivery=f"all at once, seed {seed}", deliver=at_once(seed))
+
+
+def _unchecked_next_day(app: Any) -> None:
+    """Whoever moves a client to its next invoice day does not look whether somebody else has changed it since."""
+    from chalicelib.repositories import ledger
+
+    original = ledger.move_on
+
+    def move_on(client: Any, next_client: Any) -> Any:
+        write = original(client, next_client)
+        values = {name: value for name, value in write.values.items() if not name.startswith("read_")}
+        return replace(write, condition="", values=values)
+
+    ledger.move_on = move_on
+
+
+def _swallowed_partial_failure(app: Any) -> None:
+    """PutEvents answered 200, so all must be well."""
+    from chalicelib.gateways.event_bus import EventBridgeBus
+
+    original = EventBridgeBus._put
+
+    def put(bus: Any, batch: Any) -> list[int]:
+        original(bus, batch)
+        return []
+
+    EventBridgeBus._put = put  # type: ignore[method-assign]
+
+
+def _noted_before_sent(app: Any) -> None:
+    """The delivery is noted as sent, and then the mail is handed over."""
+    from chalicelib.domain.deliveries import InvoiceAnnounced
+    from chalicelib.domain.invoices import DeliveryStatus
+    from chalicelib.usecases import deliveries
+
+    def deliver(announcement: Any, *, office: Any) -> None:
+        assert isinstance(announcement, InvoiceAnnounced)
+        invoice = office.invoices.get(announcement.account_id, announcement.invoice_id)
+        if invoice.delivery.message_id is not None:
+            return
+        mail = deliveries._invoice_mail(invoice, office)
+        if mail is None:
+            return
+        noted = replace(
+            invoice.delivery,
+            status=DeliveryStatus.SENT,
+            recipient=mail.to,
+            message_id=mail.message_id,
+            sent_at=office.clock.now(),
+        )
+        office.invoices.save(replace(invoice, delivery=noted, version=invoice.version + 1))
+        office.mailer.send(mail)
+
+    deliveries.deliver = deliver
+
+
+def _number_outside_the_transaction(app: Any) -> None:
+    """The number is taken when the series is read, and the invoice written afterwards."""
+    from chalicelib.repositories import ledger
+
+    read_series, issue = ledger.DynamoLedger.series, ledger.DynamoLedger.issue
+
+    def series(kept: Any, account_id: str, kind: Any, year: int) -> Any:
+        read = read_series(kept, account_id, kind, year)
+        kept._table.transact(ledger._count_up(account_id, read))
+        return read
+
+    def issue_without_number(kept: Any, issued: Any) -> None:
+        whole, kept._table = kept._table, _Without("series#", kept._table)
+        try:
+            issue(kept, issued)
+        finally:
+            kept._table = whole
+
+    ledger.DynamoLedger.series = series  # type: ignore[method-assign]
+    ledger.DynamoLedger.issue = issue_without_number  # type: ignore[method-assign]
+
+
+class _Without:
+    """A table whose transactions leave out the items whose sort keys begin so."""
+
+    def __init__(self, prefix: str, table: Any) -> None:
+        self._prefix, self._table = prefix, table
+
+    def transact(self, *writes: Any) -> None:
+        self._table.transact(*(write for write in writes if not write.target["sk"].startswith(self._prefix)))
+
+
+def _acknowledged_failures(app: Any) -> None:
+    """What failed is logged, and the message is gone."""
+    original = app.each_message
+
+    def each_message(*arguments: Any) -> Any:
+        original(*arguments)
+        return {"batchItemFailures": []}
+
+    app.each_message = each_message
+
+
+def _last_failure_first(app: Any) -> None:
+    """The stream goes on after the last change that the bus did not take, instead of from the first."""
+    from chalicelib.domain.events import event_of
+    from chalicelib.usecases import changes
+
+    def publish_changes(told: Any, *, bus: Any) -> int | None:
+        events = [(place, event) for place, change in enumerate(told) if (event := event_of(change)) is not None]
+        refused = bus.publish([event for _, event in events])
+        return max((events[number][0] for number in refused), default=None)
+
+    changes.publish_changes = publish_changes
+
+
+def _unchecked_sheet(app: Any) -> None:
+    """Billing does not look whether work on the sheet has changed since it was read."""
+    from chalicelib.repositories import ledger
+
+    original = ledger._bill
+
+    def bill(*arguments: Any) -> Any:
+        write = original(*arguments)
+        return replace(write, condition="", values={name: it for name, it in write.values.items() if name != "version"})
+
+    ledger._bill = bill
+
+
+def _no_claim(app: Any) -> None:
+    """Nobody says that a document is being delivered."""
+    from chalicelib.usecases import deliveries
+
+    deliveries._claim = lambda shelf, document, clock: None
+
+
+def _timer_apart(app: Any) -> None:
+    """The entry is written, and then the timer is stopped."""
+    from chalicelib.repositories import work
+
+    original = work.DynamoWork.commit
+
+    def commit(kept: Any, change: Any) -> None:
+        original(kept, replace(change, stopped=None))
+        if change.stopped is not None:
+            kept._table.transact(work._timer_write(change.stopped))
+
+    work.DynamoWork.commit = commit  # type: ignore[method-assign]
+
+
+def _place_apart(app: Any) -> None:
+    """The entry is written, and then its place in the list of days."""
+    from chalicelib.repositories import work
+
+    original, place_writes = work.DynamoWork.commit, work._place_writes
+
+    def commit(kept: Any, change: Any) -> None:
+        work._place_writes = lambda _: iter(())
+        original(kept, change)
+        kept._table.transact(*place_writes(change))
+
+    work.DynamoWork.commit = commit  # type: ignore[method-assign]
+
+
+def _mail_sent_again_by_the_library(app: Any) -> None:
+    """The client of the mail service asks again by itself when it hears no answer."""
+    ask_again = app.wired.documents._s3.meta.config.retries
+    assert ask_again["total_max_attempts"] > 1
+    from chalicelib.gateways.mailer import SesMailer
+
+    original = SesMailer.send
+
+    def send(mailer: Any, mail: Any) -> str:
+        from chalicelib.domain.errors import Unavailable
+
+        for _ in range(ask_again["total_max_attempts"] - 1):
+            try:
+                return original(mailer, mail)
+            except Unavailable:
+                continue
+        return original(mailer, mail)
+
+    SesMailer.send = send  # type: ignore[method-assign]
+
+
+_ONE_INVOICE = frozenset({"exactly one invoice for each client and period"})
+_ALL_TOLD = frozenset({"every change is told"})
+_NUMBERS = frozenset({"numbers without gap or repeat"})
+_DIES: Final = (Fault.CRASH_BEFORE, Fault.CRASH_AFTER)
+
+BUGS: Final = (
+    Bug(
+        name="a missing condition on the client's next day",
+        scenario="edits",
+        patch=_unchecked_next_day,
+        breaks=frozenset({"who has an invoice day is waiting for it", "changes are told in order"}),
+        strikes={},
+    ),
+    Bug(
+        name="a swallowed partial failure of PutEvents",
+        scenario="night",
+        patch=_swallowed_partial_failure,
+        breaks=_ALL_TOLD,
+        strikes={"eventbridge.PutEvents": (Fault.PARTIAL,)},
+    ),
+    Bug(
+        name="a delivery noted as sent before the mail is handed over",
+        scenario="invoice",
+        patch=_noted_before_sent,
+        breaks=frozenset({"at least one mail for each document"}),
+        strikes={"dynamodb.TransactWriteItems": _DIES, "ses.SendRawEmail": _DIES},
+    ),
+    Bug(
+        name="a number taken outside of the transaction",
+        scenario="invoice",
+        patch=_number_outside_the_transaction,
+        breaks=_NUMBERS,
+        strikes={"dynamodb.TransactWriteItems": _DIES},
+    ),
+    Bug(
+        name="a queue's handler that acknowledges what failed",
+        scenario="night",
+        patch=_acknowledged_failures,
+        breaks=_ONE_INVOICE,
+        strikes={"dynamodb.TransactWriteItems": (Fault.SERVER_ERROR_ON,)},
+    ),
+    Bug(
+        name="a stream's handler that returns the last failed number",
+        scenario="night",
+        patch=_last_failure_first,
+        breaks=_ALL_TOLD,
+        strikes={"eventbridge.PutEvents": (Fault.PARTIAL,)},
+    ),
+    Bug(
+        name="a sheet's version that is not checked",
+        scenario="rush",
+        patch=_unchecked_sheet,
+        breaks=frozenset({"a line is its entry as it was billed", "every entry is billed once", "sheets and invoice agree"}),
+        strikes={},
+    ),
+    Bug(
+        name="no claim on a delivery",
+        scenario="invoice",
+        patch=_no_claim,
+        breaks=frozenset({"two mails only where the note was lost"}),
+        strikes={},
+    ),
+    Bug(
+        name="a timer stopped after its entry was written",
+        scenario="work",
+        patch=_timer_apart,
+        breaks=frozenset({"as many as there should be"}),
+        strikes={"dynamodb.TransactWriteItems": _DIES},
+    ),
+    Bug(
+        name="an entry's place written after the entry",
+        scenario="work",
+        patch=_place_apart,
+        breaks=frozenset({"each entry has one place in the list of days"}),
+        strikes={"dynamodb.TransactWriteItems": _DIES},
+    ),
+    Bug(
+        name="a mail that the library sends again by itself",
+        scenario="invoice",
+        patch=_mail_sent_again_by_the_library,
+        breaks=frozenset({"two mails only where the note was lost"}),
+        strikes={"ses.SendRawEmail": (Fault.ANSWERS_LOST_ON,)},
+    ),
+)

@@ -160,7 +160,7 @@ class Pump:
 
     def step(self) -> bool:
         """Delivers what can be delivered now, from each source once; whether there was anything."""
-        delivered = [self._run_asynchronous()]
+        delivered = [self.run_schedules()]
         self._read_stream()
         delivered += [self._run_shard(shard, trigger) for trigger in self.streams for shard in self._shards]
         delivered += [self._run_queue(trigger) for trigger in self.queues]
@@ -175,7 +175,7 @@ class Pump:
 
     # Asynchronous invocations
 
-    def _run_asynchronous(self) -> bool:
+    def run_schedules(self) -> bool:
         due = [waiting for waiting in self._asynchronous if waiting.due <= self._clock.seconds()]
         for waiting in due:
             self._asynchronous.remove(waiting)

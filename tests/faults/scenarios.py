@@ -403,6 +403,40 @@ def _expect_rush(world: World) -> Iterator[Broken]:
         yield Broken("every entry is billed once", f"still open: {left}")
 
 
+def _set_up_edits(world: World) -> None:
+    ada = world.sign_up("Ada")
+    world.cloud.clock.move_to(datetime(2026, 3, 2, 9, 0, tzinfo=UTC))
+    for name in ("Busy", "Idle"):
+        _add_client(world, ada, name, invoice_day=31)
+    world.ids["entry"] = _log(ada, world.ids["Busy"], date="2026-03-02", minutes=60)
+    world.cloud.clock.move_to(NIGHT)
+
+
+def _edit_while_billing(world: World) -> None:
+    """While the night is at them, one client gets another invoice day, the other none, and the hours become fewer."""
+    ada, pump = world.people["Ada"], world.cloud.pump
+    busy, idle = (f"/v1/clients/{world.ids[name]}" for name in ("Busy", "Idle"))
+    pump.schedule("nightly", NIGHT)
+    pump.run_schedules()
+    shorter = {"client_id": world.ids["Busy"], "date": "2026-03-02", "minutes": 45}
+    pump.together(
+        [
+            pump.step,
+            lambda: world.seen(ada, ada.ask("PATCH", busy, {"invoice_day": 15}), 200),
+            lambda: world.seen(ada, ada.ask("PATCH", idle, {"invoice_day": None}), 200),
+            lambda: world.seen(ada, ada.put(f"/v1/work/{world.ids['entry']}", shorter), 200, 409),
+        ]
+    )
+    pump.run_dry()
+
+
+def _expect_edited(world: World) -> Iterator[Broken]:
+    yield from _counted(world, "invoice", 1 if world.patient else (0, 1))
+    days = {client["name"]["S"]: client.get("invoice_day", {}).get("N") for client in _documents(world, "client")}
+    if world.patient and days != {"Busy": "15", "Idle": None}:
+        yield Broken("what was answered is kept", f"the invoice days are {days}")
+
+
 def _issue_and_print(world: World) -> None:
     """The PDF is asked for at the API before it was mailed: whoever prints first, the bytes are the same."""
     ada = world.people["Ada"]
@@ -426,7 +460,8 @@ SCENARIOS: Final = (
     Scenario(name="work", set_up=_set_up_work, act=_work, expect=_expect_work),
     Scenario(name="clients", set_up=_set_up_work, act=_change_clients, expect=_expect_changed_clients),
     Scenario(name="sign-up", set_up=lambda world: None, act=_open_account, expect=_expect_account),
-    Scenario(name="rush", set_up=_set_up_rush, act=_rush, expect=_expect_rush, in_turn=False, seeds=8),
+    Scenario(name="rush", set_up=_set_up_rush, act=_rush, expect=_expect_rush, in_turn=False, seeds=6),
+    Scenario(name="edits", set_up=_set_up_edits, act=_edit_while_billing, expect=_expect_edited, in_turn=False, seeds=4),
     Scenario(name="bounce", set_up=_set_up_one_invoice, act=_bounce, expect=_expect_bounce, asks=False),
 )
 
