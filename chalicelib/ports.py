@@ -10,21 +10,12 @@ from datetime import date, datetime
 from typing import Protocol
 
 from chalicelib.domain.accounts import Account
+from chalicelib.domain.billing import Credit, DocumentKind, Issue, NumberSeries, OpenWork
 from chalicelib.domain.clients import Client, DueClient
 from chalicelib.domain.deliveries import Mail
 from chalicelib.domain.events import DomainEvent
 from chalicelib.domain.identifiers import Prefix
-from chalicelib.domain.invoices import (
-    Credit,
-    CreditNote,
-    DocumentKind,
-    Invoice,
-    InvoiceFilter,
-    InvoiceLine,
-    Issue,
-    NumberSeries,
-    OpenWork,
-)
+from chalicelib.domain.invoices import CreditNote, Invoice, InvoiceFilter, InvoiceLine
 from chalicelib.domain.paging import Page, PageRequest
 from chalicelib.domain.reports import DueOutcome, InvoiceDue
 from chalicelib.domain.users import User

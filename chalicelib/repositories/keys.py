@@ -27,8 +27,8 @@ import re
 from datetime import UTC, date, datetime, timedelta
 from typing import NamedTuple
 
+from chalicelib.domain.billing import DocumentKind
 from chalicelib.domain.errors import NotFound
-from chalicelib.domain.invoices import DocumentKind
 from chalicelib.domain.reports import DueOutcome
 from chalicelib.domain.work import MAX_DURATION, WorkEntry
 

@@ -9,9 +9,10 @@ from datetime import date
 from typing import Any
 
 from chalicelib.domain.accounts import Account
+from chalicelib.domain.billing import Credit, DocumentKind, Issue, NumberSeries, OpenWork
 from chalicelib.domain.clients import Client
 from chalicelib.domain.errors import Contended, InvoiceTooLarge, NotFound
-from chalicelib.domain.invoices import Credit, DocumentKind, InvoiceLine, Issue, NumberSeries, OpenWork
+from chalicelib.domain.invoices import InvoiceLine
 from chalicelib.domain.reports import DueOutcome
 from chalicelib.domain.work import WorkEntry, WorkSheet, month_of
 from chalicelib.repositories import keys

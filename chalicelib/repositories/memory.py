@@ -7,6 +7,7 @@ from threading import RLock
 from typing import TypeVar
 
 from chalicelib.domain.accounts import Account
+from chalicelib.domain.billing import Credit, DocumentKind, Issue, NumberSeries, OpenWork
 from chalicelib.domain.clients import Client, DueClient
 from chalicelib.domain.errors import (
     ClientArchived,
@@ -18,17 +19,7 @@ from chalicelib.domain.errors import (
     WorkEntryBilled,
     WorkSheetFull,
 )
-from chalicelib.domain.invoices import (
-    Credit,
-    CreditNote,
-    DocumentKind,
-    Invoice,
-    InvoiceFilter,
-    InvoiceLine,
-    Issue,
-    NumberSeries,
-    OpenWork,
-)
+from chalicelib.domain.invoices import CreditNote, Invoice, InvoiceFilter, InvoiceLine
 from chalicelib.domain.paging import Page, PageRequest
 from chalicelib.domain.reports import DueOutcome
 from chalicelib.domain.users import User

@@ -5,23 +5,19 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Protocol
 
+from chalicelib.domain.billing import DocumentKind, OpenWork, credit, draw_up, settle_through
 from chalicelib.domain.calendar import ONE_DAY, local_day, start_of_day
 from chalicelib.domain.clients import schedule
 from chalicelib.domain.errors import Contended, FieldError, Invalid, NotFound, NothingToInvoice
 from chalicelib.domain.identifiers import derived_id
 from chalicelib.domain.invoices import (
     CreditNote,
-    DocumentKind,
     Invoice,
     InvoiceFilter,
     InvoiceLine,
-    OpenWork,
     PaymentDetails,
-    credit,
-    draw_up,
     new_payment,
     record_payment,
-    settle_through,
 )
 from chalicelib.domain.paging import Page, PageRequest
 from chalicelib.domain.reports import DueOutcome, InvoiceDue, Outcome

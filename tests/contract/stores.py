@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from chalicelib.domain.accounts import Account
+from chalicelib.domain.billing import Credit, DocumentKind, Issue, credit, draw_up
 from chalicelib.domain.calendar import ONE_DAY
 from chalicelib.domain.clients import Client, schedule
-from chalicelib.domain.invoices import Credit, DocumentKind, Issue, credit, draw_up
 from chalicelib.domain.users import User
 from chalicelib.domain.work import MAX_ENTRIES_ON_SHEET, WorkChange, WorkEntry
 from chalicelib.ports import Accounts, Clients, CreditNotes, DueClients, Invoices, Ledger, Reports, Timers, Users, Work

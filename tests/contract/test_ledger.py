@@ -5,18 +5,10 @@ from decimal import Decimal
 
 import pytest
 
+from chalicelib.domain.billing import DocumentKind, Issue, NumberSeries, settle_through
 from chalicelib.domain.clients import Client, edit_client
 from chalicelib.domain.errors import Contended, NotFound, NothingToInvoice
-from chalicelib.domain.invoices import (
-    DocumentKind,
-    Invoice,
-    InvoiceFilter,
-    InvoiceStatus,
-    Issue,
-    NumberSeries,
-    record_payment,
-    settle_through,
-)
+from chalicelib.domain.invoices import Invoice, InvoiceFilter, InvoiceStatus, record_payment
 from chalicelib.domain.paging import PageRequest
 from chalicelib.domain.reports import DueOutcome, Outcome
 from chalicelib.domain.work import WorkChange, WorkSheet

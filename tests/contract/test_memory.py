@@ -3,8 +3,9 @@
 from datetime import date
 from threading import Barrier, Thread
 
+from chalicelib.domain.billing import DocumentKind, Issue
 from chalicelib.domain.errors import Contended
-from chalicelib.domain.invoices import DocumentKind, InvoiceFilter, Issue
+from chalicelib.domain.invoices import InvoiceFilter
 from chalicelib.domain.paging import PageRequest
 from chalicelib.repositories.memory import MemoryStore
 from tests.builders import a_client, an_entry

@@ -6,8 +6,8 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 from chalicelib.domain.accounts import Account
+from chalicelib.domain.billing import DocumentKind, Issue, NumberSeries, OpenWork, draw_up
 from chalicelib.domain.clients import Client
-from chalicelib.domain.invoices import DocumentKind, Issue, NumberSeries, OpenWork, draw_up
 from chalicelib.domain.work import DatedWork, TimedWork, WorkEntry, WorkSheet, new_entry
 from tests.builders import NOW, a_client, an_account
 

@@ -8,15 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from chalicelib.domain.clients import edit_client
-from chalicelib.domain.errors import Invalid, InvoiceCredited, InvoicePaid, InvoiceTooLarge, NothingToInvoice
-from chalicelib.domain.invoices import (
+from chalicelib.domain.billing import (
     MAX_LINES,
-    MAX_PAYMENTS,
     MAX_SHEETS,
     Credit,
-    Invoice,
-    InvoiceStatus,
     Issue,
     NumberSeries,
     billable_entries,
@@ -24,9 +19,11 @@ from chalicelib.domain.invoices import (
     credit_note_number,
     draw_up,
     invoice_number,
-    record_payment,
     settle_through,
 )
+from chalicelib.domain.clients import edit_client
+from chalicelib.domain.errors import Invalid, InvoiceCredited, InvoicePaid, InvoiceTooLarge, NothingToInvoice
+from chalicelib.domain.invoices import MAX_PAYMENTS, Invoice, InvoiceStatus, record_payment
 from chalicelib.domain.work import WorkEntry
 from tests.builders import NOW, a_client, a_payment, an_account, an_entry
 from tests.domain.builders import credit_notes_of, invoices_of, issued, open_work, timed_entry

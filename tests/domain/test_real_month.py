@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from chalicelib.domain.accounts import Account
+from chalicelib.domain.billing import Issue
 from chalicelib.domain.calendar import ONE_DAY, seconds_in_day
 from chalicelib.domain.clients import Client, schedule
 from chalicelib.domain.errors import NothingToInvoice
-from chalicelib.domain.invoices import Issue
 from chalicelib.domain.work import Span, WorkEntry, check_no_overlap
 from tests.builders import a_client, an_account
 from tests.domain.builders import issued, timed_entry

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from chalicelib.domain.billing import DocumentKind, Issue, NumberSeries
 from chalicelib.domain.errors import (
     InvoiceCredited,
     NothingToInvoice,
@@ -19,7 +20,7 @@ from chalicelib.domain.errors import (
     WorkEntryBilled,
     WorkOverlaps,
 )
-from chalicelib.domain.invoices import DocumentKind, Issue, NumberSeries, PaymentDetails
+from chalicelib.domain.invoices import PaymentDetails
 from chalicelib.domain.reports import InvoiceDue, Outcome
 from chalicelib.domain.work import DatedWork
 from chalicelib.ports import Ledger
