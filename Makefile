@@ -71,7 +71,7 @@ tests: setup ## All tests
 	@$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup
 
 faults: setup ## The long fault campaign: every AWS call of every scenario, every fault
-	@$(BIN)/python -m tests.faults --long
+	@$(BIN)/python -m tests.faults --jobs $(JOBS)
 
 bench: setup ## What the README's figures come from
 	@$(BIN)/python -m benchmarks
