@@ -55,7 +55,7 @@ def check_items(items: Iterable[Plain]) -> list[Broken]:
             continue
         if item["type"] != "sign_in" and item["pk"] != item.get("account_id", item.get("id")):
             broken.append(Broken("an item lies under its account", f"{item['pk']} {item['sk']}"))
-        books[item.get("account_id", item["pk"])].by_kind[item["type"]].append(item)
+        books[str(item.get("account_id", item["pk"]))].by_kind[item["type"]].append(item)
     for account_id, book in books.items():
         broken += [Broken(one.rule, f"{account_id}: {one.what}") for one in book.check()]
     return broken
@@ -139,9 +139,7 @@ class Books:
 
     def _sheets(self) -> Iterator[Broken]:
         """Each billable entry is open, or billed by one invoice, on the sheet of its client and month, and on no other."""
-        wanted = {
-            entry["id"]: (entry["client_id"], entry["day"][:7]) for entry in self.by_kind["work"] if entry["billable"]
-        }
+        wanted = {entry["id"]: (entry["client_id"], entry["day"][:7]) for entry in self.by_kind["work"] if entry["billable"]}
         found: dict[str, list[tuple[str, str]]] = defaultdict(list)
         for sheet in self.by_kind["sheet"]:
             on_it = [*sheet.get("open", ()), *(entry for entries in sheet["billed"].values() for entry in entries)]
@@ -268,9 +266,7 @@ def _totals(invoice: Plain, lines: list[Plain]) -> Iterator[Broken]:
     for line in lines:
         nets[Decimal(line["tax_rate"])] += Decimal(line["amount"])
     groups = {rate: (net, half_up(Fraction(net) * Fraction(rate) / 100, currency)) for rate, net in nets.items()}
-    shown = {
-        Decimal(group["rate"]): (Decimal(group["net"]), Decimal(group["vat"])) for group in invoice["vat_groups"]
-    }
+    shown = {Decimal(group["rate"]): (Decimal(group["net"]), Decimal(group["vat"])) for group in invoice["vat_groups"]}
     net, vat = sum(nets.values(), Decimal()), sum((vat for _, vat in groups.values()), Decimal())
     expected = {"net": net, "vat": vat, "total": net + vat}
     if groups != shown or any(Decimal(invoice[name]) != amount for name, amount in expected.items()):

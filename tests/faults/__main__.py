@@ -12,6 +12,7 @@ from functools import partial
 from tests.consistency import Broken
 from tests.faults.campaign import Plan, Report, Stage, in_processes, stage
 from tests.faults.cloud import Cloud
+from tests.faults.plane import Fault
 from tests.faults.planning import QUICK, THOROUGH, Extent, plans_for
 from tests.faults.planted_bugs import BUGS, Bug
 from tests.faults.scenarios import SCENARIOS, START, Scenario
@@ -56,6 +57,8 @@ def try_scenario(cloud: Cloud, scenario: Scenario, extent: Extent, jobs: int) ->
     tasks = ((plan.describe(recorded.calls), partial(set_up.run, plan)) for plan in plans)
     for name, report in in_processes(tasks, jobs):
         tally.runs += 1
+        if sys.stderr.isatty():
+            print(f"\r{scenario.name:<12}{tally.runs:>5} of {len(plans) + 1} runs ", end="", file=sys.stderr, flush=True)
         if report.broken:
             tally.failures.append((name, report.broken))
     tally.seconds = time.monotonic() - started
@@ -103,12 +106,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--scenario", action="append", choices=[it.name for it in SCENARIOS], help="this one only")
     parser.add_argument("--planted", action="store_true", help="plant the bugs instead, and see each of them caught")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="runs at a time")
+    parser.add_argument("--only", metavar="NUMBER:FAULT", help="one run and its calls, such as “17: crash after”")
     parser.add_argument("--log", action="store_true", help="show what the application logs")
     asked = parser.parse_args(arguments)
     if not asked.log:
         logging.disable(logging.CRITICAL)
     chosen = [scenario for scenario in SCENARIOS if asked.scenario is None or scenario.name in asked.scenario]
     cloud = Cloud(START)
+    if asked.only is not None:
+        return _run_one(cloud, chosen[0], asked.only)
     if asked.planted:
         return 0 if _plant(cloud, chosen, asked.jobs) else 1
     tallies = list(_campaign(cloud, chosen, QUICK if asked.quick else THOROUGH, asked.jobs))
@@ -116,6 +122,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     failures = sum(len(tally.failures) for tally in tallies)
     print(f"{points} points, {runs} runs, {failures} failures")
     return 1 if failures else 0
+
+
+def _run_one(cloud: Cloud, scenario: Scenario, only: str) -> int:
+    number, _, fault = only.partition(":")
+    report = stage(cloud, scenario).run(Plan({int(number): Fault(fault.strip())}))
+    for place, (function, call) in enumerate(report.calls):
+        print(f"{place:>5} {function} {call}{' <- ' + fault.strip() if place in report.struck else ''}")
+    for one in report.broken:
+        print(f"{one.rule}: {one.what}")
+    return 1 if report.broken else 0
 
 
 def _campaign(cloud: Cloud, scenarios: Sequence[Scenario], extent: Extent, jobs: int) -> Iterator[Tally]:

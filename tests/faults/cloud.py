@@ -1,4 +1,4 @@
-"""The whole of it: Daybook's resources as the template declares them, its functions, its clients, and the faults between them."""
+"""The whole of it: the resources as the template declares them, the functions, the clients, and the faults between them."""
 
 import json
 import os

@@ -12,6 +12,7 @@ import sys
 import threading
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
+from unittest import mock
 from urllib.parse import unquote, urlsplit
 
 from botocore.awsrequest import AWSResponse
@@ -85,7 +86,8 @@ def request_of(prepared: Any) -> Request:
 
 def response_of(answer: Answer, url: str) -> AWSResponse:
     """What botocore takes for an answer that came over the wire."""
-    return AWSResponse(url, answer.status, dict(answer.headers), _Raw(answer.body))
+    headers: Any = dict(answer.headers)
+    return AWSResponse(url, answer.status, headers, _Raw(answer.body))
 
 
 class _Raw(io.BytesIO):
@@ -103,12 +105,9 @@ def _load_ministack(clock: VirtualClock) -> Any:
     found = subprocess.run([server_python(), "-c", find], check=True, capture_output=True, text=True)
     sys.path.append(found.stdout.strip())
     os.environ |= {"LOG_LEVEL": "ERROR", "PERSIST_STATE": "0", "GATEWAY_PORT": HOST.partition(":")[2]}
-    start, threading.Thread.start = threading.Thread.start, _do_not_start
-    try:
+    with mock.patch.object(threading.Thread, "start", _do_not_start):
         import ministack.app
         from ministack.services import dynamodb, eventbridge, secretsmanager, ses, sqs
-    finally:
-        threading.Thread.start = start  # type: ignore[method-assign]
     TimeOf(clock).put_into(dynamodb, eventbridge, secretsmanager, ses, sqs)
     return ministack.app.app
 

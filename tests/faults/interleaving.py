@@ -12,7 +12,6 @@ from typing import Any, Final
 
 from tests.faults.cloud import Cloud
 
-
 WAITS_ONE_IN: Final = 8
 
 

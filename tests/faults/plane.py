@@ -3,7 +3,7 @@
 import base64
 import itertools
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from email import message_from_bytes
@@ -145,7 +145,7 @@ class Plane:
         finally:
             self._running.invocation = None
 
-    def before_send(self, event_name: str, request: Any, **_: object) -> AWSResponse:
+    def before_send(self, event_name: str, request: Any, **_more: object) -> AWSResponse:
         """botocore's hook: what it returns is the answer, and the wire is never touched."""
         invocation: Invocation | None = getattr(self._running, "invocation", None)
         sent = request_of(request)
@@ -288,12 +288,10 @@ def _refusal(fault: Fault, name: str, request: Request) -> Answer:
     if fault in (Fault.CONFLICT, Fault.CONFLICT_ON):
         items = json.loads(request.body)["TransactItems"]
         conflict = {"Code": "TransactionConflict", "Message": "Transaction is ongoing for the item"}
-        reasons = [conflict, *({"Code": "None"} for _ in items[1:])]
+        reasons: list[Mapping[str, str]] = [conflict, *({"Code": "None"} for _ in items[1:])]
         codes = ", ".join(reason["Code"] for reason in reasons)
         message = f"Transaction cancelled, please refer cancellation reasons for specific reasons [{codes}]"
-        return _json_answer(
-            400, {"__type": "TransactionCanceledException", "message": message, "CancellationReasons": reasons}
-        )
+        return _json_answer(400, {"__type": "TransactionCanceledException", "message": message, "CancellationReasons": reasons})
     status, code = (_THROTTLING if fault in (Fault.THROTTLED, Fault.THROTTLED_ON) else _FAILING)[service]
     if service in ("ses", "s3"):
         inner = f"<Code>{code}</Code><Message>as the harness planned it</Message>"

@@ -51,7 +51,8 @@ def _strikes(number: int, function: str, call: str, scenario: Scenario, extent: 
     asked = scenario.asks and function in AT_THE_API
     faults = faults_of(call)
     if extent.all_faults:
-        yield from (Plan({number: fault}, patient=patient) for fault in faults for patient in ((True, False) if asked else (True,)))
+        clients = (True, False) if asked else (True,)
+        yield from (Plan({number: fault}, patient=patient) for fault in faults for patient in clients)
     else:
         yield Plan({number: faults[number % len(faults)]}, patient=not asked or number // len(faults) % 2 == 0)
 

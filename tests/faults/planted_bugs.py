@@ -3,6 +3,7 @@
 Each patch changes a freshly imported application, also one that is imported anew after a crash.
 """
 
+import importlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
@@ -36,9 +37,14 @@ class Bug:
                 yield Plan(delivery=f"all at once, seed {seed}", deliver=at_once(seed))
 
 
+def _part(name: str) -> Any:
+    """A module of the application as it is imported at this moment, open to change."""
+    return importlib.import_module(f"chalicelib.{name}")
+
+
 def _unchecked_next_day(app: Any) -> None:
     """Whoever moves a client to its next invoice day does not look whether somebody else has changed it since."""
-    from chalicelib.repositories import ledger
+    ledger = _part("repositories.ledger")
 
     original = ledger.move_on
 
@@ -52,25 +58,22 @@ def _unchecked_next_day(app: Any) -> None:
 
 def _swallowed_partial_failure(app: Any) -> None:
     """PutEvents answered 200, so all must be well."""
-    from chalicelib.gateways.event_bus import EventBridgeBus
+    bus_class = _part("gateways.event_bus").EventBridgeBus
 
-    original = EventBridgeBus._put
+    original = bus_class._put
 
     def put(bus: Any, batch: Any) -> list[int]:
         original(bus, batch)
         return []
 
-    EventBridgeBus._put = put  # type: ignore[method-assign]
+    bus_class._put = put
 
 
 def _noted_before_sent(app: Any) -> None:
     """The delivery is noted as sent, and then the mail is handed over."""
-    from chalicelib.domain.deliveries import InvoiceAnnounced
-    from chalicelib.domain.invoices import DeliveryStatus
-    from chalicelib.usecases import deliveries
+    deliveries = _part("usecases.deliveries")
 
     def deliver(announcement: Any, *, office: Any) -> None:
-        assert isinstance(announcement, InvoiceAnnounced)
         invoice = office.invoices.get(announcement.account_id, announcement.invoice_id)
         if invoice.delivery.message_id is not None:
             return
@@ -79,7 +82,7 @@ def _noted_before_sent(app: Any) -> None:
             return
         noted = replace(
             invoice.delivery,
-            status=DeliveryStatus.SENT,
+            status=type(invoice.delivery.status).SENT,
             recipient=mail.to,
             message_id=mail.message_id,
             sent_at=office.clock.now(),
@@ -92,7 +95,7 @@ def _noted_before_sent(app: Any) -> None:
 
 def _number_outside_the_transaction(app: Any) -> None:
     """The number is taken when the series is read, and the invoice written afterwards."""
-    from chalicelib.repositories import ledger
+    ledger = _part("repositories.ledger")
 
     read_series, issue = ledger.DynamoLedger.series, ledger.DynamoLedger.issue
 
@@ -108,8 +111,8 @@ def _number_outside_the_transaction(app: Any) -> None:
         finally:
             kept._table = whole
 
-    ledger.DynamoLedger.series = series  # type: ignore[method-assign]
-    ledger.DynamoLedger.issue = issue_without_number  # type: ignore[method-assign]
+    ledger.DynamoLedger.series = series
+    ledger.DynamoLedger.issue = issue_without_number
 
 
 class _Without:
@@ -135,8 +138,8 @@ def _acknowledged_failures(app: Any) -> None:
 
 def _last_failure_first(app: Any) -> None:
     """The stream goes on after the last change that the bus did not take, instead of from the first."""
-    from chalicelib.domain.events import event_of
-    from chalicelib.usecases import changes
+    event_of = _part("domain.events").event_of
+    changes = _part("usecases.changes")
 
     def publish_changes(told: Any, *, bus: Any) -> int | None:
         events = [(place, event) for place, change in enumerate(told) if (event := event_of(change)) is not None]
@@ -148,7 +151,7 @@ def _last_failure_first(app: Any) -> None:
 
 def _unchecked_sheet(app: Any) -> None:
     """Billing does not look whether work on the sheet has changed since it was read."""
-    from chalicelib.repositories import ledger
+    ledger = _part("repositories.ledger")
 
     original = ledger._bill
 
@@ -161,14 +164,14 @@ def _unchecked_sheet(app: Any) -> None:
 
 def _no_claim(app: Any) -> None:
     """Nobody says that a document is being delivered."""
-    from chalicelib.usecases import deliveries
+    deliveries = _part("usecases.deliveries")
 
-    deliveries._claim = lambda shelf, document, clock: None
+    deliveries._claim = lambda *_: None
 
 
 def _timer_apart(app: Any) -> None:
     """The entry is written, and then the timer is stopped."""
-    from chalicelib.repositories import work
+    work = _part("repositories.work")
 
     original = work.DynamoWork.commit
 
@@ -177,12 +180,12 @@ def _timer_apart(app: Any) -> None:
         if change.stopped is not None:
             kept._table.transact(work._timer_write(change.stopped))
 
-    work.DynamoWork.commit = commit  # type: ignore[method-assign]
+    work.DynamoWork.commit = commit
 
 
 def _place_apart(app: Any) -> None:
     """The entry is written, and then its place in the list of days."""
-    from chalicelib.repositories import work
+    work = _part("repositories.work")
 
     original, place_writes = work.DynamoWork.commit, work._place_writes
 
@@ -191,28 +194,25 @@ def _place_apart(app: Any) -> None:
         original(kept, change)
         kept._table.transact(*place_writes(change))
 
-    work.DynamoWork.commit = commit  # type: ignore[method-assign]
+    work.DynamoWork.commit = commit
 
 
 def _mail_sent_again_by_the_library(app: Any) -> None:
     """The client of the mail service asks again by itself when it hears no answer."""
     ask_again = app.wired.documents._s3.meta.config.retries
     assert ask_again["total_max_attempts"] > 1
-    from chalicelib.gateways.mailer import SesMailer
+    mailer_class = _part("gateways.mailer").SesMailer
+    original = mailer_class.send
 
-    original = SesMailer.send
-
-    def send(mailer: Any, mail: Any) -> str:
-        from chalicelib.domain.errors import Unavailable
-
+    def send(mailer: Any, mail: Any) -> Any:
         for _ in range(ask_again["total_max_attempts"] - 1):
             try:
                 return original(mailer, mail)
-            except Unavailable:
+            except _part("domain.errors").Unavailable:
                 continue
         return original(mailer, mail)
 
-    SesMailer.send = send  # type: ignore[method-assign]
+    mailer_class.send = send
 
 
 _ONE_INVOICE = frozenset({"exactly one invoice for each client and period"})

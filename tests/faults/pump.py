@@ -92,7 +92,12 @@ class Pump:
     """`client` makes clients of the cloud's services that nobody counts."""
 
     def __init__(
-        self, functions: Functions, clock: VirtualClock, client: Callable[[str], Any], resources: Mapping[str, Any], account: str
+        self,
+        functions: Functions,
+        clock: VirtualClock,
+        client: Callable[[str], Any],
+        resources: Mapping[str, Any],
+        account: str,
     ) -> None:
         self._functions = functions
         self._clock = clock
@@ -348,12 +353,7 @@ def _queue_record(message: Item, queue: str, account: str) -> dict[str, Any]:
 def _kept_messages(queue: str) -> list[Item]:
     from ministack.services import sqs
 
-    return [
-        message
-        for url, kept in sqs._queues.items()
-        if url.rpartition("/")[2] == queue
-        for message in kept["messages"]
-    ]
+    return [message for url, kept in sqs._queues.items() if url.rpartition("/")[2] == queue for message in kept["messages"]]
 
 
 def body_of(message: Item) -> Any:

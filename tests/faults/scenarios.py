@@ -452,14 +452,12 @@ def _issue_and_print(world: World) -> None:
 SCENARIOS: Final = (
     Scenario(name="night", set_up=_set_up_night, act=_run_night, expect=_expect_night, asks=False, seeds=3),
     Scenario(name="invoice", set_up=_set_up_one_client, act=_issue, expect=_expect_one_invoice),
-    Scenario(
-        name="pdf", set_up=_set_up_one_client, act=_issue_and_print, expect=_expect_one_invoice
-    ),
+    Scenario(name="pdf", set_up=_set_up_one_client, act=_issue_and_print, expect=_expect_one_invoice),
     Scenario(name="payment", set_up=_set_up_one_invoice, act=_pay, expect=_expect_paid),
     Scenario(name="credit", set_up=_set_up_one_invoice, act=_credit_and_bill_again, expect=_expect_credited),
     Scenario(name="work", set_up=_set_up_work, act=_work, expect=_expect_work),
     Scenario(name="clients", set_up=_set_up_work, act=_change_clients, expect=_expect_changed_clients),
-    Scenario(name="sign-up", set_up=lambda world: None, act=_open_account, expect=_expect_account),
+    Scenario(name="sign-up", set_up=lambda _: None, act=_open_account, expect=_expect_account),
     Scenario(name="rush", set_up=_set_up_rush, act=_rush, expect=_expect_rush, in_turn=False, seeds=6),
     Scenario(name="edits", set_up=_set_up_edits, act=_edit_while_billing, expect=_expect_edited, in_turn=False, seeds=4),
     Scenario(name="bounce", set_up=_set_up_one_invoice, act=_bounce, expect=_expect_bounce, asks=False),

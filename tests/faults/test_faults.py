@@ -1,0 +1,37 @@
+"""The quick part of the campaign; `make faults` runs all of it.
+
+In processes of their own: the harness imports the application again and again, puts itself before the wire, and forks.
+"""
+
+import subprocess
+import sys
+
+import pytest
+
+from operations.project import ROOT
+from tests.faults.planted_bugs import BUGS
+from tests.faults.scenarios import SCENARIOS
+
+MINUTES = 60
+
+
+def run_harness(*arguments: str) -> "subprocess.CompletedProcess[str]":
+    command = [sys.executable, "-m", "tests.faults", *arguments]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=10 * MINUTES, check=False)
+
+
+@pytest.mark.parametrize("scenario", [scenario.name for scenario in SCENARIOS])
+def test_whatever_call_fails_nothing_is_lost_and_nothing_happens_twice(scenario: str) -> None:
+    done = run_harness("--quick", "--jobs", "1", "--scenario", scenario)
+    print(done.stdout)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert " 0 failures" in done.stdout.splitlines()[-1]
+
+
+@pytest.mark.parametrize("scenario", sorted({bug.scenario for bug in BUGS}))
+def test_every_planted_bug_is_found_by_the_rule_that_it_breaks(scenario: str) -> None:
+    done = run_harness("--planted", "--jobs", "1", "--scenario", scenario)
+    print(done.stdout)
+    planted = [bug.name for bug in BUGS if bug.scenario == scenario]
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert [name for name in planted if f"{name}: caught" not in done.stdout] == []
