@@ -176,7 +176,8 @@ def test_a_credit_note_is_mailed_and_its_hours_are_billed_again(deployed: Deploy
     user.ask("POST", f"/v1/invoices/{second['id']}/payments", {"amount": 5, "paid_on": day}, status=201)
     assert user.ask("GET", f"/v1/invoices/{second['id']}")["status"] == "paid"
     for number in (first["number"], note["number"], second["number"]):
-        assert len(deployed.wait_for(functools.partial(mails_about, deployed, recipient, number))) == 1
+        # The credit note's number ends like an invoice's, so the number alone stands in two subjects.
+        assert len(deployed.wait_for(functools.partial(mails_about, deployed, recipient, f" {number} "))) == 1
 
 
 def test_refusals_of_the_gateway_are_problem_documents_too(deployed: Deployed) -> None:
