@@ -1,0 +1,110 @@
+"""What the main job asks of AWS, counted: it follows the clients that are due and the entries that are billed, nothing else."""
+
+from collections import Counter
+from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from botocore.session import get_session
+
+import app as daybook
+from benchmarks.costs import ENTRIES_OF_DUE, QUEUE, Desk, Meter, invoice, night
+from benchmarks.things import CLIENT, a_client, an_account, an_owner, api_event
+from chalicelib.repositories.clients import DynamoClients
+from chalicelib.repositories.table import MAX_TRANSACTION_BYTES, MAX_WRITES, Table
+from tests.contract.stores import TABLE
+from tests.fakes import MemoryTokenKeys
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+
+@pytest.fixture
+def sqs(client: "DynamoDBClient") -> Iterator[Any]:
+    sqs: Any = get_session().create_client("sqs", region_name="eu-central-1")
+    url = sqs.create_queue(QueueName=QUEUE)["QueueUrl"]
+    yield sqs
+    sqs.delete_queue(QueueUrl=url)
+
+
+@pytest.fixture
+def desk(client: "DynamoDBClient", sqs: Any) -> Desk:
+    return Desk(dynamodb=client, sqs=sqs, table=TABLE)
+
+
+@pytest.fixture
+def meter(client: "DynamoDBClient", sqs: Any) -> Iterator[Meter]:
+    meter = Meter(client, sqs)
+    yield meter
+    meter.leave()
+
+
+def test_a_night_reads_and_writes_for_the_clients_that_are_due_however_many_there_are(desk: Desk, meter: Meter) -> None:
+    few_asking, few_issuing = night(desk, meter, due=3, clients=3)
+    asking, issuing = night(desk, meter, due=3, clients=150)
+
+    assert asking.calls == few_asking.calls == Counter(Query=1, PutItem=3, GetQueueUrl=1, SendMessageBatch=1)
+    assert asking.items_read == few_asking.items_read == 3
+    assert issuing.calls == few_issuing.calls
+    assert issuing.items_read == few_issuing.items_read
+
+
+def test_twice_the_due_clients_cost_twice_as_much(desk: Desk, meter: Meter) -> None:
+    asking_five, issuing_five = night(desk, meter, due=5, clients=20)
+    asking_ten, issuing_ten = night(desk, meter, due=10, clients=20)
+
+    assert asking_ten.calls["PutItem"] == 2 * asking_five.calls["PutItem"] == 10
+    assert asking_ten.items_read == 2 * asking_five.items_read
+    assert issuing_ten.calls == Counter({name: 2 * count for name, count in issuing_five.calls.items()})
+    # For each its account, client, sheet and entries; then, to see that no other day is due, the first three once more.
+    assert issuing_five.items_read == 5 * (3 + ENTRIES_OF_DUE + 3) + 4  # from the second on, the account's numbers too
+
+
+@pytest.mark.parametrize("entries", [1, 200, 2_000])
+def test_an_invoice_of_any_length_is_one_transaction_within_dynamodbs_limits(desk: Desk, meter: Meter, entries: int) -> None:
+    cost = invoice(desk, meter, entries=entries)
+
+    assert cost.calls["TransactWriteItems"] == 1
+    assert cost.calls.total() - cost.calls["BatchGetItem"] == 4
+    assert cost.transaction_items <= 10 < MAX_WRITES
+    assert cost.transaction_bytes < MAX_TRANSACTION_BYTES
+
+
+def test_getting_a_client_is_one_read_and_its_authorizer_none(
+    client: "DynamoDBClient", meter: Meter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clients = DynamoClients(Table(client, TABLE))
+    clients.add(CLIENT)
+    # There is nothing else that could be asked.
+    monkeypatch.setattr(daybook, "wired", SimpleNamespace(clients=clients, token_keys=MemoryTokenKeys()))
+    token = daybook.tokens.issue(an_owner()).access_token
+
+    with meter.measuring() as cost:
+        admitted = daybook.authorize(
+            {"type": "TOKEN", "methodArn": "arn:aws:execute-api:x:y:z/api/GET/v1", "authorizationToken": f"Bearer {token}"},
+            None,
+        )
+        event = api_event("/v1/clients/{client_id}", {"client_id": CLIENT.id})
+        event["requestContext"]["authorizer"] = admitted["context"]
+        answer = daybook.app(event, None)
+
+    assert answer["statusCode"] == 200
+    assert cost.calls == Counter(GetItem=1)
+    assert cost.items_read == 1
+
+
+def test_a_page_of_clients_is_one_read_of_one_more_than_it_shows(
+    client: "DynamoDBClient", meter: Meter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clients = DynamoClients(Table(client, TABLE))
+    for number in range(30):
+        clients.add(a_client(number, account=an_account()))
+    monkeypatch.setattr(daybook, "wired", SimpleNamespace(clients=clients))
+
+    with meter.measuring() as cost:
+        answer = daybook.app(api_event("/v1/clients"), None)
+
+    assert answer["statusCode"] == 200
+    assert cost.calls == Counter(Query=1)
+    assert cost.items_read == 21
