@@ -209,6 +209,7 @@ def dependency_layer(architecture: str, *, for_this_machine: bool) -> Path:
             install_dependencies(requirements, installed, platforms)
             remove_unused(installed)
             shorten_endpoints(installed / "botocore" / "data")
+            shorten_models(installed / "botocore" / "data")
             compile_files(installed)
             layer.parent.mkdir(parents=True, exist_ok=True)
             unfinished = layer.with_suffix(f".{os.getpid()}")
@@ -257,6 +258,23 @@ def shorten_endpoints(data: Path) -> None:
         services = partition["services"]
         partition["services"] = {name: services[name] for name in services if name in wanted}
     listed.write_text(json.dumps(endpoints))
+
+
+def shorten_models(data: Path) -> None:
+    """Without their documentation, two thirds of what is read before a service's first client."""
+    for path in data.glob("*/*/service-2.json.gz"):
+        model = json.dumps(without_documentation(json.loads(gzip.decompress(path.read_bytes()))), separators=(",", ":"))
+        path.write_bytes(gzip.compress(model.encode(), mtime=0))
+
+
+def without_documentation(model: Any) -> Any:
+    """The texts are emptied, not left out: botocore looks for some of them."""
+    if isinstance(model, list):
+        return [without_documentation(part) for part in model]
+    if not isinstance(model, dict):
+        return model
+    empty = {"documentation": ""} if isinstance(model.get("documentation"), str) else {}
+    return {name: without_documentation(part) for name, part in model.items()} | empty
 
 
 def main() -> None:

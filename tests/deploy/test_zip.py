@@ -11,9 +11,11 @@ import sys
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import botocore
 import pytest
+from botocore.loaders import Loader
 
 from operations.package import GLIBC_MINORS, Package, package
 from operations.project import ROOT
@@ -69,6 +71,37 @@ def test_the_zip_holds_of_aws_the_services_that_the_application_asks(zipped: zip
     }
     assert len(asked) > 1
     assert {service for _, _, service, *_ in models} == asked
+
+
+def test_the_models_of_the_services_say_what_botocores_do(unpacked: Path) -> None:
+    """botocore itself reads both; what an operation takes and answers is the same, only nobody tells what it means."""
+    whole, short = Loader(), Loader(extra_search_paths=[str(unpacked / "botocore/data")], include_default_search_paths=False)
+    services = short.list_available_services("service-2")
+    assert len(services) > 1
+    for service in services:
+        model, expected = (loader.load_service_model(service, "service-2") for loader in (short, whole))
+        assert texts_in(model) == {""}
+        assert len(texts_in(expected)) > 50
+        assert structure_of(model) == structure_of(expected)
+
+
+def texts_in(model: Any) -> set[str]:
+    if isinstance(model, list):
+        return set().union(*map(texts_in, model))
+    if not isinstance(model, dict):
+        return set()
+    own = {model["documentation"]} if isinstance(model.get("documentation"), str) else set()
+    return own.union(*map(texts_in, model.values()))
+
+
+def structure_of(model: Any) -> Any:
+    if isinstance(model, list):
+        return [structure_of(part) for part in model]
+    if not isinstance(model, dict):
+        return model
+    return [
+        (name, structure_of(part)) for name, part in model.items() if not (name == "documentation" and isinstance(part, str))
+    ]
 
 
 def test_the_addresses_of_the_services_are_what_botocore_says(unpacked: Path) -> None:
