@@ -4,22 +4,25 @@ Of every repository method: `NotFound` if the thing is not in that account, `Con
 argument was computed from, `Unavailable` if the service does not answer; a write that raises `Contended` has written nothing.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from chalicelib.domain.accounts import Account
-from chalicelib.domain.billing import Credit, DocumentKind, Issue, NumberSeries, OpenWork
-from chalicelib.domain.clients import Client, DueClient
-from chalicelib.domain.deliveries import Mail
-from chalicelib.domain.events import DomainEvent
-from chalicelib.domain.identifiers import Prefix
-from chalicelib.domain.invoices import CreditNote, Invoice, InvoiceFilter, InvoiceLine
-from chalicelib.domain.paging import Page, PageRequest
-from chalicelib.domain.reports import DueOutcome, InvoiceDue
-from chalicelib.domain.users import User
-from chalicelib.domain.work import Calendar, LoggedWork, Timer, WorkChange, WorkFilter, WorkSheet
+if TYPE_CHECKING:
+    from chalicelib.domain.accounts import Account
+    from chalicelib.domain.billing import Credit, DocumentKind, Issue, NumberSeries, OpenWork
+    from chalicelib.domain.clients import Client, DueClient
+    from chalicelib.domain.deliveries import Mail
+    from chalicelib.domain.events import DomainEvent
+    from chalicelib.domain.identifiers import Prefix
+    from chalicelib.domain.invoices import CreditNote, Invoice, InvoiceFilter, InvoiceLine
+    from chalicelib.domain.paging import Page, PageRequest
+    from chalicelib.domain.reports import DueOutcome, InvoiceDue
+    from chalicelib.domain.users import User
+    from chalicelib.domain.work import Calendar, LoggedWork, Timer, WorkChange, WorkFilter, WorkSheet
 
 
 class Clock(Protocol):

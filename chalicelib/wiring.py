@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from chalicelib.domain.events import Plain
 from chalicelib.ports import (
     Accounts,
     Clients,
@@ -33,6 +32,7 @@ from chalicelib.ports import (
 from chalicelib.settings import Settings
 
 if TYPE_CHECKING:
+    from chalicelib.domain.events import Plain
     from chalicelib.gateways.aws_clients import AwsClients
     from chalicelib.repositories.table import Table
 
@@ -173,8 +173,8 @@ class Wired:
 
         return SqsInvoicingQueue(self._aws.client("sqs"), self._settings.invoicing_queue)
 
-    def read_image(self, image: Mapping[str, Any]) -> Plain:
+    def read_image(self, image: Mapping[str, Any]) -> "Plain":
         """A stream record's image as plain data."""
-        from chalicelib.repositories.items import plain_image
+        from chalicelib.repositories.stream_images import plain_image
 
         return plain_image(image)

@@ -38,10 +38,24 @@ MUST_NOT_LOAD = [
     "urllib.request",
     "urllib3",
     "xml",
+    "zoneinfo",
 ]
-BUDGET = 160
-"""Modules that are new after `import app`, the standard library's among them: 141 when this was written."""
-OUR_LAYERS_LOADED_LATER = ["chalicelib.gateways.", "chalicelib.repositories."]
+BUDGET = 130
+"""Modules that are new after `import app`, the standard library's among them: 117 when this was written."""
+OURS_LOADED_LATER = [
+    "chalicelib.domain.billing",
+    "chalicelib.domain.deliveries",
+    "chalicelib.domain.events",
+    "chalicelib.domain.invoices",
+    "chalicelib.domain.reports",
+    "chalicelib.domain.work",
+    "chalicelib.edge.announcements",
+    "chalicelib.edge.stream_records",
+    "chalicelib.gateways.",
+    "chalicelib.repositories.",
+    "chalicelib.usecases.",
+]
+"""Each dataclass takes about a millisecond to make: those of invoices alone would be a tenth of a cold start."""
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +79,7 @@ def loaded() -> list[str]:
 
 
 def test_the_application_is_there(loaded: list[str]) -> None:
-    assert {"app", "chalice.app", "msgspec", "chalicelib.wiring", "chalicelib.domain.invoices"} <= set(loaded)
+    assert {"app", "chalice.app", "msgspec", "chalicelib.wiring", "chalicelib.edge.views"} <= set(loaded)
 
 
 @pytest.mark.parametrize("heavy", MUST_NOT_LOAD)
@@ -73,8 +87,8 @@ def test_import_app_does_not_load_what_only_some_triggers_need(loaded: list[str]
     assert [module for module in loaded if module == heavy or module.startswith(f"{heavy}.")] == []
 
 
-def test_import_app_loads_no_repository_and_no_gateway(loaded: list[str]) -> None:
-    assert [module for module in loaded if module.startswith(tuple(OUR_LAYERS_LOADED_LATER))] == []
+def test_import_app_loads_nothing_of_ours_that_only_some_triggers_need(loaded: list[str]) -> None:
+    assert [module for module in loaded if module.startswith(tuple(OURS_LOADED_LATER))] == []
 
 
 def test_import_app_stays_within_its_budget_of_modules(loaded: list[str]) -> None:

@@ -41,7 +41,7 @@ class MemoryWired:
         return getattr(self.store, name)
 
     def read_image(self, image: Mapping[str, Any]) -> Plain:
-        from chalicelib.repositories.items import plain_image
+        from chalicelib.repositories.stream_images import plain_image
 
         return plain_image(image)
 

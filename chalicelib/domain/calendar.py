@@ -3,9 +3,12 @@
 from calendar import monthrange
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
-from zoneinfo import ZoneInfo, available_timezones
+from typing import TYPE_CHECKING
 
 from chalicelib.domain.errors import FieldError, Invalid
+
+if TYPE_CHECKING:
+    from zoneinfo import ZoneInfo
 
 ONE_DAY = timedelta(days=1)
 FIRST_YEAR, LAST_YEAR = 2000, 2199
@@ -21,13 +24,17 @@ def check_day(day: date | None, pointer: str) -> None:
 
 
 @lru_cache(maxsize=64)
-def zone(name: str) -> ZoneInfo:
+def zone(name: str) -> "ZoneInfo":
+    from zoneinfo import ZoneInfo  # loaded with the first zone: many requests need none
+
     return ZoneInfo(name)
 
 
 @lru_cache(maxsize=1)
 def _zone_names() -> frozenset[str]:
     """Kept, since each look opens every file of the machine's zone folder: tens of milliseconds."""
+    from zoneinfo import available_timezones
+
     return frozenset(available_timezones() - _NO_PLACES)
 
 

@@ -3,7 +3,6 @@
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from decimal import Decimal
-from enum import StrEnum
 
 from chalicelib.domain.calendar import check_day
 from chalicelib.domain.errors import (
@@ -13,20 +12,10 @@ from chalicelib.domain.errors import (
     InvoicePaid,
 )
 from chalicelib.domain.money import VatGroup, check_amount, check_exact
+from chalicelib.domain.statuses import DeliveryStatus as DeliveryStatus
+from chalicelib.domain.statuses import InvoiceStatus as InvoiceStatus
 
 MAX_PAYMENTS = 200
-
-
-class InvoiceStatus(StrEnum):
-    ISSUED = "issued"
-    PAID = "paid"
-    CREDITED = "credited"
-
-
-class DeliveryStatus(StrEnum):
-    PENDING = "pending"
-    SENT = "sent"
-    FAILED = "failed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,10 +1,13 @@
-"""What comes in: bodies and query strings, with every bound that a schema can state; the rest is the domain's to check."""
+"""What comes in: bodies and query strings, with every bound that a schema can state; the rest is the domain's to check.
+
+What only some of them become is imported where it is made: a request for a client does not wait for the rules of invoices.
+"""
 
 from dataclasses import replace
 from datetime import date as Day
 from datetime import datetime
 from decimal import Decimal
-from typing import Annotated, Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, TypeVar
 
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
@@ -12,10 +15,13 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from chalicelib.domain.accounts import Profile, SignUp
 from chalicelib.domain.clients import ClientDetails
 from chalicelib.domain.errors import FieldError, Invalid
-from chalicelib.domain.invoices import InvoiceFilter, InvoiceStatus, PaymentDetails
 from chalicelib.domain.paging import DEFAULT_LIMIT, MAX_LIMIT, PageRequest
-from chalicelib.domain.work import DatedWork, TimedWork, WorkDetails, WorkFilter
+from chalicelib.domain.statuses import InvoiceStatus
 from chalicelib.edge.cursors import unseal
+
+if TYPE_CHECKING:
+    from chalicelib.domain.invoices import InvoiceFilter, PaymentDetails
+    from chalicelib.domain.work import WorkDetails, WorkFilter
 
 T = TypeVar("T")
 
@@ -155,8 +161,10 @@ class NewWork(Body, frozen=True, kw_only=True):
     date: Day | None = None
     minutes: Minutes | None = None
 
-    def details(self) -> WorkDetails:
+    def details(self) -> "WorkDetails":
         """Raises: Invalid unless it is one form and not the other."""
+        from chalicelib.domain.work import DatedWork, TimedWork
+
         timed, dated = (self.started_at, self.ended_at), (self.date, self.minutes)
         if None not in timed and dated == (None, None):
             return self.into(TimedWork)
@@ -181,7 +189,9 @@ class NewPayment(Body, frozen=True, kw_only=True):
     paid_on: Day
     reference: Line = ""
 
-    def details(self) -> PaymentDetails:
+    def details(self) -> "PaymentDetails":
+        from chalicelib.domain.invoices import PaymentDetails
+
         return self.into(PaymentDetails)
 
 
@@ -217,7 +227,9 @@ class WorkQuery(ListQuery, frozen=True, kw_only=True, rename={"first_day": "from
     last_day: Day | None = None
     billed: bool | None = None
 
-    def wanted(self) -> WorkFilter:
+    def wanted(self) -> "WorkFilter":
+        from chalicelib.domain.work import WorkFilter
+
         return msgspec.convert(self, type=WorkFilter, from_attributes=True)
 
 
@@ -227,7 +239,9 @@ class InvoiceQuery(ListQuery, frozen=True, kw_only=True):
     client_id: Id | None = None
     status: InvoiceStatus | None = None
 
-    def wanted(self) -> InvoiceFilter:
+    def wanted(self) -> "InvoiceFilter":
+        from chalicelib.domain.invoices import InvoiceFilter
+
         return msgspec.convert(self, type=InvoiceFilter, from_attributes=True)
 
 

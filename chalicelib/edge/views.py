@@ -8,7 +8,7 @@ from typing import ClassVar, Literal, Self
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
-from chalicelib.domain.invoices import DeliveryStatus, InvoiceStatus
+from chalicelib.domain.statuses import DeliveryStatus, InvoiceStatus
 from chalicelib.domain.users import Role
 
 

@@ -11,12 +11,6 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from chalicelib.domain.accounts import Account
-from chalicelib.domain.clients import Client
-from chalicelib.domain.events import ItemType, Plain
-from chalicelib.domain.invoices import CreditNote, Invoice
-from chalicelib.domain.users import User
-from chalicelib.domain.work import WorkEntry
 from chalicelib.repositories.keys import Key
 
 T = TypeVar("T")
@@ -24,16 +18,6 @@ Item = dict[str, Any]
 """Plain data: text, whole numbers, truth values, sets of text, lists and dictionaries."""
 Image = Mapping[str, Mapping[str, Any]]
 """The same in DynamoDB's attribute values, such as `{"version": {"N": "1"}}`."""
-
-_TOLD: Mapping[ItemType, type[Any]] = {
-    "account": Account,
-    "user": User,
-    "client": Client,
-    "work": WorkEntry,
-    "invoice": Invoice,
-    "credit_note": CreditNote,
-}
-_KEYS = frozenset({"pk", "sk", "due", "type"})
 
 
 def to_item(key: Key, item_type: str, thing: object, **more: str) -> Item:
@@ -47,22 +31,15 @@ def members(thing: object) -> Item:
     return {name: _without_none(value) for name, value in msgspec.to_builtins(thing).items()}
 
 
+def exactly(thing: object) -> Item:
+    """The thing's own fields as plain data, but amounts as Decimals with all their digits; those that are None are left out."""
+    plain: Item = _without_none(msgspec.to_builtins(thing, builtin_types=(Decimal,)))
+    return plain
+
+
 def from_item(item: Mapping[str, Any], kind: type[T]) -> T:
     """Raises: ValueError if the item is none of that kind."""
     return msgspec.convert(item, kind)
-
-
-def plain_image(image: Image) -> Plain:
-    """A stream record's image as plain data without its keys; amounts as Decimals with all their digits.
-
-    Raises: ValueError if it is not what its type says.
-    """
-    item = from_image(image)
-    kind = _TOLD.get(item.get("type", ""))
-    if kind is None:
-        return {name: value for name, value in item.items() if name not in _KEYS}
-    plain: Plain = _without_none(msgspec.to_builtins(from_item(item, kind), builtin_types=(Decimal,)))
-    return plain
 
 
 def to_image(item: Mapping[str, object]) -> dict[str, dict[str, Any]]:

@@ -22,15 +22,19 @@ a credit note                              | account        | credit#<note>     
 what a night did                           | account        | report#<day>#<client>#<invoice day>     | query by day
 """
 
+from __future__ import annotations
+
 import hashlib
 import re
 from datetime import UTC, date, datetime, timedelta
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from chalicelib.domain.billing import DocumentKind
 from chalicelib.domain.errors import NotFound
-from chalicelib.domain.reports import DueOutcome
-from chalicelib.domain.work import MAX_DURATION, WorkEntry
+
+if TYPE_CHECKING:
+    from chalicelib.domain.billing import DocumentKind
+    from chalicelib.domain.reports import DueOutcome
+    from chalicelib.domain.work import WorkEntry
 
 DUE_INDEX = "due"
 DUE = "due"
@@ -94,6 +98,8 @@ def workdays(account_id: str, first_day: date | None, last_day: date | None) -> 
 
 def workdays_touching(account_id: str, since: datetime, until: datetime) -> Range:
     """All work that may touch that time: begun no longer before than work lasts, on the day of any zone."""
+    from chalicelib.domain.work import MAX_DURATION
+
     one_day = timedelta(days=1)
     return workdays(account_id, (since - MAX_DURATION - one_day).date(), (until + one_day).date())
 

@@ -1,10 +1,14 @@
 """What one change of work touches, for every kind of repository the same."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from chalicelib.domain.errors import Contended, DaybookError
-from chalicelib.domain.work import WorkChange, WorkEntry
+
+if TYPE_CHECKING:
+    from chalicelib.domain.work import WorkChange, WorkEntry
 
 
 class Place(NamedTuple):

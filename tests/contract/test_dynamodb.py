@@ -16,9 +16,10 @@ from chalicelib.domain.errors import Contended, InvoiceTooLarge, NotFound, Unava
 from chalicelib.domain.work import MAX_ENTRIES_ON_SHEET, WorkChange
 from chalicelib.repositories.clients import DynamoClients
 from chalicelib.repositories.invoices import DynamoInvoices
-from chalicelib.repositories.items import plain_image, size_of
+from chalicelib.repositories.items import size_of
 from chalicelib.repositories.keys import Key, Range
 from chalicelib.repositories.ledger import CHUNK_BYTES
+from chalicelib.repositories.stream_images import plain_image
 from chalicelib.repositories.table import Table, add, put
 from chalicelib.repositories.work import DynamoWork
 from tests.builders import a_client, a_timed_entry, a_timer, an_entry

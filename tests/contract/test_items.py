@@ -18,8 +18,9 @@ from chalicelib.domain.invoices import CreditNote, Invoice, InvoiceLine
 from chalicelib.domain.reports import DueOutcome
 from chalicelib.domain.users import User
 from chalicelib.domain.work import Timer, WorkEntry
-from chalicelib.repositories.items import from_image, from_item, members, plain_image, size_of, to_attribute, to_image, to_item
+from chalicelib.repositories.items import from_image, from_item, members, size_of, to_attribute, to_image, to_item
 from chalicelib.repositories.keys import Key
+from chalicelib.repositories.stream_images import plain_image
 from tests.builders import a_client
 
 KEY = Key("acc_1", "thing")

@@ -1,0 +1,34 @@
+"""What the table's stream tells: images of items as plain data, of all kinds that anybody hears of."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from chalicelib.domain.accounts import Account
+from chalicelib.domain.clients import Client
+from chalicelib.domain.events import ItemType, Plain
+from chalicelib.domain.invoices import CreditNote, Invoice
+from chalicelib.domain.users import User
+from chalicelib.domain.work import WorkEntry
+from chalicelib.repositories.items import Image, exactly, from_image, from_item
+
+_TOLD: Mapping[ItemType, type[Any]] = {
+    "account": Account,
+    "user": User,
+    "client": Client,
+    "work": WorkEntry,
+    "invoice": Invoice,
+    "credit_note": CreditNote,
+}
+_KEYS = frozenset({"pk", "sk", "due", "type"})
+
+
+def plain_image(image: Image) -> Plain:
+    """A stream record's image as plain data without its keys; amounts as Decimals with all their digits.
+
+    Raises: ValueError if it is not what its type says.
+    """
+    item = from_image(image)
+    kind = _TOLD.get(item.get("type", ""))
+    if kind is None:
+        return {name: value for name, value in item.items() if name not in _KEYS}
+    return exactly(from_item(item, kind))
