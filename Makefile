@@ -4,6 +4,7 @@ PYTHON ?= python3
 PORT ?= 4566
 DATA ?= data
 STAGE ?= dev
+MAIL_SENDER ?=
 JOBS ?= 2
 
 VENV := .venv
@@ -11,6 +12,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 AWS_VENV := .venv-aws
 AWS_READY := $(AWS_VENV)/.ready
+SENDER := $(if $(MAIL_SENDER),--mail-sender '$(MAIL_SENDER)')
 PIP_INSTALL := install --quiet --disable-pip-version-check
 SOURCES := operations tests $(wildcard app.py chalicelib benchmarks)
 
@@ -22,7 +24,8 @@ export LOCAL_AWS_PYTHON ?= $(CURDIR)/$(AWS_VENV)/bin/python
 help: ## What can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-20s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo
-	@echo "  Settings: PYTHON=$(PYTHON) (for .venv), PORT=$(PORT) (of the local AWS), DATA=$(DATA) (what it keeps), STAGE=$(STAGE), JOBS=$(JOBS)"
+	@echo "  Settings: PYTHON=$(PYTHON) (for .venv), PORT=$(PORT) (of the local AWS), DATA=$(DATA) (what it keeps), STAGE=$(STAGE), JOBS=$(JOBS),"
+	@echo "            MAIL_SENDER=$(MAIL_SENDER) (that invoices come from on AWS; empty keeps the one that is deployed)"
 
 # To use it
 
@@ -46,10 +49,10 @@ package: $(READY) ## The CloudFormation template and the zip of STAGE, in build/
 	@$(BIN)/python -m operations.package --stage $(STAGE)
 
 deploy: $(READY) ## Package STAGE and put it into the AWS account that your credentials are for
-	@$(BIN)/python -m operations.deploy --stage $(STAGE)
+	@$(BIN)/python -m operations.deploy --stage $(STAGE) $(SENDER)
 
 deploy-with-chalice: $(READY) ## The same with `chalice deploy` for the functions and the API
-	@$(BIN)/python -m operations.deploy --stage $(STAGE) --with-chalice
+	@$(BIN)/python -m operations.deploy --stage $(STAGE) $(SENDER) --with-chalice
 
 # To work on it
 

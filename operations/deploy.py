@@ -21,14 +21,12 @@ from operations.project import stages
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
-    from mypy_boto3_cloudformation.type_defs import ParameterTypeDef
+    from mypy_boto3_cloudformation.type_defs import ParameterTypeDef, StackTypeDef
     from mypy_boto3_s3 import S3Client
 
 WAIT_SECONDS: Final = 1800
-TEMPLATE_BYTES_LIMIT: Final = 51_200  # of a template sent in the call itself; a larger one is read from the bucket
 UNCHANGED: Final = ("The submitted information didn't contain changes", "No updates are to be performed")
 NEVER_FINISHED: Final = frozenset({"REVIEW_IN_PROGRESS", "ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "DELETE_COMPLETE"})
-WITH_CODE: Final = frozenset({"AWS::Serverless::Function", "AWS::Serverless::LayerVersion"})
 
 
 class DeploymentFailed(Exception):
@@ -61,8 +59,11 @@ class Account:
         return self.session.client("cloudformation", endpoint_url=self.endpoint)
 
     def s3(self) -> "S3Client":
-        path_style = Config(s3={"addressing_style": "path"}, signature_version="s3v4") if self.endpoint else None
-        return self.session.client("s3", endpoint_url=self.endpoint, config=path_style)
+        if self.endpoint:
+            config = Config(s3={"addressing_style": "path"}, signature_version="s3v4")
+        else:
+            config = Config(s3={"us_east_1_regional_endpoint": "regional"})  # else that region's is s3.amazonaws.com
+        return self.session.client("s3", endpoint_url=self.endpoint, config=config)
 
 
 def local_endpoint(url: str) -> str | None:
@@ -74,18 +75,19 @@ def deploy(made: Package, account: Account, parameters: dict[str, str] | None = 
     """Raises: DeploymentFailed."""
     stack = f"daybook-{made.stage}"
     cloudformation, s3 = account.cloudformation(), account.s3()
-    bucket = artifact_bucket(s3, account)
     template = json.loads(made.template.read_text())
+    given = stack_parameters(cloudformation, stack, template, parameters or {})
+    bucket = artifact_bucket(s3, account)
     point_at_code(template, f"s3://{bucket}/{upload(s3, bucket, made.zip.read_bytes(), 'zip')}")
     body = json.dumps(template, sort_keys=True, separators=(",", ":")).encode()
     source = {"TemplateURL": object_url(s3, bucket, upload(s3, bucket, body, "json"))}
-    changed = change_stack(cloudformation, stack, source, parameters or {})
+    changed = change_stack(cloudformation, stack, source, given)
     outputs = stack_outputs(cloudformation, stack)
     return Deployment(stack, changed, api_url(outputs, account), outputs)
 
 
 def artifact_bucket(s3: "S3Client", account: Account) -> str:
-    """The bucket for zips and templates, made on the first deployment: private, encrypted, emptied after 30 days."""
+    """The bucket for zips and templates, made on the first deployment: private, as S3 encrypts every one."""
     name = f"daybook-artifacts-{account.id}-{account.region}"
     try:
         s3.head_bucket(Bucket=name, ExpectedBucketOwner=account.id)
@@ -122,18 +124,47 @@ def upload(s3: "S3Client", bucket: str, content: bytes, suffix: str) -> str:
 
 
 def object_url(s3: "S3Client", bucket: str, key: str) -> str:
-    url = s3.generate_presigned_url("get_object", Params={"Bucket": bucket, "Key": key})
-    return url.partition("?")[0]
+    """At the region's own host: the global one redirects, for as long as a new bucket's name is not yet known everywhere."""
+    return f"{s3.meta.endpoint_url}/{bucket}/{key}"
 
 
 def point_at_code(template: dict[str, Any], uri: str) -> None:
     for resource in template["Resources"].values():
-        if resource["Type"] in WITH_CODE:
+        if resource["Type"] == "AWS::Serverless::Function":
             resource["Properties"]["CodeUri"] = uri
 
 
+def stack_parameters(
+    cloudformation: "CloudFormationClient", stack: str, template: dict[str, Any], given: dict[str, str]
+) -> "list[ParameterTypeDef]":
+    """What is given; of the rest what the stack has already keeps its value, and what is new gets its default.
+
+    Raises: DeploymentFailed if mail would come from an address that nobody can have, but locally.
+    """
+    declared: dict[str, Any] = template.get("Parameters", {})
+    described = stack_description(cloudformation, stack)
+    former: dict[str, str] = {}
+    if described is not None and described["StackStatus"] not in NEVER_FINISHED:
+        told = {parameter["ParameterKey"]: parameter["ParameterValue"] for parameter in described.get("Parameters", [])}
+        former = {name: told[name] for name in told if name in declared}
+    defaults = {name: parameter["Default"] for name, parameter in declared.items() if "Default" in parameter}
+    values = defaults | former | given
+    if values.get("Stage") != "local" and is_reserved(values.get("MailSender", "")):
+        raise DeploymentFailed(
+            f"Mail of {stack} would come from {values['MailSender']}, which nobody can have. Give an address that SES has "
+            "verified: make deploy MAIL_SENDER=..., or --mail-sender."
+        )
+    kept: list[ParameterTypeDef] = [{"ParameterKey": name, "UsePreviousValue": True} for name in sorted(former.keys() - given)]
+    return kept + [{"ParameterKey": name, "ParameterValue": value} for name, value in sorted(given.items())]
+
+
+def is_reserved(address: str) -> bool:
+    """Whether it is in the domain that is for examples only (RFC 2606, 2)."""
+    return address.rstrip(">. ").lower().endswith(".example")
+
+
 def change_stack(
-    cloudformation: "CloudFormationClient", stack: str, source: dict[str, str], parameters: dict[str, str]
+    cloudformation: "CloudFormationClient", stack: str, source: dict[str, str], parameters: "list[ParameterTypeDef]"
 ) -> bool:
     """Whether anything had to change."""
     status = stack_status(cloudformation, stack)
@@ -141,14 +172,11 @@ def change_stack(
         raise DeploymentFailed(f"The stack {stack} is {status}: its first creation failed. Delete it, then deploy again.")
     kind = "CREATE" if status is None or status in NEVER_FINISHED else "UPDATE"
     change_set = f"deploy-{time.time_ns()}"
-    given: list[ParameterTypeDef] = [
-        {"ParameterKey": name, "ParameterValue": value} for name, value in sorted(parameters.items())
-    ]
     cloudformation.create_change_set(
         StackName=stack,
         ChangeSetName=change_set,
         ChangeSetType=kind,  # type: ignore[arg-type]
-        Parameters=given,
+        Parameters=parameters,
         Capabilities=["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"],
         **source,  # type: ignore[arg-type]
     )
@@ -161,8 +189,13 @@ def change_stack(
 
 
 def stack_status(cloudformation: "CloudFormationClient", stack: str) -> str | None:
+    described = stack_description(cloudformation, stack)
+    return None if described is None else described["StackStatus"]
+
+
+def stack_description(cloudformation: "CloudFormationClient", stack: str) -> "StackTypeDef | None":
     try:
-        return cloudformation.describe_stacks(StackName=stack)["Stacks"][0]["StackStatus"]
+        return cloudformation.describe_stacks(StackName=stack)["Stacks"][0]
     except ClientError as problem:
         if "does not exist" in problem.response["Error"]["Message"]:
             return None
@@ -225,7 +258,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="deploy", description="Package a stage and put it into AWS or the local AWS.")
     parser.add_argument("--stage", required=True, choices=stages())
     parser.add_argument("--endpoint", help="address of a local AWS; AWS itself if left out and AWS_ENDPOINT_URL is not set")
-    parser.add_argument("--mail-sender", help="address that invoices come from (that of .chalice/config.json)")
+    parser.add_argument(
+        "--mail-sender", help="address that invoices come from (the one that the stack has; at first .chalice/config.json's)"
+    )
     parser.add_argument("--with-chalice", action="store_true", help="let `chalice deploy` make the functions and the API")
     arguments = parser.parse_args()
     parameters = {"MailSender": arguments.mail_sender} if arguments.mail_sender else {}

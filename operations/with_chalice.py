@@ -24,6 +24,7 @@ from operations.deploy import (
     change_stack,
     object_url,
     stack_outputs,
+    stack_parameters,
     upload,
 )
 from operations.package import CHALICE, Package, compile_files, dependency_layer, stage_architecture, stage_project
@@ -55,8 +56,7 @@ def deploy_with_chalice(
     stack = f"daybook-{made.stage}-infrastructure"
     changed = deploy_infrastructure(template, stack, account, parameters or {})
     outputs = stack_outputs(account.cloudformation(), stack)
-    sender = (parameters or {}).get("MailSender", template["Parameters"]["MailSender"]["Default"])
-    made_by_chalice = run_chalice_deploy(made.stage, account, outputs, sender, records)
+    made_by_chalice = run_chalice_deploy(made.stage, account, outputs, records)
     set_event_sources(template, made_by_chalice, account, outputs)
     api_id = made_by_chalice["rest_api"]["rest_api_id"]
     set_gateway_responses(template, api_id, account)
@@ -65,11 +65,12 @@ def deploy_with_chalice(
 
 
 def deploy_infrastructure(template: Json, stack: str, account: Account, parameters: dict[str, str]) -> bool:
-    s3 = account.s3()
+    cloudformation, s3 = account.cloudformation(), account.s3()
+    given = stack_parameters(cloudformation, stack, template, parameters)
     bucket = artifact_bucket(s3, account)
     body = json.dumps(infrastructure(template), sort_keys=True).encode()
     source = {"TemplateURL": object_url(s3, bucket, upload(s3, bucket, body, "json"))}
-    return change_stack(account.cloudformation(), stack, source, parameters)
+    return change_stack(cloudformation, stack, source, given)
 
 
 def infrastructure(template: Json) -> Json:
@@ -95,13 +96,13 @@ def references(value: Any) -> set[str]:
     return set().union(*(references(part) for part in value)) if isinstance(value, list) else set()
 
 
-def run_chalice_deploy(stage: str, account: Account, outputs: dict[str, str], sender: str, records: Path) -> dict[str, Json]:
+def run_chalice_deploy(stage: str, account: Account, outputs: dict[str, str], records: Path) -> dict[str, Json]:
     """What Chalice made, by its own names."""
     with tempfile.TemporaryDirectory(prefix="daybook-chalice-") as temporary:
         project = Path(temporary, "project")
         architecture = stage_architecture(stage)
         stage_project(project, stage, architecture)
-        name_resources(project, stage, account, outputs, sender)
+        name_resources(project, stage, account, outputs)
         add_dependencies(project, dependency_layer(architecture, for_this_machine=stage == "local"))
         if records.exists():
             shutil.copytree(records, project / DEPLOYED)
@@ -135,14 +136,14 @@ def account_environment(account: Account) -> dict[str, str]:
     return environment
 
 
-def name_resources(project: Path, stage: str, account: Account, outputs: dict[str, str], sender: str) -> None:
+def name_resources(project: Path, stage: str, account: Account, outputs: dict[str, str]) -> None:
     """Puts the stack's names into the configuration, and the account, region and stage into the policies."""
     config_file = project / ".chalice" / "config.json"
     config: Json = json.loads(config_file.read_text())
     config["stages"][stage]["environment_variables"] = {
         "DAYBOOK_STAGE": stage,
         "DAYBOOK_BUCKET": outputs["BucketName"],
-        "DAYBOOK_MAIL_SENDER": sender,
+        "DAYBOOK_MAIL_SENDER": outputs["MailSender"],
     }
     config_file.write_text(json.dumps(config))
     here = {

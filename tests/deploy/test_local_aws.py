@@ -17,7 +17,7 @@ import boto3
 import pytest
 import requests
 
-from operations.deploy import Account, Deployment, DeploymentFailed, change_stack, deploy
+from operations.deploy import Account, Deployment, DeploymentFailed, change_stack, deploy, stack_outputs, stack_parameters
 from operations.local_aws import LocalAws, LocalAwsFailed, running
 from operations.mail_sink import LOOPBACK
 from operations.package import Package
@@ -247,7 +247,54 @@ def test_a_template_that_cannot_be_is_told_with_the_resource_that_fails(aws: Loc
     broken = {"Resources": {"First": bucket, "Second": bucket | {"DependsOn": "First"}}}
     cloudformation = session.client("cloudformation", endpoint_url=aws.endpoint)
     with pytest.raises(DeploymentFailed, match=r"Second: .*taken-by-another-stack"):
-        change_stack(cloudformation, "broken", {"TemplateBody": json.dumps(broken)}, {})
+        change_stack(cloudformation, "broken", {"TemplateBody": json.dumps(broken)}, [])
+
+
+def mail_stack(stage: str, default_sender: str) -> dict[str, Any]:
+    """A stack that makes little of its parameters."""
+    return {
+        "Parameters": {
+            "Stage": {"Type": "String", "Default": stage},
+            "MailSender": {"Type": "String", "Default": default_sender},
+        },
+        "Resources": {
+            "Queue": {
+                "Type": "AWS::SQS::Queue",
+                "Properties": {"Tags": [{"Key": "sender", "Value": {"Ref": "MailSender"}}]},
+            }
+        },
+        "Outputs": {"Sender": {"Value": {"Ref": "MailSender"}}},
+    }
+
+
+def test_a_sender_that_is_not_given_again_is_kept(aws: LocalAws, session: boto3.Session) -> None:
+    cloudformation = session.client("cloudformation", endpoint_url=aws.endpoint)
+
+    def sender_after(template: dict[str, Any], given: dict[str, str]) -> str:
+        parameters = stack_parameters(cloudformation, "sending", template, given)
+        change_stack(cloudformation, "sending", {"TemplateBody": json.dumps(template)}, parameters)
+        return stack_outputs(cloudformation, "sending")["Sender"]
+
+    template = mail_stack("prod", "invoices@daybook.example")
+    assert sender_after(template, {"MailSender": "mara@business.test"}) == "mara@business.test"
+    template["Parameters"]["Added"] = {"Type": "String", "Default": "new"}
+    template["Outputs"]["Added"] = {"Value": {"Ref": "Added"}}
+    assert sender_after(template, {}) == "mara@business.test"
+    assert sender_after(template, {"MailSender": "office@business.test"}) == "office@business.test"
+    del template["Parameters"]["Added"], template["Outputs"]["Added"]
+    assert sender_after(template, {}) == "office@business.test"
+
+
+@pytest.mark.parametrize("sender", ["invoices@daybook.example", "Invoices@Daybook.EXAMPLE.", "Daybook <a@b.example>"])
+def test_only_locally_is_mail_sent_from_an_address_that_nobody_can_have(
+    sender: str, aws: LocalAws, session: boto3.Session
+) -> None:
+    cloudformation = session.client("cloudformation", endpoint_url=aws.endpoint)
+    with pytest.raises(DeploymentFailed, match="MAIL_SENDER"):
+        stack_parameters(cloudformation, "new", mail_stack("dev", sender), {})
+    with pytest.raises(DeploymentFailed, match="MAIL_SENDER"):
+        stack_parameters(cloudformation, "new", mail_stack("dev", "mara@business.test"), {"MailSender": sender})
+    assert stack_parameters(cloudformation, "new", mail_stack("local", sender), {}) == []
 
 
 def test_a_taken_port_is_told_before_anything_starts() -> None:
