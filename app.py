@@ -214,7 +214,7 @@ def get_report(caller: Caller, day: date) -> "NightlyReport":
 
 
 # Every night: ask for the invoices that are due; issue them; tell of every change; deliver.
-# What reads their events is imported where it is used: it would be a tenth of what a request waits for at a cold start.
+# What reads their events is imported where it is used, so that a request does not wait for it at a cold start.
 
 
 @app.schedule(Cron(0, 2, "*", "*", "?", "*"))
@@ -224,12 +224,14 @@ def nightly(event: CloudWatchEvent) -> int:
     )
 
 
-@app.on_sqs_message(queue=settings.invoicing_queue, batch_size=10)
+@app.on_sqs_message(queue=settings.invoicing_queue, batch_size=10, maximum_concurrency=5)
 def on_invoice_due(event: SQSEvent) -> BatchAnswer:
     from chalicelib.domain.reports import InvoiceDue
 
     return each_message(
-        event, reader_of(InvoiceDue), lambda due: usecases.invoices.issue_due(due, ledger=wired.ledger, clock=wired.clock)
+        event,
+        reader_of(InvoiceDue),
+        lambda due: usecases.invoices.issue_due(due, ledger=wired.ledger, reports=wired.reports, clock=wired.clock),
     )
 
 
@@ -240,7 +242,7 @@ def on_change(event: DynamoDBEvent) -> BatchAnswer:
     return each_change(event, wired.read_image, lambda told: usecases.changes.publish_changes(told, bus=wired.event_bus))
 
 
-@app.on_sqs_message(queue=settings.deliveries_queue, batch_size=5)
+@app.on_sqs_message(queue=settings.deliveries_queue, batch_size=5, maximum_concurrency=5)
 def on_delivery(event: SQSEvent) -> BatchAnswer:
     from chalicelib.edge.announcements import each_announcement
 

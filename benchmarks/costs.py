@@ -178,7 +178,7 @@ class Desk:
         """Its second half, for one client."""
         assert client.next_invoice_on is not None
         due = InvoiceDue(account_id=client.account_id, client_id=client.id, due_on=client.next_invoice_on, as_of=NIGHT)
-        issue_due(due, ledger=DynamoLedger(self.kept), clock=AtNight())
+        issue_due(due, ledger=DynamoLedger(self.kept), reports=DynamoReports(self.kept), clock=AtNight())
 
     def put(self, images: Sequence[dict[str, Any]]) -> None:
         for start in range(0, len(images), _AT_ONCE):

@@ -179,6 +179,9 @@ class Reports(Protocol):
     def note_due(self, outcome: DueOutcome) -> None:
         """Notes that an invoice is due, unless the report says more already."""
 
+    def note_end(self, outcome: DueOutcome) -> None:
+        """What became of an invoice that was due, if the report says no more than that it was."""
+
     def outcomes(self, account_id: str, run_on: date) -> tuple[DueOutcome, ...]: ...
 
 

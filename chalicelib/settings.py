@@ -65,6 +65,8 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
     lifetime = environment.get("DAYBOOK_TOKEN_LIFETIME_SECONDS", str(_DEFAULT_TOKEN_LIFETIME_SECONDS))
     if not (lifetime.isascii() and lifetime.isdigit() and 60 <= int(lifetime) <= 86_400):
         faults.append("DAYBOOK_TOKEN_LIFETIME_SECONDS must be 60 to 86400")
+    if "AWS_LAMBDA_FUNCTION_NAME" in environment:
+        faults += [f"{name} must be set" for name in ("DAYBOOK_BUCKET", "DAYBOOK_MAIL_SENDER") if not environment.get(name)]
     if faults:
         raise SettingsError("; ".join(faults))
     return Settings(

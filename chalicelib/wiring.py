@@ -143,8 +143,10 @@ class Wired:
     def documents(self) -> Documents:
         from chalicelib.repositories.documents import S3Documents
 
-        # Signature version 4 is not the default for presigned links in every region.
-        return S3Documents(self._aws.client("s3", signature_version="s3v4"), self._settings.bucket)
+        # Signature version 4 is not the default for presigned links in every region, nor is the region's own host, which
+        # a link needs: the global one redirects for a new bucket's first hours, and a signature does not survive that.
+        s3 = self._aws.client("s3", signature_version="s3v4", s3={"addressing_style": "virtual"})
+        return S3Documents(s3, self._settings.bucket)
 
     @cached_property
     def printer(self) -> Printer:

@@ -1,6 +1,6 @@
 """Billing: an invoice drawn up from open work, numbered without gaps, and taken back by a credit note."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -15,11 +15,13 @@ from chalicelib.domain.errors import (
     NothingToInvoice,
 )
 from chalicelib.domain.invoices import Buyer, CreditNote, Invoice, InvoiceLine, InvoiceStatus, Seller
-from chalicelib.domain.money import VatGroup, sum_up, time_amount
+from chalicelib.domain.money import VatGroup, negated, sum_up, time_amount
 from chalicelib.domain.reports import DueOutcome
 from chalicelib.domain.work import WorkEntry, WorkSheet
 
-MAX_LINES = 5_000
+MAX_LINES = 2_500
+MAX_CHARACTERS = 700_000
+"""Of all lines' descriptions: with six bytes for each (`\\u20ac`) the whole invoice still fits into Lambda's answer of 6 MB."""
 MAX_SHEETS = 72
 """Months of open work on one invoice: with the rest of the transaction below DynamoDB's 100 items."""
 
@@ -98,38 +100,59 @@ def billable_entries(work: OpenWork, through: date) -> tuple[WorkEntry, ...]:
     return tuple(sorted(due, key=lambda entry: (entry.day, entry.started_at is None, entry.started_at, entry.id)))
 
 
-def draw_up(
-    work: OpenWork,
-    series: NumberSeries,
-    *,
-    through: date,
-    invoice_id: str,
-    issued_at: datetime,
-) -> Issue:
+def draw_up(work: OpenWork, series: NumberSeries, *, through: date, invoice_id: str, issued_at: datetime) -> Issue:
     """The invoice for all open billable work through that day, and what it changes. The client's schedule stays as it is.
 
     Raises:
         NothingToInvoice: there is no such work.
-        InvoiceTooLarge: it has more lines or months than one invoice can hold.
+        InvoiceTooLarge: it has more lines, text or months than one invoice can hold.
     """
     entries = billable_entries(work, through)
     if not entries:
         raise NothingToInvoice
-    account, client = work.account, work.client
-    lines = tuple(_line(entry, client, tax_rate_of(client, account)) for entry in entries)
+    tax_rate = tax_rate_of(work.client, work.account)
+    lines = tuple(_line(entry, work.client, tax_rate) for entry in entries)
     billed = {
         month: frozenset(entry.id for entry in entries if entry.month == month)
         for month in sorted({entry.month for entry in entries})
     }
-    if len(lines) > MAX_LINES or len(billed) > MAX_SHEETS:
-        raise InvoiceTooLarge(f"an invoice holds at most {MAX_LINES} entries of {MAX_SHEETS} months; invoice in parts")
+    _check_size(lines, months=len(billed))
+    invoice = replace(
+        _invoice(work.account, work.client, lines, issued_at),
+        id=invoice_id,
+        number=invoice_number(work.account.profile.invoice_prefix, series),
+        period_through=through,
+        months=tuple(billed),
+    )
+    return Issue(
+        invoice=invoice,
+        lines=lines,
+        series=series,
+        client=work.client,
+        next_client=settle_through(work.client, through, now=issued_at),
+        sheets=tuple(sheet for sheet in work.sheets if sheet.month in billed),
+        billed=billed,
+    )
+
+
+def _check_size(lines: Sequence[InvoiceLine], *, months: int) -> None:
+    text = sum(len(line.description) for line in lines)
+    if len(lines) > MAX_LINES or months > MAX_SHEETS or text > MAX_CHARACTERS:
+        raise InvoiceTooLarge(
+            f"an invoice holds at most {MAX_LINES} entries with {MAX_CHARACTERS} characters of {MAX_SHEETS} months;"
+            " invoice in parts, with an earlier `through`"
+        )
+
+
+def _invoice(account: Account, client: Client, lines: Sequence[InvoiceLine], issued_at: datetime) -> Invoice:
+    """The invoice of these lines, in the order of their days; as yet without id, number and the end of its period."""
     totals = sum_up(lines, client.currency)
     issued_on = local_day(issued_at, account.profile.time_zone)
     terms = account.profile.payment_terms_days if client.payment_terms_days is None else client.payment_terms_days
-    invoice = Invoice(
+    return Invoice(
         account_id=account.id,
-        id=invoice_id,
-        number=invoice_number(account.profile.invoice_prefix, series),
+        id="",
+        number="",
         client_id=client.id,
         seller=seller_of(account),
         buyer=buyer_of(client),
@@ -138,24 +161,15 @@ def draw_up(
         issued_at=issued_at,
         issued_on=issued_on,
         due_on=issued_on + timedelta(days=terms),
-        period_from=_period_from(client, entries),
-        period_through=through,
+        period_from=_period_from(client, lines[0].day),
+        period_through=lines[-1].day,
         duration_seconds=sum(line.duration_seconds for line in lines),
         line_count=len(lines),
         net=totals.net,
         vat=totals.vat,
         total=totals.total,
         vat_groups=totals.vat_groups,
-        months=tuple(billed),
-    )
-    return Issue(
-        invoice=invoice,
-        lines=lines,
-        series=series,
-        client=client,
-        next_client=settle_through(client, through, now=issued_at),
-        sheets=tuple(sheet for sheet in work.sheets if sheet.month in billed),
-        billed=billed,
+        months=(),
     )
 
 
@@ -182,9 +196,8 @@ def _line(entry: WorkEntry, client: Client, tax_rate: Decimal) -> InvoiceLine:
     )
 
 
-def _period_from(client: Client, entries: Iterable[WorkEntry]) -> date:
+def _period_from(client: Client, first_day: date) -> date:
     """The day after the last invoice's period; earlier where the invoice holds older work, so that it covers all its lines."""
-    first_day = min(entry.day for entry in entries)
     return min(first_day, client.invoiced_through + ONE_DAY) if client.invoiced_through else first_day
 
 
@@ -240,10 +253,12 @@ def credit(
         issued_at=issued_at,
         issued_on=local_day(issued_at, time_zone),
         currency=invoice.currency,
-        net=-invoice.net,
-        vat=-invoice.vat,
-        total=-invoice.total,
-        vat_groups=tuple(VatGroup(rate=group.rate, net=-group.net, vat=-group.vat) for group in invoice.vat_groups),
+        net=negated(invoice.net),
+        vat=negated(invoice.vat),
+        total=negated(invoice.total),
+        vat_groups=tuple(
+            VatGroup(rate=group.rate, net=negated(group.net), vat=negated(group.vat)) for group in invoice.vat_groups
+        ),
     )
     credited = replace(
         invoice,

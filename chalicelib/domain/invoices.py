@@ -11,7 +11,7 @@ from chalicelib.domain.errors import (
     InvoiceCredited,
     InvoicePaid,
 )
-from chalicelib.domain.money import VatGroup, check_amount, check_exact
+from chalicelib.domain.money import VatGroup, check_amount, check_exact, exact_sum, negated
 from chalicelib.domain.statuses import DeliveryStatus as DeliveryStatus
 from chalicelib.domain.statuses import InvoiceStatus as InvoiceStatus
 
@@ -127,12 +127,12 @@ class Invoice:
 
     @property
     def paid_amount(self) -> Decimal:
-        return sum((payment.amount for payment in self.payments), self.total * 0)
+        return exact_sum([self.total * 0, *(payment.amount for payment in self.payments)])
 
     @property
     def open_amount(self) -> Decimal:
         """What is still to be paid; nothing once the invoice is credited."""
-        return self.total * 0 if self.status is InvoiceStatus.CREDITED else self.total - self.paid_amount
+        return self.total * 0 if self.status is InvoiceStatus.CREDITED else exact_sum([self.total, negated(self.paid_amount)])
 
     def overdue_on(self, today: date) -> bool:
         return self.status is InvoiceStatus.ISSUED and self.open_amount > 0 and today > self.due_on

@@ -84,6 +84,17 @@ def percentage(amount: Decimal, percent: Decimal, currency: str) -> Decimal:
         return round_money(amount * percent / 100, currency)
 
 
+def exact_sum(amounts: Iterable[Decimal]) -> Decimal:
+    """With all digits, of however large amounts; Decimal's default context keeps 28."""
+    with localcontext(_EXACT):
+        return sum(amounts, Decimal(0))
+
+
+def negated(amount: Decimal) -> Decimal:
+    """With all digits; nothing stays nothing, without a sign."""
+    return amount.copy_negate() if amount else amount
+
+
 class Taxed(Protocol):
     """Anything with an amount and the VAT rate that it falls under, in per cent."""
 

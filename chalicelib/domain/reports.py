@@ -6,13 +6,21 @@ from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 
+from chalicelib.domain.money import exact_sum
+
 
 class Outcome(StrEnum):
-    """DUE until the invoice is issued or found to be empty; what is still DUE when the queue is dry was missed."""
+    """DUE until something comes of it; what is still DUE when the queue is dry was missed.
+
+    NO_LONGER_DUE: when its turn came the client was gone or put away, its invoice day had been moved, or another night had
+    issued it. TOO_LARGE: one invoice cannot hold all that is open; it must be issued in parts, with an earlier `through`.
+    """
 
     DUE = "due"
     ISSUED = "issued"
     NOTHING_TO_INVOICE = "nothing_to_invoice"
+    NO_LONGER_DUE = "no_longer_due"
+    TOO_LARGE = "too_large"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +46,7 @@ class CurrencyTotal:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NightlyReport:
-    """`invoices_missed` were due and are neither issued nor empty (yet): the next night asks for them again."""
+    """`invoices_missed` were due and nothing has come of it (yet), or too large: the next night asks for them again."""
 
     date: Day
     outcomes: tuple[DueOutcome, ...]
@@ -60,7 +68,7 @@ class NightlyReport:
 
     @property
     def invoices_missed(self) -> int:
-        return self._count(Outcome.DUE)
+        return self._count(Outcome.DUE) + self._count(Outcome.TOO_LARGE)
 
     @property
     def amounts(self) -> tuple[CurrencyTotal, ...]:
@@ -68,7 +76,7 @@ class NightlyReport:
         totals: dict[str, Decimal] = {}
         for one in self.outcomes:
             if one.currency is not None and one.total is not None:
-                totals[one.currency] = totals.get(one.currency, Decimal(0)) + one.total
+                totals[one.currency] = exact_sum((totals.get(one.currency, Decimal(0)), one.total))
         return tuple(CurrencyTotal(currency=currency, total=total) for currency, total in sorted(totals.items()))
 
 

@@ -45,14 +45,24 @@ class _BounceDetail(msgspec.Struct, rename="camel"):
     bounced_recipients: list[_Recipient]
 
 
-class _BouncedMail(msgspec.Struct, rename="camel"):
+class _ReturnedMail(msgspec.Struct, rename="camel"):
     message_id: str
+    destination: list[str] = []
     tags: dict[str, list[str]] = {}
 
 
 class _Bounced(msgspec.Struct):
     bounce: _BounceDetail
-    mail: _BouncedMail
+    mail: _ReturnedMail
+
+
+class _RejectDetail(msgspec.Struct):
+    reason: str = "it was taken for harmful"
+
+
+class _Rejected(msgspec.Struct):
+    mail: _ReturnedMail
+    reject: _RejectDetail
 
 
 def each_announcement(event: SQSEvent, handle: Callable[[Announcement], None]) -> BatchAnswer:
@@ -77,6 +87,10 @@ def read_announcement(body: str) -> Announcement | None:
             return CreditNoteAnnounced(account_id=credited.account_id, note_id=credited.new.credit_note_id)
         case "aws.ses", "Email Bounced":
             return _bounce(_detail(envelope, _Bounced))
+        case "aws.ses", "Email Rejected":
+            rejected = _detail(envelope, _Rejected)
+            reason = f"the mail service did not send it: {rejected.reject.reason}"
+            return _returned(rejected.mail, ", ".join(rejected.mail.destination), reason)
     _log.warning("an event of the type %s is none that deliveries know", envelope.detail_type)
     return None
 
@@ -87,15 +101,22 @@ def _detail(envelope: _Envelope, detail_type: Any) -> Any:
 
 def _bounce(bounced: _Bounced) -> Bounce | None:
     """Only a permanent bounce is final; SES itself goes on trying after a transient one."""
-    account, document = (bounced.mail.tags.get(tag, []) for tag in ("account", "document"))
-    if bounced.bounce.bounce_type != "Permanent" or not account or not document:
+    if bounced.bounce.bounce_type != "Permanent":
         return None
     recipients = bounced.bounce.bounced_recipients
+    reasons = [recipient.diagnostic_code for recipient in recipients if recipient.diagnostic_code]
+    return _returned(
+        bounced.mail,
+        ", ".join(recipient.email_address for recipient in recipients),
+        "; ".join(reasons) or "the address does not exist or refuses mail",
+    )
+
+
+def _returned(mail: _ReturnedMail, recipient: str, reason: str) -> Bounce | None:
+    """None for a mail that carried no document: the news of another bounce, say."""
+    account, document = (mail.tags.get(tag, []) for tag in ("account", "document"))
+    if not account or not document:
+        return None
     return Bounce(
-        account_id=account[0],
-        document_id=document[0],
-        message_id=bounced.mail.message_id,
-        recipient=", ".join(recipient.email_address for recipient in recipients),
-        reason="; ".join(recipient.diagnostic_code for recipient in recipients if recipient.diagnostic_code)
-        or "the address does not exist or refuses mail",
+        account_id=account[0], document_id=document[0], message_id=mail.message_id, recipient=recipient, reason=reason
     )

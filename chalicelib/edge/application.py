@@ -41,6 +41,7 @@ class Application(Chalice):
 
     def __init__(self, app_name: str, *, allowed_origin: str) -> None:
         super().__init__(app_name=app_name)
+        self.log.setLevel(logging.WARNING)  # Chalice would drop warnings
         cors = CORSConfig(
             allow_origin=allowed_origin,
             allow_headers=["Idempotency-Key", "If-Match", "If-None-Match"],

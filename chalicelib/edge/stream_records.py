@@ -15,17 +15,25 @@ ReadImage = Callable[[Mapping[str, Any]], Plain]
 """Turns a record's image, in DynamoDB's attribute values, into plain data without keys."""
 
 
+class BatchStuck(Exception):
+    """The batch's very first record failed. Raised, for Lambda then halves the batch, which costs no retry, until the record
+    is alone; answered, it and all behind it would be given up together once the retries are used up."""
+
+
 def each_change(event: DynamoDBEvent, read_image: ReadImage, handle: Callable[[Sequence[Change]], int | None]) -> BatchAnswer:
     """Hands all changes that can be read to `handle`, which answers the place of the first that failed.
 
     The answer names the sequence number from which Lambda shall deliver again: the checkpoint is per batch, not per record.
+    Raises: BatchStuck.
     """
+    first: str | None = None
     changes: list[Change] = []
     numbers: list[str] = []
     broken: str | None = None
     for record in event:
         document = record.to_dict()
         number = document["dynamodb"]["SequenceNumber"]
+        first = first or number
         try:
             change = _change_of(document, read_image)
         except Exception:  # noqa: BLE001  the batch boundary
@@ -36,9 +44,12 @@ def each_change(event: DynamoDBEvent, read_image: ReadImage, handle: Callable[[S
             changes.append(change)
             numbers.append(number)
     place = handle(changes)
-    if place is not None:
-        return failed(numbers[place])
-    return failed() if broken is None else failed(broken)
+    stopped_at = broken if place is None else numbers[place]
+    if stopped_at is None:
+        return failed()
+    if stopped_at == first:
+        raise BatchStuck(f"record {stopped_at} failed")
+    return failed(stopped_at)
 
 
 def _change_of(document: Mapping[str, Any], read_image: ReadImage) -> Change | None:

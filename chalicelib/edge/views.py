@@ -41,7 +41,7 @@ class _Merged:
 
 class Welcome(View, frozen=True, kw_only=True):
     name: str = "daybook"
-    documentation: str = "/docs"
+    api: str = "v1"
 
 
 class Health(View, frozen=True, kw_only=True):

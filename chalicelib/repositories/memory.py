@@ -21,7 +21,7 @@ from chalicelib.domain.errors import (
 )
 from chalicelib.domain.invoices import CreditNote, Invoice, InvoiceFilter, InvoiceLine
 from chalicelib.domain.paging import Page, PageRequest
-from chalicelib.domain.reports import DueOutcome
+from chalicelib.domain.reports import DueOutcome, Outcome
 from chalicelib.domain.users import User
 from chalicelib.domain.work import (
     MAX_ENTRIES_ON_SHEET,
@@ -397,6 +397,13 @@ class MemoryReports(_Repository):
     def note_due(self, outcome: DueOutcome) -> None:
         with self._state.lock:
             self._state.outcomes.setdefault((outcome.account_id, outcome.run_on, outcome.client_id, outcome.due_on), outcome)
+
+    def note_end(self, outcome: DueOutcome) -> None:
+        key = (outcome.account_id, outcome.run_on, outcome.client_id, outcome.due_on)
+        with self._state.lock:
+            kept = self._state.outcomes.get(key)
+            if kept is not None and kept.outcome is Outcome.DUE:
+                self._state.outcomes[key] = outcome
 
     def outcomes(self, account_id: str, run_on: date) -> tuple[DueOutcome, ...]:
         with self._state.lock:

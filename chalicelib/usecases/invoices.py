@@ -5,10 +5,11 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Protocol
 
+from chalicelib.domain.accounts import Account
 from chalicelib.domain.billing import DocumentKind, OpenWork, credit, draw_up, settle_through
 from chalicelib.domain.calendar import ONE_DAY, local_day, start_of_day
-from chalicelib.domain.clients import schedule
-from chalicelib.domain.errors import Contended, FieldError, Invalid, NotFound, NothingToInvoice
+from chalicelib.domain.clients import Client, schedule
+from chalicelib.domain.errors import Contended, FieldError, Invalid, InvoiceTooLarge, NotFound, NothingToInvoice, Unavailable
 from chalicelib.domain.identifiers import derived_id
 from chalicelib.domain.invoices import (
     CreditNote,
@@ -96,58 +97,73 @@ def issue_invoice(caller: Caller, client_id: str, through: date, *, ledger: Ledg
 def ask_for_due_invoices(as_of: datetime, *, due_clients: DueClients, reports: Reports, queue: InvoicingQueue) -> int:
     """Asks for the invoice of every client that is due as of that instant, missed nights included; returns how many.
 
-    Run twice it asks twice; issuing happens once.
+    Run twice it asks twice; issuing happens once. What cannot be noted in the report is asked for all the same.
+    Raises: Unavailable once all were tried, if one was not noted or not asked for.
     """
+    unnoted: list[str] = []
 
     def noted() -> Iterator[InvoiceDue]:
         for client in due_clients.due(as_of):
-            reports.note_due(
-                DueOutcome(
-                    account_id=client.account_id,
-                    run_on=as_of.date(),
-                    client_id=client.client_id,
-                    due_on=client.next_invoice_on,
-                )
+            due = InvoiceDue(
+                account_id=client.account_id, client_id=client.client_id, due_on=client.next_invoice_on, as_of=as_of
             )
-            yield InvoiceDue(
-                account_id=client.account_id,
-                client_id=client.client_id,
-                due_on=client.next_invoice_on,
-                as_of=as_of,
-            )
+            try:
+                reports.note_due(_outcome(due, due.due_on))
+            except (Contended, Unavailable):
+                unnoted.append(client.client_id)
+            yield due
 
-    return queue.ask_for(noted())
+    asked = queue.ask_for(noted())
+    if unnoted:
+        raise Unavailable(f"the report lacks {len(unnoted)} of {asked} clients")
+    return asked
 
 
-def issue_due(due: InvoiceDue, *, ledger: Ledger, clock: Clock) -> None:
+def issue_due(due: InvoiceDue, *, ledger: Ledger, reports: Reports, clock: Clock) -> None:
     """Issues every invoice of the client that is due as of the night's instant; nothing for one that is issued already.
 
     An invoice is dated when it is issued, and never before the night that it was due in.
-    Raises: InvoiceTooLarge, Contended.
+    Raises: Contended.
     """
-    day = due.due_on
+    day: date | None = due.due_on
+    settled: set[date] = set()
     for _ in range(ATTEMPTS):
+        if day is None:
+            break
+        asked = day
         try:
-            work = ledger.open_work(due.account_id, due.client_id, day)
-        except NotFound:
-            return  # removed since: a client without work has nothing to bill
-        next_day = work.client.next_invoice_on
-        if next_day is None or start_of_day(next_day, work.account.profile.time_zone) > due.as_of:
-            return
-        if next_day != day:
-            day = next_day
-            continue
-        try:
-            _settle(work, day, due, issued_at=max(clock.now(), due.as_of), ledger=ledger)
+            work = ledger.open_work(due.account_id, due.client_id, asked)
+            day = _day_due(work.client, work.account, due.as_of)
+            if day == asked:
+                next_client = _settle(work, asked, due, issued_at=max(clock.now(), due.as_of), ledger=ledger)
+                settled.add(asked)
+                day = _day_due(next_client, work.account, due.as_of)
         except Contended:
             continue
-    raise Contended(f"the client {due.client_id} has been changing all the time")
+        except NotFound:
+            day = None  # removed since: a client without work has nothing to bill
+        except InvoiceTooLarge:
+            reports.note_end(replace(_outcome(due, asked), outcome=Outcome.TOO_LARGE))
+            return
+    if day is not None:
+        raise Contended(f"the client {due.client_id} has been changing all the time")
+    if due.due_on not in settled:
+        reports.note_end(replace(_outcome(due, due.due_on), outcome=Outcome.NO_LONGER_DUE))
 
 
-def _settle(work: OpenWork, day: date, due: InvoiceDue, *, issued_at: datetime, ledger: Ledger) -> None:
-    """One due day of one client in one transaction: its invoice, or the fact that there was nothing to bill."""
+def _day_due(client: Client, account: Account, as_of: datetime) -> date | None:
+    """The client's next invoice day, if it has begun in the account's zone."""
+    day = client.next_invoice_on
+    return None if day is None or start_of_day(day, account.profile.time_zone) > as_of else day
+
+
+def _outcome(due: InvoiceDue, day: date) -> DueOutcome:
+    return DueOutcome(account_id=due.account_id, run_on=due.as_of.date(), client_id=due.client_id, due_on=day)
+
+
+def _settle(work: OpenWork, day: date, due: InvoiceDue, *, issued_at: datetime, ledger: Ledger) -> Client:
+    """One due day in one transaction: its invoice, or the fact that there was nothing to bill. Answers the client after it."""
     account, client = work.account, work.client
-    outcome = DueOutcome(account_id=account.id, run_on=due.as_of.date(), client_id=client.id, due_on=day)
     time_zone = account.profile.time_zone
     series = ledger.series(account.id, DocumentKind.INVOICE, local_day(issued_at, time_zone).year)
     invoice_id = derived_id("inv", start_of_day(day, time_zone), account.id, client.id, day.isoformat())
@@ -156,11 +172,11 @@ def _settle(work: OpenWork, day: date, due: InvoiceDue, *, issued_at: datetime, 
     except NothingToInvoice:
         settled = settle_through(client, day, now=issued_at)
         next_client = schedule(settled, account, first_day=day + ONE_DAY)
-        ledger.pass_over(client, next_client, replace(outcome, outcome=Outcome.NOTHING_TO_INVOICE))
-        return
+        ledger.pass_over(client, next_client, replace(_outcome(due, day), outcome=Outcome.NOTHING_TO_INVOICE))
+        return next_client
     invoice = issue.invoice
     issued = replace(
-        outcome,
+        _outcome(due, day),
         outcome=Outcome.ISSUED,
         invoice_id=invoice.id,
         number=invoice.number,
@@ -169,6 +185,7 @@ def _settle(work: OpenWork, day: date, due: InvoiceDue, *, issued_at: datetime, 
     )
     next_client = schedule(issue.next_client, account, first_day=day + ONE_DAY)
     ledger.issue(replace(issue, next_client=next_client, outcome=issued))
+    return next_client
 
 
 def get_invoice(caller: Caller, invoice_id: str, *, books: Books) -> FullInvoice:

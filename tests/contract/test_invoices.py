@@ -220,6 +220,22 @@ def test_a_night_without_anything_due_has_an_empty_report(store: Store) -> None:
     assert store.reports.outcomes("acc_1", NIGHT) == ()
 
 
+def test_what_became_of_an_invoice_that_was_due_is_noted_once(store: Store) -> None:
+    store.reports.note_due(due())
+    gone = replace(due(), outcome=Outcome.NO_LONGER_DUE)
+
+    store.reports.note_end(gone)
+    store.reports.note_end(replace(due(), outcome=Outcome.TOO_LARGE))
+
+    assert store.reports.outcomes("acc_1", NIGHT) == (gone,)
+
+
+def test_what_was_never_due_has_no_end(store: Store) -> None:
+    store.reports.note_end(replace(due(), outcome=Outcome.NO_LONGER_DUE))
+
+    assert store.reports.outcomes("acc_1", NIGHT) == ()
+
+
 def test_what_was_done_is_not_noted_as_due_again(store: Store) -> None:
     client = store.clients.get("acc_1", "cli_1")
     done = replace(due(), outcome=Outcome.NOTHING_TO_INVOICE)

@@ -235,11 +235,19 @@ def test_an_invoice_keeps_the_parties_as_they_were_when_it_was_issued() -> None:
     assert after.invoice.buyer.name == "Clement Ltd"
 
 
-def test_an_invoice_takes_5000_entries_but_not_one_more() -> None:
+def test_an_invoice_takes_2500_entries_but_not_one_more() -> None:
     entries = [an_entry(entry_id=f"wrk_{number:04}", duration_seconds=1) for number in range(MAX_LINES + 1)]
 
-    assert issued(*entries[:-1]).invoice.line_count == MAX_LINES == 5_000
-    with pytest.raises(InvoiceTooLarge, match="at most 5000 entries"):
+    assert issued(*entries[:-1]).invoice.line_count == MAX_LINES == 2_500
+    with pytest.raises(InvoiceTooLarge, match="at most 2500 entries"):
+        issued(*entries)
+
+
+def test_an_invoice_takes_no_more_text_than_an_answer_can_hold() -> None:
+    entries = [an_entry(entry_id=f"wrk_{number:04}", description="€" * 500) for number in range(1_401)]
+
+    assert issued(*entries[:-1]).invoice.line_count == 1_400
+    with pytest.raises(InvoiceTooLarge, match="700000 characters"):
         issued(*entries)
 
 

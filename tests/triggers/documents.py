@@ -94,6 +94,12 @@ def bounced_event(account_id: str, document_id: str, message_id: str = "mail-1",
     return event
 
 
+def rejected_event(account_id: str, document_id: str) -> Document:
+    event: Document = document("email-rejected")
+    event["detail"]["mail"]["tags"] = {"account": [account_id], "document": [document_id]}
+    return event
+
+
 def scheduled(time: str) -> Document:
     return {**document("scheduled"), "time": time}
 

@@ -11,6 +11,7 @@ import app as daybook
 from chalicelib.domain.errors import Unavailable
 from chalicelib.domain.events import DomainEvent
 from chalicelib.domain.invoices import Invoice, InvoiceStatus
+from chalicelib.edge.stream_records import BatchStuck
 from tests.builders import a_client, a_user, an_account, an_entry
 from tests.triggers.documents import Document, change, failed, record, sequence_number, stream
 from tests.wired import MemoryWired
@@ -154,11 +155,26 @@ def test_the_batch_comes_again_from_the_first_event_that_the_bus_refused(wired: 
 
 
 def test_refused_before_poison_the_refused_one_comes_first(wired: MemoryWired) -> None:
+    wired.event_bus.refuses = lambda event: event.detail_type == "ClientUpdated"
+
+    answer = daybook.on_change(stream(change(None, CLIENT), change(CLIENT, CHANGED), POISON["no number"]), None)
+
+    assert answer == failed(sequence_number(1))
+
+
+@pytest.mark.parametrize("poison", POISON)
+def test_a_batch_that_begins_with_poison_fails_as_a_whole_so_that_lambda_halves_it(wired: MemoryWired, poison: str) -> None:
+    with pytest.raises(BatchStuck):
+        daybook.on_change(stream(POISON[poison], change(None, CLIENT)), None)
+
+    assert wired.event_bus.published == []
+
+
+def test_a_batch_whose_first_event_is_refused_fails_as_a_whole(wired: MemoryWired) -> None:
     wired.event_bus.refuses = lambda _: True
 
-    answer = daybook.on_change(stream(change(None, CLIENT), POISON["no number"]), None)
-
-    assert answer == failed(sequence_number(0))
+    with pytest.raises(BatchStuck):
+        daybook.on_change(stream(change(None, CLIENT), change(CLIENT, CHANGED)), None)
 
 
 def test_a_bus_that_does_not_answer_fails_the_whole_batch(wired: MemoryWired) -> None:

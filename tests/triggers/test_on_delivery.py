@@ -16,7 +16,7 @@ from chalicelib.usecases import invoices
 from chalicelib.usecases.deliveries import CLAIM
 from tests.builders import a_caller
 from tests.triggers.conftest import AddClient
-from tests.triggers.documents import bounced_event, credited_event, document, failed, issued_event, sqs
+from tests.triggers.documents import bounced_event, credited_event, document, failed, issued_event, rejected_event, sqs
 from tests.wired import MemoryWired
 
 
@@ -163,6 +163,14 @@ def test_a_hard_bounce_told_twice_is_noted_and_told_to_the_owner_once(wired: Mem
     assert told.subject == "RE-2026-0001 could not be delivered"
     assert "charles@example.com" in told.text
     assert "550 5.1.1 user unknown" in told.text
+
+
+def test_a_mail_that_the_service_took_and_then_did_not_send_is_told_to_the_owner(wired: MemoryWired, sent: Invoice) -> None:
+    assert daybook.on_delivery(sqs(rejected_event("acc_1", sent.id)), None) == failed()
+
+    noted = delivery(wired, sent)
+    assert (noted.status, noted.reason) == (DeliveryStatus.FAILED, "the mail service did not send it: Bad content")
+    assert "charles@example.com" in wired.mailer.sent[-1].text
 
 
 def test_two_who_hear_of_one_bounce_at_once_tell_the_owner_once(wired: MemoryWired, sent: Invoice) -> None:

@@ -116,4 +116,6 @@ def ask(wired: MemoryWired, as_of: str) -> None:
 
 def issue_asked(wired: MemoryWired) -> None:
     while wired.invoicing_queue.messages:
-        invoices.issue_due(wired.invoicing_queue.messages.pop(0), ledger=wired.store.ledger, clock=wired.clock)
+        invoices.issue_due(
+            wired.invoicing_queue.messages.pop(0), ledger=wired.store.ledger, reports=wired.reports, clock=wired.clock
+        )

@@ -7,10 +7,11 @@ from datetime import date, timedelta
 from decimal import Decimal
 from threading import Barrier
 from time import sleep
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
+from chalicelib.domain import billing
 from chalicelib.domain.billing import DocumentKind, Issue, NumberSeries
 from chalicelib.domain.errors import (
     InvoiceCredited,
@@ -21,9 +22,9 @@ from chalicelib.domain.errors import (
     WorkOverlaps,
 )
 from chalicelib.domain.invoices import PaymentDetails
-from chalicelib.domain.reports import InvoiceDue, Outcome
+from chalicelib.domain.reports import DueOutcome, InvoiceDue, Outcome
 from chalicelib.domain.work import DatedWork
-from chalicelib.ports import Ledger
+from chalicelib.ports import Ledger, Reports
 from chalicelib.usecases import clients, invoices, work
 from tests.builders import at
 from tests.usecases.business import Business, ask, issue_asked, open_business, run_night
@@ -101,6 +102,64 @@ def test_several_missed_months_are_made_good_by_one_night(wired: MemoryWired, bu
     ]  # fmt: skip
 
 
+def outcomes_of(wired: MemoryWired, business: Business, night: date) -> list[Outcome]:
+    return [one.outcome for one in wired.store.reports.outcomes(business.caller.account_id, night)]
+
+
+def test_a_client_whose_invoice_day_is_taken_back_after_it_was_asked_for_is_not_missed(
+    wired: MemoryWired, business: Business
+) -> None:
+    client_id = business.add_client(invoice_day=31)
+    business.log(client_id, date(2026, 1, 20))
+    ask(wired, "2026-02-01T02:00:00Z")
+    assert outcomes_of(wired, business, date(2026, 2, 1)) == [Outcome.DUE]
+
+    business.change_client(client_id, lambda details: replace(details, invoice_day=None))
+    issue_asked(wired)
+
+    assert business.issued() == []
+    assert outcomes_of(wired, business, date(2026, 2, 1)) == [Outcome.NO_LONGER_DUE]
+
+
+def test_what_is_too_large_for_one_invoice_is_told_in_the_report_and_asked_for_again(
+    wired: MemoryWired, business: Business, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(billing, "MAX_LINES", 1)
+    client_id = business.add_client(invoice_day=31)
+    business.log(client_id, date(2026, 1, 20))
+    business.log(client_id, date(2026, 1, 21))
+
+    run_night(wired, "2026-02-01T02:00:00Z")
+    run_night(wired, "2026-02-02T02:00:00Z")
+
+    assert [outcomes_of(wired, business, date(2026, 2, day)) for day in (1, 2)] == [[Outcome.TOO_LARGE]] * 2
+    business.issue(client_id, date(2026, 1, 20))
+    run_night(wired, "2026-02-03T02:00:00Z")
+    assert [invoice.line_count for invoice in business.issued()] == [1, 1]
+
+
+def test_a_report_that_cannot_be_written_keeps_nobody_from_being_asked_for(wired: MemoryWired, business: Business) -> None:
+    for _ in range(3):
+        business.add_client(invoice_day=31)
+    notes = iter([Unavailable(), None, Unavailable()])
+
+    class Failing:
+        def note_due(self, _outcome: DueOutcome) -> None:
+            failure = next(notes)
+            if failure is not None:
+                raise failure
+
+    with pytest.raises(Unavailable, match="lacks 2 of 3"):
+        invoices.ask_for_due_invoices(
+            at("2026-02-01T02:00:00"),
+            due_clients=wired.store.due_clients,
+            reports=cast("Reports", Failing()),
+            queue=wired.invoicing_queue,
+        )
+
+    assert len(wired.invoicing_queue.messages) == 3
+
+
 def test_two_runs_at_once_issue_one_invoice_with_one_number(wired: MemoryWired, business: Business) -> None:
     client_id = business.add_client(invoice_day=31)
     business.log(client_id, date(2026, 1, 20))
@@ -110,7 +169,7 @@ def test_two_runs_at_once_issue_one_invoice_with_one_number(wired: MemoryWired, 
     slow = Slow(wired.store.ledger)
 
     def issue(due: InvoiceDue) -> Callable[[], object]:
-        return lambda: invoices.issue_due(due, ledger=slow, clock=wired.clock)
+        return lambda: invoices.issue_due(due, ledger=slow, reports=wired.reports, clock=wired.clock)
 
     assert at_once(issue(first), issue(second), issue(first), issue(second)) == [None] * 4
 
@@ -382,7 +441,7 @@ def test_issuing_by_hand_and_by_night_at_once_bills_the_hours_once(wired: Memory
         lambda: invoices.issue_invoice(
             business.caller, client_id, date(2026, 1, 31), ledger=slow, ids=wired.ids, clock=wired.clock
         ),
-        lambda: invoices.issue_due(due, ledger=slow, clock=wired.clock),
+        lambda: invoices.issue_due(due, ledger=slow, reports=wired.reports, clock=wired.clock),
     )
 
     assert by_night is None
@@ -398,7 +457,7 @@ def test_different_clients_that_are_due_at_once_all_get_their_invoice(wired: Mem
     slow = Slow(wired.store.ledger)
 
     def issue(due: InvoiceDue) -> Callable[[], object]:
-        return lambda: invoices.issue_due(due, ledger=slow, clock=wired.clock)
+        return lambda: invoices.issue_due(due, ledger=slow, reports=wired.reports, clock=wired.clock)
 
     assert at_once(*map(issue, wired.invoicing_queue.messages)) == [None] * 10
 

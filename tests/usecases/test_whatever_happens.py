@@ -95,7 +95,7 @@ class FreelancersYear(RuleBasedStateMachine):
         for due in list(self.wired.store.due_clients.due(as_of)):
             message = InvoiceDue(account_id="acc_1", client_id="cli_1", due_on=due.next_invoice_on, as_of=as_of)
             for _ in range(times):
-                invoices.issue_due(message, ledger=self.wired.ledger, clock=self.wired.clock)
+                invoices.issue_due(message, ledger=self.wired.ledger, reports=self.wired.reports, clock=self.wired.clock)
         assert list(self.wired.store.due_clients.due(as_of)) == []
         new = sorted(set(self._invoices()) - before)
         self.issued_lines |= {id_: self.wired.store.invoices.lines("acc_1", id_) for id_ in new}

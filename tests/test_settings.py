@@ -1,0 +1,37 @@
+"""The environment is read once, and what is missing is said at once."""
+
+import logging
+
+import pytest
+
+import app as daybook
+from chalicelib.settings import SettingsError, read_settings
+
+
+def test_every_name_follows_from_the_stage() -> None:
+    settings = read_settings({"DAYBOOK_STAGE": "dev"})
+
+    names = (settings.table, settings.event_bus, settings.invoicing_queue, settings.deliveries_queue, settings.issuer)
+    assert names == ("daybook-dev", "daybook-dev", "daybook-dev-invoicing", "daybook-dev-deliveries", "daybook-dev")
+
+
+@pytest.mark.parametrize("stage", ["", "Dev", "1st", "dev-1", "x" * 21, "d\u00e9v"])
+def test_a_stage_that_cannot_name_resources_is_refused(stage: str) -> None:
+    with pytest.raises(SettingsError, match="DAYBOOK_STAGE"):
+        read_settings({"DAYBOOK_STAGE": stage})
+
+
+@pytest.mark.parametrize("lifetime", ["59", "86401", "-60", "1e3", "", "\u0663\u0666\u0660\u0660"])
+def test_a_token_lifetime_that_is_none_is_refused(lifetime: str) -> None:
+    with pytest.raises(SettingsError, match="DAYBOOK_TOKEN_LIFETIME_SECONDS"):
+        read_settings({"DAYBOOK_STAGE": "dev", "DAYBOOK_TOKEN_LIFETIME_SECONDS": lifetime})
+
+
+def test_a_function_does_not_start_without_its_bucket_and_sender() -> None:
+    with pytest.raises(SettingsError, match="DAYBOOK_BUCKET must be set; DAYBOOK_MAIL_SENDER must be set"):
+        read_settings({"DAYBOOK_STAGE": "dev", "AWS_LAMBDA_FUNCTION_NAME": "daybook-dev"})
+
+
+def test_warnings_are_written() -> None:
+    assert daybook.app.log.name == "daybook"
+    assert logging.getLogger("daybook").isEnabledFor(logging.WARNING)
