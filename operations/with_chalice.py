@@ -2,8 +2,8 @@
 
 `chalice deploy` makes functions, roles, the API, the schedule and the event sources, and nothing else. So the rest of the
 template goes first, as a stack of its own. Then `chalice deploy` runs on a copy of the application that knows the stack's
-names. Then what it cannot set is set: that event sources report which of their items failed, how the stream is tried
-again, and the words that API Gateway refuses with.
+names. Then what it cannot set is set: that event sources report which of their items failed, what of the stream is read and
+how it is tried again, and the words that API Gateway refuses with.
 """
 
 import json
@@ -140,7 +140,9 @@ def name_resources(project: Path, stage: str, account: Account, outputs: dict[st
     """Puts the stack's names into the configuration, and the account, region and stage into the policies."""
     config_file = project / ".chalice" / "config.json"
     config: Json = json.loads(config_file.read_text())
+    configured = config["stages"][stage]["environment_variables"]
     config["stages"][stage]["environment_variables"] = {
+        **{name: value for name, value in configured.items() if not name.startswith("AWS_")},
         "DAYBOOK_STAGE": stage,
         "DAYBOOK_BUCKET": outputs["BucketName"],
         "DAYBOOK_MAIL_SENDER": outputs["MailSender"],
@@ -151,18 +153,26 @@ def name_resources(project: Path, stage: str, account: Account, outputs: dict[st
         "${AWS::Region}": account.region,
         "${AWS::AccountId}": account.id,
         "${Stage}": stage,
+        "${MailSender}": outputs["MailSender"],
     }
     for file in (project / ".chalice").glob("policy-*.json"):
-        policy = narrowed(json.loads(file.read_text()))
-        for statement in policy["Statement"]:
-            statement["Resource"] = [substituted(resource["Fn::Sub"], here) for resource in statement["Resource"]]
-        file.write_text(json.dumps(policy))
+        file.write_text(json.dumps(substituted(narrowed(json.loads(file.read_text())), here)))
 
 
-def substituted(text: str, values: dict[str, str]) -> str:
-    for name, value in values.items():
-        text = text.replace(name, value)
-    return text
+def substituted(part: Any, values: dict[str, str]) -> Any:
+    """A part of a template as CloudFormation reads it, with `values` for what stands in Ref and Fn::Sub."""
+    match part:
+        case {"Ref": name}:
+            return values[f"${{{name}}}"]
+        case {"Fn::Sub": str(text)}:
+            for name, value in values.items():
+                text = text.replace(name, value)
+            return text
+        case dict():
+            return {name: substituted(value, values) for name, value in part.items()}
+        case list():
+            return [substituted(value, values) for value in part]
+    return part
 
 
 def add_dependencies(project: Path, layer: Path) -> None:
@@ -191,6 +201,7 @@ def set_event_sources(template: Json, made: dict[str, Json], account: Account, o
                     "BisectBatchOnFunctionError",
                     "MaximumRetryAttempts",
                     "MaximumRecordAgeInSeconds",
+                    "FilterCriteria",
                 )
                 if name in event["Properties"]
             }

@@ -34,6 +34,14 @@ def test_a_resource_is_narrowed_to_account_region_and_stage(written: str, exact:
     assert narrowed_resource(written) == exact
 
 
+def test_mail_is_narrowed_to_the_stacks_sender_and_keeps_its_other_conditions() -> None:
+    resource = ["arn:aws:ses:*:*:identity/*"]
+    statement = {"Action": ["ses:SendRawEmail"], "Resource": resource, "Condition": {"Bool": {"a": "true"}}}
+    [after] = narrowed({"Statement": [statement]})["Statement"]
+    sender = {"ses:FromAddress": {"Ref": "MailSender"}}
+    assert after["Condition"] == {"Bool": {"a": "true"}, "StringEquals": sender}
+
+
 def test_narrowing_changes_nothing_but_the_resources() -> None:
     statement = {"Sid": "A", "Effect": "Allow", "Action": ["sqs:SendMessage"], "Condition": {"Bool": {"a": "true"}}}
     document = {"Version": "2012-10-17", "Statement": [statement | {"Resource": ["arn:aws:sqs:*:*:daybook-*"]}]}

@@ -1,6 +1,7 @@
 """`chalice deploy` and `chalice local`: the same application without CloudFormation for it, and without packaging."""
 
 import json
+import shutil
 import subprocess
 import sys
 import time
@@ -18,7 +19,7 @@ from operations.local_aws import LocalAws, free_port, running
 from operations.mail_sink import LOOPBACK
 from operations.package import Package
 from operations.project import ROOT
-from operations.with_chalice import deploy_with_chalice, infrastructure
+from operations.with_chalice import deploy_with_chalice, infrastructure, name_resources
 
 TIMEOUT_SECONDS = 30
 OWNER = {
@@ -56,6 +57,37 @@ def test_the_infrastructure_is_the_template_without_what_chalice_makes(template:
     assert "Transform" not in alone
 
 
+def test_settings_of_the_configuration_stay_but_for_those_of_aws(tmp_path: Path) -> None:
+    configured = {"DAYBOOK_STAGE": "prod", "DAYBOOK_ALLOWED_ORIGIN": "https://daybook.example", "AWS_REGION": "us-east-1"}
+    (tmp_path / ".chalice").mkdir()
+    config = tmp_path / ".chalice" / "config.json"
+    config.write_text(json.dumps({"stages": {"prod": {"environment_variables": configured}}}))
+    account = Account(boto3.Session(region_name="eu-central-1"), "123456789012", "eu-central-1", None)
+    name_resources(tmp_path, "prod", account, {"BucketName": "daybook-prod-1", "MailSender": "mara@business.test"})
+    assert json.loads(config.read_text())["stages"]["prod"]["environment_variables"] == {
+        "DAYBOOK_STAGE": "prod",
+        "DAYBOOK_ALLOWED_ORIGIN": "https://daybook.example",
+        "DAYBOOK_BUCKET": "daybook-prod-1",
+        "DAYBOOK_MAIL_SENDER": "mara@business.test",
+    }
+
+
+def test_policies_for_chalice_say_account_region_stage_and_sender(tmp_path: Path) -> None:
+    shutil.copytree(ROOT / ".chalice", tmp_path / ".chalice", ignore=shutil.ignore_patterns("deployed", "deployments"))
+    account = Account(boto3.Session(region_name="eu-central-1"), "123456789012", "eu-central-1", None)
+    name_resources(tmp_path, "prod", account, {"BucketName": "daybook-prod-1", "MailSender": "mara@business.test"})
+    [mail] = [
+        statement
+        for statement in json.loads((tmp_path / ".chalice" / "policy-on_delivery.json").read_text())["Statement"]
+        if "ses:SendRawEmail" in statement["Action"]
+    ]
+    assert mail["Condition"] == {"StringEquals": {"ses:FromAddress": "mara@business.test"}}
+    assert mail["Resource"] == [
+        "arn:aws:ses:eu-central-1:123456789012:identity/*",
+        "arn:aws:ses:eu-central-1:123456789012:configuration-set/daybook-prod",
+    ]
+
+
 def test_what_chalice_deployed_opens_accounts_and_refuses_as_the_packaged_one_does(deployment: Deployment) -> None:
     opened = requests.post(deployment.api_url + "/v1/accounts", json=OWNER, timeout=TIMEOUT_SECONDS)
     assert opened.status_code == 201, opened.text
@@ -76,7 +108,11 @@ def test_event_sources_that_chalice_made_report_failures_and_give_up_as_in_the_t
     assert all(source["FunctionResponseTypes"] == ["ReportBatchItemFailures"] for source in sources)
     [stream] = [source for source in sources if ":dynamodb:" in source["EventSourceArn"]]
     assert stream["EventSourceArn"] == deployment.outputs["TableStreamArn"]
-    assert (stream["BisectBatchOnFunctionError"], stream["MaximumRetryAttempts"]) == (True, 10)
+    assert (stream["BisectBatchOnFunctionError"], stream["MaximumRetryAttempts"]) == (True, 10_000)
+    assert stream["MaximumRecordAgeInSeconds"] == 6 * 3600
+    assert len(stream["FilterCriteria"]["Filters"]) == 2
+    queues = [source for source in sources if ":sqs:" in source["EventSourceArn"]]
+    assert [source["ScalingConfig"] for source in queues] == [{"MaximumConcurrency": 5}] * 2
     assert stream["DestinationConfig"]["OnFailure"]["Destination"].endswith(":daybook-local-changes-dlq")
 
 
