@@ -6,6 +6,9 @@ version, and any other is refused. What stays different is listed in docs/operat
 """
 
 import atexit
+import base64
+import email
+import email.utils
 import hashlib
 import json
 import os
@@ -26,6 +29,7 @@ from typing import Any, ClassVar, Final
 
 from ministack.core import iam_actions, lambda_runtime
 from ministack.services import apigateway_v1 as gateway
+from ministack.services import dynamodb
 from ministack.services import lambda_svc as functions
 from ministack.services.cloudformation import provisioners
 
@@ -303,8 +307,9 @@ def mend_batch_actions() -> None:
 
 
 def mend_mail_resource() -> None:
-    """SendRawEmail is allowed or not for the identity that the mail comes from, not for `*`."""
-    resource_of = iam_actions.extract_resource_arn
+    """SendRawEmail is allowed or not for the identity that the mail comes from, not for `*`, and a policy may ask for the
+    address in its From (`ses:FromAddress`)."""
+    resource_of, context_of = iam_actions.extract_resource_arn, iam_actions.request_tag_context
 
     def identity_of(service: str, method: str, path: str, headers: Any, body: bytes, query_params: Json, *where: str) -> Any:
         source = first(query_params.get("Source"))
@@ -313,7 +318,16 @@ def mend_mail_resource() -> None:
             return f"arn:aws:ses:{region}:{account}:identity/{source}"
         return resource_of(service, method, path, headers, body, query_params, *where)
 
+    def context_with_sender(service: str, action: str, body: bytes, query_params: Json) -> Json:
+        context: Json = context_of(service, action, body, query_params)
+        raw = first(query_params.get("RawMessage.Data"))
+        if service == "ses" and raw:
+            header = email.message_from_bytes(base64.b64decode(raw)).get("From", "")
+            context = context | {"ses:FromAddress": email.utils.parseaddr(str(header))[1]}
+        return context
+
     iam_actions.extract_resource_arn = identity_of
+    iam_actions.request_tag_context = context_with_sender
 
 
 @dataclass(slots=True)
@@ -353,7 +367,13 @@ def mend_stream_retries() -> None:
             return plain
         start: int = functions._dynamodb_stream_positions[source["UUID"]]
         answer, done = attempt(function, event["Records"], source)
-        positions[source["UUID"]] = start + done
+        if done:  # of those that passed the filter; what it left out among them is passed over too
+            table = source["EventSourceArn"].split("/")[1]
+            read = dynamodb.stream_records_since(table, start, source.get("BatchSize", 100))
+            numbers = [sequence_number(record) for record in read]
+            positions[source["UUID"]] = start + numbers.index(sequence_number(event["Records"][done - 1])) + 1
+        else:
+            positions[source["UUID"]] = start
         return answer
 
     def attempt(function: Json, records: list[Json], source: Json) -> tuple[Json, int]:
@@ -394,7 +414,7 @@ def event_source(function: Json, event: Json) -> Json | None:
     name = (function.get("config") or function).get("FunctionName")
     arn = event["Records"][0].get("eventSourceARN")
     for _, _, source in functions._iter_all_esms():
-        if source.get("EventSourceArn") == arn and source.get("FunctionName") == name and not source.get("FilterCriteria"):
+        if source.get("EventSourceArn") == arn and source.get("FunctionName") == name:
             found: Json = source
             return found
     return None

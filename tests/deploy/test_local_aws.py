@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 import boto3
 import pytest
 import requests
+from botocore.exceptions import ClientError
 
 from operations.deploy import Account, Deployment, DeploymentFailed, change_stack, deploy, stack_outputs, stack_parameters
 from operations.local_aws import LocalAws, LocalAwsFailed, running
@@ -77,7 +78,8 @@ def code(source: str) -> bytes:
 class Stream:
     """A table whose changes one small function reads, in batches of up to ten."""
 
-    def __init__(self, aws: LocalAws, session: boto3.Session, name: str) -> None:
+    def __init__(self, aws: LocalAws, session: boto3.Session, name: str, *patterns: Any) -> None:
+        """`patterns` of the records that the function is to see; all if there are none."""
         self.name = name
         self.dynamodb = session.client("dynamodb", endpoint_url=aws.endpoint)
         self.sqs = session.client("sqs", endpoint_url=aws.endpoint)
@@ -104,6 +106,8 @@ class Stream:
             "FunctionResponseTypes": ["ReportBatchItemFailures"],
             "DestinationConfig": {"OnFailure": {"Destination": f"arn:aws:sqs:{aws.region}:{aws.account}:{name}-given-up"}},
         }
+        if patterns:
+            self._source["FilterCriteria"] = {"Filters": [{"Pattern": json.dumps(pattern)} for pattern in patterns]}
         self._functions = functions
 
     def put(self, *keys: str) -> None:
@@ -149,6 +153,47 @@ def test_a_batch_whose_function_fails_is_halved_until_only_what_fails_is_given_u
     done = [key for batch in stream.batches() if "raise-1" not in batch for key in batch]
     assert done == ["a", "b", "c", "d", "e"]
     assert stream.batches().count(["raise-1"]) == 3
+
+
+def test_what_the_filter_of_a_stream_leaves_out_is_passed_over(aws: LocalAws, session: boto3.Session) -> None:
+    patterns = [{"dynamodb": {"Keys": {"pk": {"S": [{"prefix": prefix}]}}}} for prefix in ("told", "report")]
+    stream = Stream(aws, session, "filtered", *patterns)
+    stream.put("quiet-1", "told-1", "quiet-2", "told-2", "quiet-3", "report-1", "quiet-4", "told-3", "quiet-5")
+    stream.read()
+    wait_for(stream.given_up_on)
+    stream.put("quiet-6", "told-4")
+    wait_for(lambda: stream.batches()[-1] == ["told-4"])
+    first, *again = stream.batches()
+    assert first == ["told-1", "told-2", "report-1", "told-3"]
+    assert again == [["report-1", "told-3"]] * 3 + [["told-4"]]
+
+
+def test_a_policy_may_ask_for_the_sender_of_a_mail() -> None:
+    with running(enforce_policies=True) as strict:
+        root = boto3.Session(botocore_session=strict.session())
+        iam = root.client("iam", endpoint_url=strict.endpoint)
+        iam.create_user(UserName="mailer")
+        statement = {
+            "Effect": "Allow",
+            "Action": ["ses:SendRawEmail"],
+            "Resource": ["*"],
+            "Condition": {"StringEquals": {"ses:FromAddress": "right@daybook.example"}},
+        }
+        document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+        iam.put_user_policy(UserName="mailer", PolicyName="mail", PolicyDocument=document)
+        key = iam.create_access_key(UserName="mailer")["AccessKey"]
+        mailer = boto3.Session(key["AccessKeyId"], key["SecretAccessKey"], region_name=strict.region)
+        ses = mailer.client("ses", endpoint_url=strict.endpoint)
+        for address in ("right@daybook.example", "wrong@daybook.example"):
+            root.client("ses", endpoint_url=strict.endpoint).verify_email_identity(EmailAddress=address)
+
+        def send(address: str) -> None:
+            raw = f"From: =?utf-8?q?Mara?= <{address}>\r\nTo: to@daybook.example\r\nSubject: Hours\r\n\r\nend\r\n"
+            ses.send_raw_email(Source=address, Destinations=["to@daybook.example"], RawMessage={"Data": raw.encode()})
+
+        send("right@daybook.example")
+        with pytest.raises(ClientError, match="AccessDenied"):
+            send("wrong@daybook.example")
 
 
 def test_a_functions_error_carries_the_name_of_its_exception(aws: LocalAws, session: boto3.Session) -> None:
@@ -233,6 +278,12 @@ def test_the_gateway_refuses_with_problem_documents(
     assert (said["status"], said["code"], said["instance"]) == (status, problem, f"/api{path}")
     assert said["request_id"] == answer.headers["X-Request-Id"]
     assert answer.headers["Access-Control-Allow-Origin"] == "*"
+
+
+def test_the_api_is_served_under_one_stage_only(aws: LocalAws, session: boto3.Session, deployment: Deployment) -> None:
+    gateway = session.client("apigateway", endpoint_url=aws.endpoint)
+    stages = gateway.get_stages(restApiId=deployment.outputs["RestAPIId"])["item"]
+    assert [stage["stageName"] for stage in stages] == ["api"]
 
 
 def test_a_preflight_is_answered_without_a_token(deployment: Deployment) -> None:

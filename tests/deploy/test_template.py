@@ -4,12 +4,13 @@ import json
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import Any, get_args
 
 import pytest
 
 from chalicelib.domain.errors import DaybookError, Malformed, NotFound, Unauthenticated, Unavailable
+from chalicelib.domain.events import ItemType
 from chalicelib.edge import problems
 from operations.package import Package
 from operations.project import chalice_config, stage_environment, stages
@@ -25,6 +26,7 @@ FUNCTIONS = {
     "OnDelivery": "on_delivery",
 }
 DEAD_LETTERS = {"InvoicingQueue": "InvoicingDeadLetters", "DeliveriesQueue": "DeliveriesDeadLetters"}
+TRIES = {"InvoicingQueue": 5, "DeliveriesQueue": 10}
 CONSUMERS = {"InvoicingQueue": "OnInvoiceDue", "DeliveriesQueue": "OnDelivery"}
 PUBLIC = {("/", "get"), ("/health", "get"), ("/v1/accounts", "post"), ("/v1/tokens", "post")}
 ANY_METHOD = "x-amazon-apigateway-any-method"
@@ -68,7 +70,7 @@ def test_the_template_holds_everything_that_the_application_stands_on(resources:
         "AWS::DynamoDB::Table": 1,
         "AWS::S3::Bucket": 1,
         "AWS::S3::BucketPolicy": 1,
-        "AWS::SQS::Queue": 5,
+        "AWS::SQS::Queue": 6,
         "AWS::SQS::QueuePolicy": 2,
         "AWS::Events::EventBus": 1,
         "AWS::Events::Rule": 2,
@@ -162,6 +164,7 @@ def test_policies_are_for_this_stage_of_this_account_in_this_region_only(resourc
         ("dynamodb:GetRecords", {"OnChangeRole"}),
         ("dynamodb:DeleteItem", {"ApiHandlerRole"}),
         ("dynamodb:Scan", set()),
+        ("dynamodb:ConditionCheckItem", set()),
         ("s3:DeleteObject", set()),
     ],
 )
@@ -178,6 +181,11 @@ def test_documents_are_the_only_objects_that_functions_reach(resources: Json) ->
                 assert statement["Resource"] == [{"Fn::Sub": bucket}], role
             else:
                 assert statement["Resource"] == [{"Fn::Sub": bucket + "/documents/*"}], role
+
+
+def test_mail_is_sent_only_from_the_stacks_sender(resources: Json) -> None:
+    [mail] = [statement for _, statement in statements(resources) if "ses:SendRawEmail" in statement["Action"]]
+    assert mail["Condition"] == {"StringEquals": {"ses:FromAddress": {"Ref": "MailSender"}}}
 
 
 def test_every_policy_file_belongs_to_a_function(resources: Json) -> None:
@@ -202,14 +210,49 @@ def test_the_stream_is_read_from_its_beginning_and_gives_up_on_no_more_than_what
     assert stream["Stream"] == attribute("Table", "StreamArn")
     assert stream["StartingPosition"] == "TRIM_HORIZON"
     assert stream["BisectBatchOnFunctionError"] is True
-    assert stream["MaximumRetryAttempts"] == 10
     assert stream["DestinationConfig"]["OnFailure"] == {"Type": "SQS", "Destination": attribute("ChangesDeadLetters")}
+
+
+def test_the_stream_outlasts_hours_without_the_bus_and_leaves_time_to_read_what_was_given_up(resources: Json) -> None:
+    [stream] = [source for name, source in event_sources(resources) if name == "OnChange"]
+    hour = 3600
+    kept_in_a_stream = 24 * hour
+    given_up_after = stream["MaximumRecordAgeInSeconds"]
+    assert 4 * hour <= given_up_after <= kept_in_a_stream / 2
+    fastest_retry_seconds = 3  # the age must decide, not the number of tries, and 10,000 is the most that Lambda takes
+    assert given_up_after / fastest_retry_seconds <= stream["MaximumRetryAttempts"] <= 10_000
+
+
+def told(image: Mapping[str, str], event_name: str, patterns: list[Json]) -> bool:
+    """Whether a record gets past the filters, for the two operators that they use: equality and presence."""
+
+    def passes(record: Any, pattern: Json) -> bool:
+        return all(
+            name in record and (passes(record[name], part) if isinstance(part, dict) else record[name] in part)
+            for name, part in pattern.items()
+        )
+
+    images = {"INSERT": ("NewImage",), "MODIFY": ("NewImage", "OldImage"), "REMOVE": ("OldImage",)}[event_name]
+    marshalled = {name: {"S": value} for name, value in image.items()}
+    record = {"eventName": event_name, "dynamodb": dict.fromkeys(images, marshalled)}
+    return any(passes(record, pattern) for pattern in patterns)
+
+
+@pytest.mark.parametrize("event_name", ["INSERT", "MODIFY", "REMOVE"])
+def test_the_stream_wakes_its_function_only_for_what_is_told(event_name: str, resources: Json) -> None:
+    [stream] = [source for name, source in event_sources(resources) if name == "OnChange"]
+    patterns = [json.loads(one["Pattern"]) for one in stream["FilterCriteria"]["Filters"]]
+    for kind in get_args(ItemType):
+        assert told({"type": kind, "id": "x"}, event_name, patterns), kind
+    for kind in ("sign_in", "lines", "workday", "calendar", "report"):
+        assert not told({"type": kind}, event_name, patterns), kind
+    assert not told({"pk": "x"}, event_name, patterns)
 
 
 @pytest.mark.parametrize("queue", DEAD_LETTERS)
 def test_a_message_that_keeps_failing_is_kept_longer_in_the_dead_letter_queue(queue: str, resources: Json) -> None:
     live, dead = resources[queue]["Properties"], resources[DEAD_LETTERS[queue]]["Properties"]
-    assert live["RedrivePolicy"] == {"deadLetterTargetArn": attribute(DEAD_LETTERS[queue]), "maxReceiveCount": 5}
+    assert live["RedrivePolicy"] == {"deadLetterTargetArn": attribute(DEAD_LETTERS[queue]), "maxReceiveCount": TRIES[queue]}
     assert dead["MessageRetentionPeriod"] > live["MessageRetentionPeriod"]
 
 
@@ -217,6 +260,12 @@ def test_a_message_that_keeps_failing_is_kept_longer_in_the_dead_letter_queue(qu
 def test_a_message_stays_hidden_six_times_as_long_as_its_function_may_take(queue: str, resources: Json) -> None:
     timeout = resources[CONSUMERS[queue]]["Properties"]["Timeout"]
     assert resources[queue]["Properties"]["VisibilityTimeout"] >= 6 * timeout
+
+
+@pytest.mark.parametrize("queue", CONSUMERS)
+def test_a_full_queue_does_not_take_all_the_accounts_functions(queue: str, resources: Json) -> None:
+    [source] = [source for name, source in event_sources(resources) if name == CONSUMERS[queue]]
+    assert source["ScalingConfig"] == {"MaximumConcurrency": 5}
 
 
 @pytest.mark.parametrize("queue", CONSUMERS)
@@ -232,7 +281,7 @@ def test_functions_read_the_queue_that_the_stack_makes_and_wait_for_it(queue: st
     ("rule", "source", "detail_types"),
     [
         ("InvoiceEventsRule", "daybook", ["InvoiceIssued", "InvoiceCredited"]),
-        ("BouncedMailRule", "aws.ses", ["Email Bounced"]),
+        ("UndeliveredMailRule", "aws.ses", ["Email Bounced", "Email Rejected"]),
     ],
 )
 def test_what_concerns_a_delivery_goes_to_the_deliveries_queue(
@@ -243,24 +292,32 @@ def test_what_concerns_a_delivery_goes_to_the_deliveries_queue(
     assert properties["EventPattern"]["detail-type"] == detail_types
     [target] = properties["Targets"]
     assert target["Arn"] == attribute("DeliveriesQueue")
-    assert target["DeadLetterConfig"] == {"Arn": attribute("DeliveriesDeadLetters")}
+    # Not the queue's own dead letters, which the function failed on: these the function never saw.
+    assert target["DeadLetterConfig"] == {"Arn": attribute("EventsDeadLetters")}
 
 
-@pytest.mark.parametrize("policy", ["DeliveriesQueuePolicy", "DeliveriesDeadLettersPolicy"])
-def test_only_the_two_rules_may_send_to_the_deliveries_queues(policy: str, resources: Json) -> None:
-    [statement] = resources[policy]["Properties"]["PolicyDocument"]["Statement"]
+@pytest.mark.parametrize("queue", ["DeliveriesQueue", "EventsDeadLetters"])
+def test_only_the_two_rules_may_send_to_the_deliveries_queue_and_to_the_one_of_events_that_could_not_get_there(
+    queue: str, resources: Json
+) -> None:
+    policy = resources[f"{queue}Policy"]["Properties"]
+    assert policy["Queues"] == [{"Ref": queue}]
+    [statement] = policy["PolicyDocument"]["Statement"]
+    assert statement["Resource"] == attribute(queue)
     assert statement["Principal"] == {"Service": "events.amazonaws.com"}
     assert statement["Action"] == "sqs:SendMessage"
     assert statement["Condition"] == {
-        "ArnEquals": {"aws:SourceArn": [attribute("InvoiceEventsRule"), attribute("BouncedMailRule")]}
+        "ArnEquals": {"aws:SourceArn": [attribute("InvoiceEventsRule"), attribute("UndeliveredMailRule")]}
     }
 
 
-def test_mail_that_bounced_is_told_to_the_default_bus_with_the_configuration_set_that_sent_it(resources: Json) -> None:
+def test_mail_that_bounced_or_was_rejected_is_told_to_the_default_bus_with_the_configuration_set_that_sent_it(
+    resources: Json,
+) -> None:
     destination = resources["MailEvents"]["Properties"]["EventDestination"]
-    assert "bounce" in destination["MatchingEventTypes"]
+    assert destination["MatchingEventTypes"] == ["bounce", "reject"]
     assert destination["EventBridgeDestination"]["EventBusArn"]["Fn::Sub"].endswith(":event-bus/default")
-    tags = resources["BouncedMailRule"]["Properties"]["EventPattern"]["detail"]["mail"]["tags"]
+    tags = resources["UndeliveredMailRule"]["Properties"]["EventPattern"]["detail"]["mail"]["tags"]
     assert tags == {"ses:configuration-set": [{"Ref": "MailConfiguration"}]}
 
 
@@ -302,6 +359,12 @@ def test_the_bucket_is_private_encrypted_versioned_and_reached_by_tls_only(templ
     assert template["Conditions"][policy["Condition"]] == {"Fn::Not": [{"Fn::Equals": [{"Ref": "Stage"}, "local"]}]}
 
 
+def test_a_page_of_any_origin_may_follow_the_link_to_a_document(resources: Json) -> None:
+    # A redirect to another origin makes the page's own `null`, so no narrower origin would match.
+    [rule] = resources["DocumentsBucket"]["Properties"]["CorsConfiguration"]["CorsRules"]
+    assert (rule["AllowedMethods"], rule["AllowedOrigins"]) == (["GET"], ["*"])
+
+
 def test_the_token_key_is_made_by_aws_and_long_enough_for_hs256(resources: Json) -> None:
     secret = resources["TokenKey"]["Properties"]
     assert "SecretString" not in secret
@@ -309,6 +372,12 @@ def test_the_token_key_is_made_by_aws_and_long_enough_for_hs256(resources: Json)
 
 
 # The API
+
+
+def test_the_api_has_one_stage(resources: Json) -> None:
+    # Without this SAM makes a second one, called Stage, that is as public.
+    assert resources["RestAPI"]["Properties"]["OpenApiVersion"] == "2.0"
+    assert resources["RestAPI"]["Properties"]["DefinitionBody"]["swagger"] == "2.0"
 
 
 def test_every_route_but_the_public_ones_asks_for_a_token(resources: Json) -> None:
@@ -338,7 +407,6 @@ def test_every_path_answers_preflights_and_sends_other_methods_to_the_applicatio
         ("RESOURCE_NOT_FOUND", NotFound),
         ("INVALID_SIGNATURE", NotFound),
         ("EXPIRED_TOKEN", NotFound),
-        ("DEFAULT_4XX", NotFound),
         ("REQUEST_TOO_LARGE", problems.TooLarge),
         ("UNSUPPORTED_MEDIA_TYPE", problems.UnsupportedMediaType),
         ("BAD_REQUEST_BODY", Malformed),
@@ -357,6 +425,15 @@ def test_api_gateway_refuses_in_the_applications_words(kind: str, refusal: type[
     assert response["statusCode"] == str(own.status)
 
 
+def test_refusals_that_nothing_else_names_keep_their_status(resources: Json) -> None:
+    response = gateway_responses(resources)["DEFAULT_4XX"]
+    assert "statusCode" not in response
+    said = json.loads(response["responseTemplates"]["application/json"])
+    assert "status" not in said  # API Gateway has no variable for it, and to guess would be to lie
+    assert said["code"] == DaybookError.code
+    assert {"type", "title", "detail", "instance", "code", "request_id"} == set(said)
+
+
 def test_too_many_requests_are_refused_with_429(resources: Json) -> None:
     for kind in ("THROTTLED", "QUOTA_EXCEEDED"):
         response = gateway_responses(resources)[kind]
@@ -371,7 +448,7 @@ def test_what_api_gateway_refuses_a_browser_may_read(resources: Json) -> None:
         assert headers["gatewayresponse.header.Access-Control-Allow-Origin"] == "'*'", kind
         assert headers["gatewayresponse.header.X-Request-Id"] == "context.requestId", kind
         challenge = headers.get("gatewayresponse.header.WWW-Authenticate")
-        assert challenge == ("'Bearer'" if response["statusCode"] == "401" else None), kind
+        assert challenge == ("'Bearer'" if response.get("statusCode") == "401" else None), kind
 
 
 # Stages
