@@ -16,7 +16,7 @@ from typing import Any, Final, TypeVar
 
 from tests.consistency import Broken
 from tests.faults import invariants
-from tests.faults.cloud import INSTANCES, Cloud
+from tests.faults.cloud import CROWD, INSTANCES, Cloud
 from tests.faults.functions import Patch
 from tests.faults.plane import Fault
 from tests.faults.scenarios import Scenario, World
@@ -64,7 +64,7 @@ class Stage:
     def renew(self, *patches: Patch) -> None:
         """Imports the application anew, and lets it be changed whenever that happens from now on."""
         self._cloud.functions.patches.extend(patches)
-        self._cloud.functions.prepare(INSTANCES)
+        self._cloud.functions.prepare(INSTANCES if self.scenario.in_turn else CROWD)
         # What is here now stays; looking through all of it again and again is half the time of a run.
         gc.collect()
         gc.freeze()

@@ -25,7 +25,7 @@ ACCOUNT: Final = "0" * 12
 REGION: Final = "us-east-1"
 TABLE: Final = f"daybook-{STAGE}"
 RETRIES_SECONDS: Final = (1, 2, 4, 8, 16)
-"""What a well-made client waits before it asks again after a 5xx."""
+"""What a well-made client waits before it asks again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +33,12 @@ class HttpAnswer:
     status: int
     body: Any
     headers: Mapping[str, str]
+
+    @property
+    def passes(self) -> bool:
+        """Whether to ask again: a 5xx, or somebody else was at it at the same moment."""
+        contended = isinstance(self.body, dict) and self.body.get("code") == "contended"
+        return self.status >= 500 or contended
 
     def expect(self, *statuses: int) -> Any:
         """The body. Raises: AssertionError for any other status."""
@@ -42,7 +48,7 @@ class HttpAnswer:
 
 @dataclass(slots=True)
 class HttpClient:
-    """Somebody at the API; `patient` asks again after a 5xx, as one does who cannot know what became of the request."""
+    """Somebody at the API; `patient` asks again where that may help, as one does who cannot know what became of the request."""
 
     cloud: "Cloud"
     patient: bool = True
@@ -64,7 +70,7 @@ class HttpClient:
     def ask(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> HttpAnswer:
         answer = self.cloud.serve(method, path, body, self.token)
         for pause in RETRIES_SECONDS if self.patient else ():
-            if answer.status < 500:
+            if not answer.passes:
                 break
             self.asked_again += 1
             self.cloud.clock.advance(pause)
@@ -215,6 +221,8 @@ class Cloud:
 
 INSTANCES: Final = {"api_handler": 1, "authorize": 1, "nightly": 1, "on_invoice_due": 3, "on_change": 1, "on_delivery": 3}
 """Environments that are made before a run, where they are made once for all; more are made as they are needed."""
+CROWD: Final = INSTANCES | {"api_handler": 4, "authorize": 4}
+"""The same where many ask at once."""
 
 
 def _function_environment() -> dict[str, str]:

@@ -48,7 +48,7 @@ class World:
         if person.asked_again and answer.status in repeated:
             return None
         person.asked_again += 0 if self.patient else 1
-        unlucky = not self.patient and (answer.status >= 500 or person.asked_again > 1)
+        unlucky = not self.patient and (answer.passes or person.asked_again > 1)
         if not unlucky:
             self.broken.append(Broken("answers are such as a client can expect", f"HTTP {answer.status}: {answer.body}"))
         return None
@@ -431,9 +431,10 @@ def _edit_while_billing(world: World) -> None:
 
 
 def _expect_edited(world: World) -> Iterator[Broken]:
-    yield from _counted(world, "invoice", 1 if world.patient else (0, 1))
-    days = {client["name"]["S"]: client.get("invoice_day", {}).get("N") for client in _documents(world, "client")}
-    if world.patient and days != {"Busy": "15", "Idle": None}:
+    """Billed before its day was moved, or not before the new one."""
+    yield from _counted(world, "invoice", (0, 1))
+    days = {client["name"]["S"]: client.get("next_invoice_on", {}).get("S") for client in _documents(world, "client")}
+    if world.patient and days != {"Busy": "2026-04-15", "Idle": None}:
         yield Broken("what was answered is kept", f"the invoice days are {days}")
 
 

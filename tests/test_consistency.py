@@ -1,0 +1,229 @@
+"""The checker of the table finds what is wrong, each kind of it."""
+
+import copy
+import hashlib
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from tests.consistency import Plain, amount_of, check_items, check_table
+
+Books = dict[str, Plain]
+
+
+def good_books() -> Books:
+    """One account with one client, one billed entry, one open one, one credited invoice and its note."""
+    return {
+        "account": {"pk": "acc", "sk": "account", "type": "account", "id": "acc", "account_id": "acc"},
+        "user": of("user", "usr", email="ada@example.com"),
+        "sign_in": {
+            "pk": f"email#{hashlib.sha256(b'ada@example.com').hexdigest()}",
+            "sk": "sign_in",
+            "type": "sign_in",
+            "account_id": "acc",
+            "user_id": "usr",
+        },
+        "client": of(
+            "client",
+            "cli",
+            has_work=True,
+            invoice_day=31,
+            due="due",
+            due_at="2026-02-27T23:00:00Z",
+            next_invoice_on="2026-02-28",
+            invoiced_through="2026-01-31",
+        ),
+        "billed": of("work", "w1", **an_entry("2026-01-05", 6617)),
+        "billed place": a_place("w1", "2026-01-05"),
+        "open": of("work", "w2", **an_entry("2026-01-06", 1200)),
+        "open place": a_place("w2", "2026-01-06"),
+        "sheet": {
+            **of("sheet", "cli#2026-01", client_id="cli", month="2026-01", entries=2),
+            "open": {"w2"},
+            "billed": {"inv": {"w1"}},
+        },
+        "series": {"pk": "acc", "sk": "series#invoice#2026", "type": "series", "account_id": "acc", "last": 2},
+        "note series": {"pk": "acc", "sk": "series#credit_note#2026", "type": "series", "account_id": "acc", "last": 1},
+        "invoice": an_invoice("inv", "RE-2026-0001"),
+        "lines": some_lines("inv", "w1"),
+        "credited": {**an_invoice("old", "RE-2026-0002"), "status": "credited", "credit_note_id": "crn"},
+        "credited lines": some_lines("old", "w1"),
+        "note": of(
+            "credit_note",
+            "crn",
+            number="CN2026-0001",
+            issued_on="2026-01-31",
+            invoice_id="old",
+            net="-174.62",
+            vat="-34.92",
+            total="-209.54",
+        ),
+        "outcome": of(
+            "outcome",
+            "2026-01-31#cli#2026-01-31",
+            outcome="issued",
+            client_id="cli",
+            due_on="2026-01-31",
+            invoice_id="inv",
+            number="RE-2026-0001",
+            currency="EUR",
+            total="209.54",
+        ),
+    }
+
+
+def of(kind: str, item_id: str, **members: Any) -> Plain:
+    return {"pk": "acc", "sk": f"{kind}#{item_id}", "type": kind, "account_id": "acc", "id": item_id, **members}
+
+
+def an_entry(day: str, seconds: int) -> Plain:
+    return {"client_id": "cli", "user_id": "usr", "day": day, "duration_seconds": seconds, "billable": True}
+
+
+def a_place(entry_id: str, day: str) -> Plain:
+    shown = {"client_id": "cli", "user_id": "usr", "billable": True, "month": day[:7], "entry_id": entry_id}
+    return {"pk": "acc", "sk": f"workday#{day}#-#{entry_id}", "type": "workday", "account_id": "acc", **shown}
+
+
+def an_invoice(invoice_id: str, number: str) -> Plain:
+    return of(
+        "invoice",
+        invoice_id,
+        number=number,
+        client_id="cli",
+        currency="EUR",
+        issued_on="2026-01-31",
+        period_from="2026-01-01",
+        period_through="2026-01-31",
+        line_count=1,
+        duration_seconds=6617,
+        net="174.62",
+        vat="34.92",
+        total="209.54",
+        vat_groups=[{"rate": "20", "net": "174.62", "vat": "34.92"}],
+        payments=[],
+        status="issued",
+    )
+
+
+def some_lines(invoice_id: str, entry_id: str) -> Plain:
+    line = {"entry_id": entry_id, "day": "2026-01-05", "duration_seconds": 6617, "rate": "95", "tax_rate": "20"}
+    key = {"pk": "acc", "sk": f"lines#{invoice_id}#0000", "type": "lines", "account_id": "acc"}
+    return {**key, "invoice_id": invoice_id, "lines": [{**line, "amount": "174.62"}]}
+
+
+def without(*names: str) -> Callable[[Books], None]:
+    def spoil(books: Books) -> None:
+        for name in names:
+            del books[name]
+
+    return spoil
+
+
+def having(name: str, **members: Any) -> Callable[[Books], None]:
+    """None takes the member away."""
+
+    def spoil(books: Books) -> None:
+        books[name] |= members
+        books[name] = {member: value for member, value in books[name].items() if value is not None}
+
+    return spoil
+
+
+def with_line(**members: Any) -> Callable[[Books], None]:
+    return lambda books: books["lines"]["lines"][0].update(members)
+
+
+def paid(amount: str, status: str) -> Callable[[Books], None]:
+    return having("invoice", payments=[{"amount": amount}], status=status)
+
+
+def billed_twice(books: Books) -> None:
+    books["again"] = an_invoice("again", "RE-2026-0003")
+    books["again lines"] = some_lines("again", "w1")
+    books["series"]["last"] = 3
+
+
+def settled_twice(books: Books) -> None:
+    books["second night"] = {**books["outcome"], "sk": "outcome#2026-02-01#cli#2026-01-31"}
+
+
+SPOILT: list[tuple[str, Callable[[Books], None]]] = [
+    ("every item has a kind", having("sheet", type="sheets")),
+    ("an item lies under its account", having("open", pk="another")),
+    ("an account is one item", without("account")),
+    ("an account has a user", without("user", "sign_in")),
+    ("every user can sign in, and nobody else", without("sign_in")),
+    ("every user can sign in, and nobody else", having("user", email="eve@example.com")),
+    ("what belongs to a user has one", having("open", user_id="nobody")),
+    ("each entry has one place in the list of days", without("open place")),
+    ("each entry has one place in the list of days", lambda books: books.update(third=a_place("w2", "2026-01-07"))),
+    ("each entry has one place in the list of days", without("open")),
+    ("a place says what the entry says", having("open", day="2026-01-09")),
+    ("a place says what the entry says", having("open place", billable=False)),
+    ("an entry's client is there and knows that it has work", having("client", has_work=False)),
+    ("who logged hours has a calendar", having("open", started_at="2026-01-06T08:00:00Z")),
+    ("a sheet counts its entries", having("sheet", entries=3)),
+    ("what is billed has its invoice", having("sheet", billed={"inv": {"w1"}, "lost": set()})),
+    ("sheets and entries agree", having("sheet", open={"w2", "w9"}, entries=3)),
+    ("sheets and entries agree", having("sheet", open={"w1", "w2"}, entries=3)),
+    ("sheets and entries agree", having("sheet", open=None, entries=1)),
+    ("who is due is on the index, and nobody else", having("client", due=None)),
+    ("who has an invoice day is waiting for it", having("client", due=None, due_at=None, next_invoice_on=None)),
+    ("who has an invoice day is waiting for it", having("client", invoice_day=None)),
+    ("the next invoice day is still to come", having("client", invoiced_through="2026-02-28")),
+    ("lines have an invoice", lambda books: books.update(more=some_lines("lost", "w1"))),
+    ("a line's amount is right to the cent", with_line(amount="174.61")),
+    ("an invoice's period holds its lines", having("invoice", period_from="2026-01-06")),
+    ("a line is its entry as it was billed", having("billed", duration_seconds=6616)),
+    ("a line is its entry as it was billed", having("billed", billable=False)),
+    ("sheets and invoice agree", having("sheet", billed={}, open={"w1", "w2"})),
+    ("totals are right to the cent", having("invoice", vat="34.93", total="209.55")),
+    ("totals are right to the cent", having("invoice", vat_groups=[])),
+    ("an invoice has all its lines", having("invoice", line_count=2)),
+    ("reverse charge is without VAT", having("invoice", reverse_charge=True)),
+    ("paid is what was paid", paid("209.55", "paid")),
+    ("paid is what was paid", paid("209.53", "paid")),
+    ("paid is what was paid", paid("209.54", "issued")),
+    ("every entry is billed once", billed_twice),
+    ("a number is of the year of its day", having("invoice", issued_on="2027-01-01")),
+    ("numbers without gap or repeat", having("invoice", number="RE-2026-0003")),
+    ("numbers without gap or repeat", having("invoice", number="RE-2026-0002")),
+    ("numbers without gap or repeat", having("series", last=3)),
+    ("who is credited has a credit note", having("invoice", status="credited")),
+    ("credit notes and invoices name each other", having("note", invoice_id="inv")),
+    ("a credit note takes back the whole", having("note", total="-209.53")),
+    ("the report agrees with the invoices", having("outcome", total="209.53")),
+    ("a due day is settled once", settled_twice),
+]
+
+
+def test_books_that_fit_together_are_not_complained_of() -> None:
+    assert check_items(good_books().values()) == []
+
+
+@pytest.mark.parametrize(("rule", "spoil"), SPOILT, ids=[f"{number}: {rule}" for number, (rule, _) in enumerate(SPOILT)])
+def test_books_that_do_not_fit_break_a_rule(rule: str, spoil: Callable[[Books], None]) -> None:
+    books = copy.deepcopy(good_books())
+    spoil(books)
+    assert rule in {broken.rule for broken in check_items(books.values())}
+
+
+def test_items_are_read_as_the_table_gives_them() -> None:
+    account = {"pk": {"S": "acc"}, "sk": {"S": "account"}, "type": {"S": "account"}, "id": {"S": "acc"}, "open": {"SS": ["x"]}}
+    assert {broken.rule for broken in check_table([account])} == {"an account has a user"}
+
+
+@pytest.mark.parametrize(
+    ("seconds", "rate", "currency", "amount"),
+    [
+        (6617, "95", "EUR", "174.62"),
+        (1200, "85", "EUR", "28.33"),
+        (3600, "1127", "JPY", "1127"),
+        (10_800, "1.2345", "KWD", "3.704"),
+    ],
+)
+def test_amounts_are_reckoned_half_up_in_the_currencys_decimals(seconds: int, rate: str, currency: str, amount: str) -> None:
+    assert amount_of(seconds, rate, currency) == Decimal(amount)
