@@ -4,8 +4,8 @@
 
 Each start is a new process of AWS's own runtime interface client, timed from its start to its first answer to
 `GET /v1/clients`. All but bare Python read the same 20 clients from the same stub. They take turns, and what is printed is
-the median. The naive application finds boto3 compiled, as it is in Lambda's runtime; it is measured as `chalice package` zips
-it, without compiled files, and once more with them.
+the median. The naive application is measured three times: as `chalice package` zips it, without compiled files, with the boto3
+of Lambda's runtime, which is compiled; with a boto3 of its own, which is not; and with everything compiled.
 """
 
 import argparse
@@ -18,7 +18,7 @@ import sys
 import tempfile
 import venv
 import zipfile
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import distribution
@@ -77,11 +77,12 @@ def get_client(client_id):
 class Programs:
     bare: Program
     naive: Program
+    own_boto3: Program
     compiled: Program
     daybook: Program
 
     def __iter__(self) -> Iterator[Program]:
-        return iter((self.bare, self.naive, self.compiled, self.daybook))
+        return iter((self.bare, self.naive, self.own_boto3, self.compiled, self.daybook))
 
 
 @contextmanager
@@ -93,9 +94,10 @@ def programs(function: Path, endpoint: str) -> Iterator[Programs]:
         runtime = install(root / "runtime", RUNTIME)
         boto3 = install(root / "boto3", BOTO3)
         bare = write(root / "bare", "function.py", BARE)
-        naive, compiled = (write(root / name, "app.py", NAIVE) for name in ("naive", "compiled"))
-        for folder in (naive, compiled):
+        naive, own_boto3, compiled = (write(root / name, "app.py", NAIVE) for name in ("naive", "own_boto3", "compiled"))
+        for folder in (naive, own_boto3, compiled):
             copy_chalice(folder)
+        install(own_boto3, BOTO3)
         for folder in (runtime, boto3, bare, compiled):
             compile_files(folder)
 
@@ -110,7 +112,8 @@ def programs(function: Path, endpoint: str) -> Iterator[Programs]:
         yield Programs(
             bare=program("bare Python", bare, "function.handle"),
             naive=program("naive Chalice", naive, "app.app", boto3),
-            compiled=program("naive Chalice, compiled", compiled, "app.app", boto3),
+            own_boto3=program("naive Chalice, boto3 in its zip", own_boto3, "app.app"),
+            compiled=program("naive Chalice, all compiled", compiled, "app.app", boto3),
             daybook=program("Daybook", function, "app.app"),
         )
 
@@ -179,36 +182,35 @@ def packaged() -> Iterator[Path]:
         yield Path(temporary, "function")
 
 
-def measure(function: Path, starts: int) -> dict[str, list[Life]]:
-    """By program, its starts; one more of each goes before, to have the files in the system's memory."""
+def measure(function: Path, starts: int, *, before: int = 1) -> dict[str, list[Life]]:
+    """By program, its starts; of each there is one before that, to have the files in the system's memory."""
     with dynamodb_stub.running() as endpoint, programs(function, endpoint) as compared:
         lives: dict[str, list[Life]] = {program.name: [] for program in compared}
-        for number in range(starts + 1):
+        for number in range(before + starts):
             for program in compared:
                 life = live(program, [api_event("/v1/clients")])
                 answered = len(json.loads(life.answer["body"])["clients"])
                 assert answered == (0 if program is compared.bare else PAGE), f"{program.name} answered {life.answer}"
-                if number:
+                if number >= before:
                     lives[program.name].append(life)
         return lives
 
 
-FIGURES: Final[Mapping[str, Callable[[Life], float]]] = {
-    "first answer, ms": lambda life: life.first_answer_ms,
-    "CPU time, ms": lambda life: life.cpu_ms,
-    "peak memory, MiB": lambda life: life.peak_mib,
-}
-
-
 def table(lives: Mapping[str, Sequence[Life]]) -> str:
-    medians = {figure: [statistics.median(map(read, found)) for found in lives.values()] for figure, read in FIGURES.items()}
-    lines = [f"{'cold start':26}" + "".join(f"{name:>26}" for name in lives)]
-    lines += [f"{figure:26}" + "".join(f"{median:26.1f}" for median in found) for figure, found in medians.items()]
-    for figure in ("first answer, ms", "CPU time, ms"):
-        bare, naive, compiled, ours = medians[figure]
-        ratios = " and ".join(f"{(ours - bare) / (other - bare):.2f}" for other in (naive, compiled))
-        lines.append(f"{figure} above bare Python: Daybook {ratios} of the naive ones' (target {TARGET:.2f})")
+    """The first row is bare Python, the last Daybook; `ours` is how much of a row's time above the first the last takes."""
+    walls = [statistics.median(life.first_answer_ms for life in found) for found in lives.values()]
+    cpus = [statistics.median(life.cpu_ms for life in found) for found in lives.values()]
+    memories = [statistics.median(life.peak_mib for life in found) for found in lives.values()]
+    lines = [f"{'cold start':36}{'first answer':>14}{'ours':>6}{'CPU time':>14}{'ours':>6}{'peak memory':>14}"]
+    for name, wall, cpu, memory in zip(lives, walls, cpus, memories, strict=True):
+        lines.append(f"{name:36}{wall:11.1f} ms{_ours(wall, walls):>6}{cpu:11.1f} ms{_ours(cpu, cpus):>6}{memory:10.1f} MiB")
+    lines.append(f"(ours: how much of that row's time above bare Python Daybook takes; the target is {TARGET:.2f})")
     return "\n".join(lines)
+
+
+def _ours(row: float, rows: Sequence[float]) -> str:
+    bare, *_, ours = rows
+    return f"{(ours - bare) / (row - bare):.2f}" if row not in (bare, ours) else ""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

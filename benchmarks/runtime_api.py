@@ -47,7 +47,7 @@ class Life:
     answer: Any
 
 
-def live(program: Program, events: Sequence[Mapping[str, Any]]) -> Life:
+def live(program: Program, events: Sequence[Any]) -> Life:
     """Starts the program, hands it the events one after the other, and ends it. Raises: FunctionFailed."""
     bodies = [json.dumps(event).encode() for event in events]
     with socket.create_server((LOOPBACK, 0)) as server, tempfile.TemporaryFile() as said:

@@ -1,0 +1,103 @@
+"""The benchmarks run, on a small scale. What they count is tested in tests/contract/test_costs.py; times are never tested."""
+
+import re
+import subprocess
+import sys
+from collections.abc import Sequence
+from importlib.metadata import distribution
+from pathlib import Path
+
+import pytest
+
+from benchmarks import cold_start, costs
+from benchmarks.runtime_api import FunctionFailed, Life, Program, live
+
+ROOT = Path(__file__).parents[1]
+BARE = """
+def handle(event, context):
+    if event == "fail":
+        raise ValueError("as it was told")
+    return [event, context.aws_request_id]
+"""
+
+
+@pytest.fixture
+def function(tmp_path: Path) -> Path:
+    """The application beside what it needs, as in the package but without having been packaged."""
+    folder = tmp_path / "function"
+    folder.mkdir()
+    for name in ("app.py", "chalicelib"):
+        (folder / name).symlink_to(ROOT / name)
+    cold_start.install(folder, ["msgspec"])
+    cold_start.copy_chalice(folder)
+    for name in ("botocore", "dateutil", "jmespath", "six.py", "urllib3"):
+        (folder / name).symlink_to(str(distribution("boto3").locate_file(name)))
+    return folder
+
+
+def program(tmp_path: Path, source: str, handler: str = "function.handle") -> Program:
+    (tmp_path / "function.py").write_text(source)
+    command = [sys.executable, "-m", "awslambdaric", handler]
+    return Program("small", tmp_path, command, cold_start.environment(tmp_path, (), "http://127.0.0.1:9"))
+
+
+def test_a_function_lives_through_as_many_events_as_it_is_given(tmp_path: Path) -> None:
+    life = live(program(tmp_path, BARE), ["one", "two", "three"])
+
+    assert life.answer == ["one", "00000000"]
+    assert len(life.warm_ms) == 2
+    assert life.first_answer_ms > 0
+    assert life.cpu_ms > 0
+    assert life.peak_mib > 1
+
+
+def test_a_function_that_fails_or_does_not_start_is_no_measurement(tmp_path: Path) -> None:
+    with pytest.raises(FunctionFailed, match="as it was told"):
+        live(program(tmp_path, BARE), ["one", "fail"])
+    with pytest.raises(FunctionFailed, match="no_such_module"):
+        live(program(tmp_path, "import no_such_module"), ["one"])
+
+
+def test_every_program_of_the_cold_start_answers(function: Path) -> None:
+    shown = cold_start.table(cold_start.measure(function, starts=1, before=0))
+
+    names = ["bare Python", "naive Chalice", "naive Chalice, boto3 in its zip", "naive Chalice, all compiled", "Daybook"]
+    assert re.findall(r"^(\w.*?)  +\d", shown, re.MULTILINE) == names
+
+
+def a_life(milliseconds: float) -> Life:
+    return Life(first_answer_ms=milliseconds, cpu_ms=milliseconds / 2, warm_ms=[], peak_mib=30, answer=None)
+
+
+def test_the_cold_start_is_compared_by_medians_above_bare_python() -> None:
+    rows: dict[str, Sequence[Life]] = {
+        "bare": [a_life(50), a_life(40), a_life(1000)],
+        "naive": [a_life(250)],
+        "ours": [a_life(150), a_life(140), a_life(900)],
+    }
+
+    bare, naive, ours = cold_start.table(rows).splitlines()[1:4]
+
+    assert bare.split() == ["bare", "50.0", "ms", "25.0", "ms", "30.0", "MiB"]
+    assert naive.split() == ["naive", "250.0", "ms", "0.50", "125.0", "ms", "0.50", "30.0", "MiB"]
+    assert ours.split()[:2] == ["ours", "150.0"]
+
+
+def test_a_warm_request_is_one_read() -> None:
+    command = [sys.executable, "-m", "benchmarks.warm", "--requests", "100", "--in-process"]
+    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=120)
+
+    assert run.returncode == 0, run.stderr
+    assert "100 requests asked AWS for {'dynamodb.GetItem': 100}" in run.stdout
+
+
+def test_costs_are_weighed_on_a_local_aws() -> None:
+    with costs.local() as desk:
+        meter = costs.Meter(desk.dynamodb, desk.sqs)
+        one, thirty = (costs.invoice(desk, meter, entries=entries) for entries in (1, 30))
+        nights = costs.night(desk, meter, due=2, clients=6)
+
+    assert thirty.read_units - one.read_units == 29  # one for each entry more
+    assert thirty.write_units > one.write_units > 2 * one.transaction_items - 1
+    assert "of 30 entries" in costs.invoice_table({30: thirty})
+    assert "of 6: asking" in costs.night_table(2, {6: nights})
