@@ -83,7 +83,9 @@ def get_account(caller: Caller) -> Account:
 
 @app.route("/v1/account", methods=["PUT"], answer=views.AccountView)
 def edit_profile(caller: Caller, body: bodies.NewProfile) -> Account:
-    return usecases.accounts.edit_profile(caller, body.details(), accounts=wired.accounts, clock=wired.clock)
+    return usecases.accounts.edit_profile(
+        caller, body.details(), accounts=wired.accounts, clients=wired.clients, clock=wired.clock
+    )
 
 
 # Clients

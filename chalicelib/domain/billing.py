@@ -170,6 +170,7 @@ def _invoice(account: Account, client: Client, lines: Sequence[InvoiceLine], iss
         total=totals.total,
         vat_groups=totals.vat_groups,
         months=(),
+        status=InvoiceStatus.ISSUED if totals.total else InvoiceStatus.PAID,
     )
 
 

@@ -10,6 +10,8 @@ from chalicelib.domain.calendar import ONE_DAY, check_day, invoice_day_from, loc
 from chalicelib.domain.errors import FieldError, Invalid
 from chalicelib.domain.money import check_currency, check_exact
 
+MAX_RATES = 200
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HourlyRate:
@@ -137,15 +139,15 @@ class DueClient:
 
 
 def check_rate(rate: Decimal) -> None:
-    """Raises: Invalid unless it is an exact number from 0."""
+    """Raises: Invalid unless it is an exact number from 0, which is written without a sign."""
     check_exact(rate, "/rate")
-    if rate < 0:
+    if rate.is_signed():
         raise Invalid(FieldError("/rate", "must not be negative"))
 
 
 def new_client(details: ClientDetails, account: Account, *, client_id: str, now: datetime) -> Client:
     """Raises: Invalid."""
-    details.checked()
+    _check_details(details, account)
     client = Client(
         account_id=account.id,
         id=client_id,
@@ -165,7 +167,7 @@ def edit_client(client: Client, details: ClientDetails, account: Account, *, now
 
     Raises: Invalid.
     """
-    details.checked()
+    _check_details(details, account)
     edited = _with_details(client, details, account, now)
     if details.rate == client.rate and details.rate_valid_from in (None, client.rate_valid_from):
         return edited
@@ -173,7 +175,15 @@ def edit_client(client: Client, details: ClientDetails, account: Account, *, now
     rates = _with_rate(client.rates, HourlyRate(rate=details.rate, valid_from=first_day))
     if details.rate_valid_from is None:
         rates = tuple(rate for rate in rates if _first_day_of(rate) <= first_day)
+    if len(rates) > MAX_RATES:
+        raise Invalid(FieldError("/rate", f"cannot change any more: a client keeps at most {MAX_RATES} rates"))
     return replace(edited, rates=rates)
+
+
+def _check_details(details: ClientDetails, account: Account) -> None:
+    details.checked()
+    if details.reverse_charge and not account.profile.vat_id:
+        raise Invalid(FieldError("/reverse_charge", "needs the account's own VAT id too: set its vat_id first"))
 
 
 def _with_rate(rates: Sequence[HourlyRate], new: HourlyRate) -> tuple[HourlyRate, ...]:
@@ -221,6 +231,13 @@ def schedule(client: Client, account: Account, *, first_day: date) -> Client:
         return replace(client, next_invoice_on=None, due_at=None)
     next_invoice_on = invoice_day_from(first_day, client.invoice_day)
     return replace(client, next_invoice_on=next_invoice_on, due_at=start_of_day(next_invoice_on, account.profile.time_zone))
+
+
+def move_to_zone(client: Client, account: Account) -> Client:
+    """The client with its next invoice day as it begins in the account's zone."""
+    if client.next_invoice_on is None:
+        return client
+    return replace(client, due_at=start_of_day(client.next_invoice_on, account.profile.time_zone))
 
 
 def archive(client: Client, *, now: datetime) -> Client:

@@ -168,10 +168,12 @@ class InvoiceFilter:
     status: InvoiceStatus | None = None
 
 
-def new_payment(details: PaymentDetails, *, payment_id: str, now: datetime) -> Payment:
-    """Raises: Invalid."""
+def new_payment(details: PaymentDetails, *, payment_id: str, now: datetime, today: date) -> Payment:
+    """Raises: Invalid, also for a payment that is yet to come; `today` is the account's."""
     check_exact(details.amount, "/amount")
     check_day(details.paid_on, "/paid_on")
+    if details.paid_on > today:
+        raise Invalid(FieldError("/paid_on", f"must not be after today, {today}"))
     return Payment(id=payment_id, amount=details.amount, paid_on=details.paid_on, reference=details.reference, recorded_at=now)
 
 

@@ -210,11 +210,17 @@ def _timed(entry: WorkEntry, details: TimedWork, time_zone: str) -> WorkEntry:
         raise Invalid(FieldError("/ended_at", f"must be at most {MAX_DURATION.days} days after started_at"))
     return replace(
         entry,
-        day=local_day(started_at, time_zone),
+        day=_day_of(started_at, time_zone),
         started_at=started_at,
         ended_at=ended_at,
         duration_seconds=int((ended_at - started_at).total_seconds()),
     )
+
+
+def _day_of(started_at: datetime, time_zone: str) -> date:
+    day = local_day(started_at, time_zone)
+    check_day(day, "/started_at")
+    return day
 
 
 def _dated(entry: WorkEntry, details: DatedWork, time_zone: str) -> WorkEntry:

@@ -30,14 +30,16 @@ _ONE_LINE = r"^(?![\s\S]*[\x00-\x1f\x7f])"
 _TEXT = r"^(?![\s\S]*[\x00-\x08\x0b\x0c\x0e-\x1f\x7f])"
 _NOT_BLANK = r"\s*\S"
 _CODE = r"^[A-Za-z0-9 .-]*(?![\s\S])"
-_TAX_NUMBER = r"^[A-Za-z0-9 ./-]+(?![\s\S])"
+_PREFIX = r"^[A-Za-z0-9/_-]*(?![\s\S])"
+_TAX_NUMBER = r"^[A-Za-z0-9][A-Za-z0-9 ./-]*(?![\s\S])"
 WORDS = {
     _ONE_LINE: "must be one line without control characters",
     _ONE_LINE + _NOT_BLANK: "must be one line without control characters, and not blank",
     _TEXT: "must not contain control characters other than tabs and line breaks",
     _TEXT + _NOT_BLANK: "must not be blank nor contain control characters other than tabs and line breaks",
     _CODE: "takes only the letters A to Z, digits, spaces, full stops and hyphens",
-    _TAX_NUMBER: "takes only the letters A to Z, digits, spaces, full stops, slashes and hyphens",
+    _PREFIX: "takes only the letters A to Z, digits, slashes, underscores and hyphens",
+    _TAX_NUMBER: "begins with a letter or digit; takes A to Z, digits, spaces, full stops, slashes and hyphens",
 }
 """What each pattern asks for, by the pattern."""
 
@@ -45,6 +47,7 @@ Line = Annotated[str, Meta(max_length=200, pattern=_ONE_LINE)]
 Name = Annotated[str, Meta(min_length=1, max_length=200, pattern=_ONE_LINE + _NOT_BLANK)]
 Text = Annotated[str, Meta(max_length=500, pattern=_TEXT)]
 Code = Annotated[str, Meta(max_length=34, pattern=_CODE)]
+Prefix = Annotated[str, Meta(max_length=12, pattern=_PREFIX)]
 TaxNumber = Annotated[str, Meta(min_length=1, max_length=40, pattern=_TAX_NUMBER)]
 Password = Annotated[str, Meta(max_length=1024)]
 Address = Annotated[str, Meta(max_length=254)]
@@ -93,7 +96,7 @@ class NewProfile(Body, frozen=True, kw_only=True):
     time_zone: Line
     default_tax_rate: Decimal = Decimal(0)
     payment_terms_days: TermsDays = 14
-    invoice_prefix: Code = ""
+    invoice_prefix: Prefix = ""
 
     def details(self) -> Profile:
         profile = self.into(Profile)
@@ -207,7 +210,7 @@ class ListQuery(Query, frozen=True, kw_only=True):
     list_name: ClassVar[str]
 
     limit: Annotated[int, Meta(ge=1, le=MAX_LIMIT)] = DEFAULT_LIMIT
-    next: Annotated[str, Meta(max_length=1024)] | None = None
+    next: str | None = None
 
     def page(self, account_id: str) -> PageRequest:
         """Raises: BadCursor."""

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Mapping
 from datetime import date
 from decimal import Decimal
 from typing import Any, TypeVar, cast
@@ -104,10 +105,20 @@ def read_query(request: Request, query_type: type[T]) -> T:
             raise Invalid(FieldError(_pointer(name[:_LONGEST_FIELD]), "query parameter: must come once"))
         values[name] = several[0]
     try:
-        return msgspec.convert(values, type=query_type, strict=False)
+        query = msgspec.convert(values, type=query_type, strict=False)
     except msgspec.ValidationError as fault:
         error = _field_error(str(fault))
         raise Invalid(FieldError(error.pointer, f"query parameter: {error.detail}")) from None
+    _check_no_nulls(query, values)
+    return query
+
+
+def _check_no_nulls(query: object, values: Mapping[str, str]) -> None:
+    """Raises: Invalid for `null`, which msgspec takes for a parameter that was left out."""
+    if isinstance(query, msgspec.Struct):
+        for attribute, name in zip(query.__struct_fields__, query.__struct_encode_fields__, strict=True):
+            if name in values and getattr(query, attribute) is None:
+                raise Invalid(FieldError(_pointer(name), "query parameter: must not be null"))
 
 
 def _check_text(*texts: str) -> None:

@@ -1,9 +1,11 @@
 """The time and what cannot be guessed."""
 
 import secrets
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from chalicelib.domain.identifiers import ENTROPY_BYTES, Prefix, make_id
+
+_ONE_SECOND = timedelta(seconds=1)
 
 
 class SystemClock:
@@ -12,5 +14,9 @@ class SystemClock:
 
 
 class RandomIds:
+    """Our clock has whole seconds; ids tell the milliseconds of theirs, so that what was made first in a second sorts first."""
+
     def new(self, prefix: Prefix, at: datetime) -> str:
-        return make_id(prefix, at, secrets.token_bytes(ENTROPY_BYTES))
+        now = datetime.now(UTC)
+        exact = now if at <= now < at + _ONE_SECOND else at
+        return make_id(prefix, exact, secrets.token_bytes(ENTROPY_BYTES))

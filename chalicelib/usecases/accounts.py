@@ -1,12 +1,15 @@
 """Opening an account, signing in, and the business profile."""
 
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
 
 from chalicelib.domain.accounts import Account, Profile, SignUp, raise_all
-from chalicelib.domain.errors import Contended, InvalidCredentials
+from chalicelib.domain.clients import Client, move_to_zone
+from chalicelib.domain.errors import Contended, InvalidCredentials, NotFound
+from chalicelib.domain.paging import MAX_LIMIT, PageRequest
 from chalicelib.domain.users import Caller, Role, User, check_password, normal_password, sign_in_name
-from chalicelib.ports import Accounts, Clock, Ids, Passwords, Users
+from chalicelib.ports import Accounts, Clients, Clock, Ids, Passwords, Users
 from chalicelib.usecases.contention import until_uncontended
 
 
@@ -57,8 +60,11 @@ def get_account(caller: Caller, *, accounts: Accounts) -> Account:
     return accounts.get(caller.account_id)
 
 
-def edit_profile(caller: Caller, profile: Profile, *, accounts: Accounts, clock: Clock) -> Account:
-    """Replaces the business profile; invoices that are issued keep the old one. Raises: Invalid, Contended."""
+def edit_profile(caller: Caller, profile: Profile, *, accounts: Accounts, clients: Clients, clock: Clock) -> Account:
+    """Replaces the business profile; invoices that are issued keep the old one, those that are due begin in the new zone.
+
+    Raises: Invalid, Contended.
+    """
     checked = profile.checked()
 
     def attempt() -> Account:
@@ -67,4 +73,29 @@ def edit_profile(caller: Caller, profile: Profile, *, accounts: Accounts, clock:
         accounts.save(edited)
         return edited
 
-    return until_uncontended(attempt)
+    account = until_uncontended(attempt)
+    for client in _all_clients(account.id, clients):
+        if move_to_zone(client, account) != client:
+            _reschedule(client.id, account, clients=clients, clock=clock)
+    return account
+
+
+def _all_clients(account_id: str, clients: Clients) -> Iterator[Client]:
+    after: str | None = None
+    while True:
+        page = clients.page(account_id, PageRequest(limit=MAX_LIMIT, after=after))
+        yield from page.items
+        if page.next is None:
+            return
+        after = page.next
+
+
+def _reschedule(client_id: str, account: Account, *, clients: Clients, clock: Clock) -> None:
+    def attempt() -> None:
+        try:
+            client = clients.get(account.id, client_id)
+        except NotFound:
+            return  # removed since
+        clients.save(replace(move_to_zone(client, account), version=client.version + 1, updated_at=clock.now()))
+
+    until_uncontended(attempt)

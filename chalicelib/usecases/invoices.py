@@ -190,7 +190,8 @@ def _settle(work: OpenWork, day: date, due: InvoiceDue, *, issued_at: datetime, 
 
 def get_invoice(caller: Caller, invoice_id: str, *, books: Books) -> FullInvoice:
     """Raises: NotFound."""
-    return _full(books.invoices.get(caller.account_id, invoice_id), books)
+    invoice = books.invoices.get(caller.account_id, invoice_id)
+    return _full(invoice, _today(caller.account_id, books), books)
 
 
 def list_invoices(caller: Caller, wanted: InvoiceFilter, request: PageRequest, *, books: Books) -> Page[InvoiceAsOf]:
@@ -223,7 +224,8 @@ def file_stem(number: str) -> str:
 def add_payment(caller: Caller, invoice_id: str, details: PaymentDetails, *, books: Books) -> FullInvoice:
     """Raises: NotFound, Invalid, InvoicePaid, InvoiceCredited."""
     now = books.clock.now()
-    payment = new_payment(details, payment_id=books.ids.new("pay", now), now=now)
+    today = _today(caller.account_id, books)
+    payment = new_payment(details, payment_id=books.ids.new("pay", now), now=now, today=today)
 
     def attempt() -> Invoice:
         invoice = books.invoices.get(caller.account_id, invoice_id)
@@ -233,7 +235,7 @@ def add_payment(caller: Caller, invoice_id: str, details: PaymentDetails, *, boo
         books.invoices.save(paid)
         return paid
 
-    return _full(until_uncontended(attempt), books)
+    return _full(until_uncontended(attempt), today, books)
 
 
 def credit_invoice(caller: Caller, invoice_id: str, reason: str, *, books: Books) -> CreditNote:
@@ -253,9 +255,9 @@ def credit_invoice(caller: Caller, invoice_id: str, reason: str, *, books: Books
     return until_uncontended(attempt)
 
 
-def _full(invoice: Invoice, books: Books) -> FullInvoice:
+def _full(invoice: Invoice, today: date, books: Books) -> FullInvoice:
     lines = books.invoices.lines(invoice.account_id, invoice.id)
-    return FullInvoice(invoice=invoice, lines=lines, today=_today(invoice.account_id, books))
+    return FullInvoice(invoice=invoice, lines=lines, today=today)
 
 
 def _today(account_id: str, books: Books) -> date:

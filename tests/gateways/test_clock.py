@@ -1,4 +1,5 @@
 from datetime import UTC, datetime, timedelta
+from time import sleep
 
 from chalicelib.domain.identifiers import is_id
 from chalicelib.gateways.clock import RandomIds, SystemClock
@@ -18,6 +19,14 @@ def test_ids_of_one_instant_are_all_different() -> None:
 
     assert len(ids) == 1_000
     assert all(is_id("inv", made) for made in ids)
+
+
+def test_ids_of_one_second_sort_by_their_milliseconds() -> None:
+    at = SystemClock().now()
+    first = RandomIds().new("inv", at)
+    sleep(0.002)
+
+    assert RandomIds().new("inv", SystemClock().now()) > first
 
 
 def test_ids_sort_by_their_time() -> None:

@@ -1,6 +1,7 @@
 """Opening an account and signing in."""
 
 from dataclasses import replace
+from datetime import UTC, date, datetime
 
 import pytest
 
@@ -100,12 +101,30 @@ def test_nothing_is_kept_of_a_sign_up_that_breaks_a_rule(wired: MemoryWired) -> 
     assert wired.state() == before
 
 
+def test_clients_are_due_when_their_day_begins_in_the_accounts_new_zone(wired: MemoryWired, business: Business) -> None:
+    client_id, unscheduled_id = business.add_client(invoice_day=31), business.add_client()
+    before = business.client(client_id)
+    profile = replace(wired.store.accounts.get(business.caller.account_id).profile, time_zone="Pacific/Auckland")
+
+    for _ in range(2):
+        accounts.edit_profile(
+            business.caller, profile, accounts=wired.store.accounts, clients=wired.store.clients, clock=wired.clock
+        )
+
+    moved = business.client(client_id)
+    assert moved.next_invoice_on == before.next_invoice_on == date(2026, 1, 31)
+    assert moved.due_at == datetime(2026, 1, 30, 11, tzinfo=UTC)
+    assert (moved.version, business.client(unscheduled_id).version) == (2, 1)
+
+
 def test_edits_of_a_profile_at_once_all_take_effect_one_after_the_other(wired: MemoryWired, business: Business) -> None:
     profile = wired.store.accounts.get(business.caller.account_id).profile
 
     def edit(number: int) -> object:
         changed = replace(profile, legal_name=f"Ada {number}")
-        return accounts.edit_profile(business.caller, changed, accounts=wired.store.accounts, clock=wired.clock)
+        return accounts.edit_profile(
+            business.caller, changed, accounts=wired.store.accounts, clients=wired.store.clients, clock=wired.clock
+        )
 
     results = at_once(*[lambda number=number: edit(number) for number in range(10)])
 
