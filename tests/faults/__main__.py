@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import chain
 
 from tests.consistency import Broken
 from tests.faults.campaign import Plan, Report, Stage, in_processes, stage
@@ -83,9 +84,9 @@ def hunt(set_up: Stage, bug: Bug, jobs: int) -> Hunt:
     """Wants a process of its own: the bug stays in."""
     set_up.renew(bug.patch)
     recorded = _record(set_up)
-    runs = 0
     tasks = ((plan.describe(recorded.calls), partial(set_up.run, plan)) for plan in bug.plans(recorded.calls))
-    for _, report in in_processes(tasks, jobs):
+    runs = 0
+    for report in chain([recorded], (report for _, report in in_processes(tasks, jobs))):
         runs += 1
         for broken in report.broken:
             if broken.rule in bug.breaks:

@@ -20,7 +20,7 @@ SEEDS: Final = 60
 class Bug:
     """`breaks` are the rules by which it is to be found; `strikes` where: all faults of a kind at all calls of a name.
 
-    Without strikes it takes things happening at once.
+    Without strikes it takes nothing at all, or things happening at once.
     """
 
     name: str
@@ -215,6 +215,25 @@ def _mail_sent_again_by_the_library(app: Any) -> None:
     mailer_class.send = send
 
 
+def _change_feed_that_always_fails(app: Any) -> None:
+    """No change can be told: each is tried as often as the mapping says, alone in the end, and given up."""
+
+    def publish_changes(told: Any, *, bus: Any) -> int | None:
+        raise ValueError("as planted")
+
+    _part("usecases.changes").publish_changes = publish_changes
+
+
+def _delivery_that_always_fails(app: Any) -> None:
+    """No document can be delivered: the queue gives up after five times."""
+
+    def deliver(announcement: Any, *, office: Any) -> None:
+        raise ValueError("as planted")
+
+    _part("usecases.deliveries").deliver = deliver
+
+
+_GIVEN_UP = frozenset({"nothing is left in a dead-letter queue"})
 _ONE_INVOICE = frozenset({"exactly one invoice for each client and period"})
 _ALL_TOLD = frozenset({"every change is told"})
 _NUMBERS = frozenset({"numbers without gap or repeat"})
@@ -297,5 +316,19 @@ BUGS: Final = (
         patch=_mail_sent_again_by_the_library,
         breaks=frozenset({"two mails only where the note was lost"}),
         strikes={"ses.SendRawEmail": (Fault.ANSWERS_LOST_ON,)},
+    ),
+    Bug(
+        name="a change feed that always fails",
+        scenario="invoice",
+        patch=_change_feed_that_always_fails,
+        breaks=_GIVEN_UP,
+        strikes={},
+    ),
+    Bug(
+        name="a delivery that always fails",
+        scenario="invoice",
+        patch=_delivery_that_always_fails,
+        breaks=_GIVEN_UP,
+        strikes={},
     ),
 )

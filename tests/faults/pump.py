@@ -18,6 +18,8 @@ from tests.faults.virtual_time import VirtualClock
 ASYNC_RETRIES_SECONDS: Final = (60, 120)
 """After a failed asynchronous invocation Lambda tries twice more (Lambda developer guide, asynchronous invocation)."""
 SHARDS: Final = 2
+MAX_STREAM_PAUSE_SECONDS: Final = 60
+"""Between tries of a batch of the stream. Lambda waits longer each time; how long it does not say."""
 MAX_ROUNDS: Final = 2_000
 Item = Mapping[str, Any]
 
@@ -35,12 +37,17 @@ class QueueTrigger:
 
 @dataclass(frozen=True, slots=True)
 class StreamTrigger:
-    """`retries` is of the event source mapping; what fails more often goes to the dead letters."""
+    """`retries` and `max_age_seconds` are of the event source mapping, -1 for no end: what is past them is given up."""
 
     function: str
     batch_size: int
     retries: int
+    max_age_seconds: int
     bisect: bool
+
+    def gives_up(self, batch: "_Batch", now: float) -> bool:
+        age = now - batch.records[0]["dynamodb"]["ApproximateCreationDateTime"]
+        return -1 < self.retries < batch.tries or -1 < self.max_age_seconds < age
 
 
 @dataclass(slots=True)
@@ -274,7 +281,7 @@ class Pump:
             outcome = self._functions.invoke(trigger.function, {"Records": batch.records})
         shard.batches[:0] = self._rest(batch, outcome, trigger)
         if shard.batches and shard.batches[0].tries:
-            shard.wait_until = self._clock.seconds() + 2 ** shard.batches[0].tries
+            shard.wait_until = self._clock.seconds() + min(2 ** shard.batches[0].tries, MAX_STREAM_PAUSE_SECONDS)
         return True
 
     def _rest(self, batch: _Batch, outcome: Outcome, trigger: StreamTrigger) -> list[_Batch]:
@@ -293,8 +300,9 @@ class Pump:
         half = len(batch.records) // 2
         if trigger.bisect and half:
             return [_Batch(batch.records[:half], batch.tries), _Batch(batch.records[half:], batch.tries)]
-        if batch.tries < trigger.retries:
-            return [_Batch(batch.records, batch.tries + 1)]
+        again = _Batch(batch.records, batch.tries + 1)
+        if not trigger.gives_up(again, self._clock.seconds()):
+            return [again]
         self.dead_records.extend(batch.records)
         return []
 
@@ -303,7 +311,13 @@ def _stream_trigger(function: str, batch_size: int, resources: Mapping[str, Any]
     logical_name = "".join(word.capitalize() for word in function.split("_"))
     events = resources[logical_name]["Properties"]["Events"]
     mapping = events[f"{logical_name}DynamodbEventSource"]["Properties"]
-    return StreamTrigger(function, batch_size, mapping["MaximumRetryAttempts"], mapping["BisectBatchOnFunctionError"])
+    return StreamTrigger(
+        function,
+        batch_size,
+        retries=mapping["MaximumRetryAttempts"],
+        max_age_seconds=mapping["MaximumRecordAgeInSeconds"],
+        bisect=mapping["BisectBatchOnFunctionError"],
+    )
 
 
 def _failed(outcome: Outcome, identifiers: set[str]) -> set[str]:
