@@ -115,6 +115,8 @@ def _counted(world: World, kind: str, wanted: int | tuple[int, ...]) -> Iterator
 def _set_up_night(world: World) -> None:
     """Two accounts: work, none, two missed nights, reverse charge, no address, another currency."""
     ada, ben = world.sign_up("Ada"), world.sign_up("Ben", currency="JPY")
+    profile = {name: value for name, value in sign_up_of("Ada").items() if name not in {"name", "password"}}
+    ada.put("/v1/account", {**profile, "legal_name": "Ada", "vat_id": "ATU12345678"}).expect(200)
     clock = world.cloud.clock
     late = _add_client(world, ada, "Late", invoice_day=15)
     _log(ada, late, date="2026-02-03", minutes=20)
