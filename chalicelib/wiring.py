@@ -4,36 +4,38 @@ What talks to AWS is imported here, in the property that needs it: a request for
 S3, SES or the PDF writer. All clients share one botocore session.
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from chalicelib.ports import (
-    Accounts,
-    Clients,
-    Clock,
-    CreditNotes,
-    Documents,
-    DueClients,
-    EventBus,
-    Ids,
-    Invoices,
-    InvoicingQueue,
-    Ledger,
-    Mailer,
-    Passwords,
-    Printer,
-    Reports,
-    Timers,
-    TokenKeys,
-    Users,
-    Work,
-)
 from chalicelib.settings import Settings
 
 if TYPE_CHECKING:
     from chalicelib.domain.events import Plain
     from chalicelib.gateways.aws_clients import AwsClients
+    from chalicelib.ports import (
+        Accounts,
+        Clients,
+        Clock,
+        CreditNotes,
+        Documents,
+        DueClients,
+        EventBus,
+        Ids,
+        Invoices,
+        InvoicingQueue,
+        Ledger,
+        Mailer,
+        Passwords,
+        Printer,
+        Reports,
+        Timers,
+        TokenKeys,
+        Users,
+        Work,
+    )
     from chalicelib.repositories.table import Table
 
 
@@ -44,13 +46,16 @@ class Wired:
         self._settings = settings
 
     @cached_property
-    def _aws(self) -> "AwsClients":
+    def _aws(self) -> AwsClients:
+        from chalicelib.gateways.unused_imports import leave_out
+
+        leave_out()
         from chalicelib.gateways.aws_clients import AwsClients
 
         return AwsClients()
 
     @cached_property
-    def _table(self) -> "Table":
+    def _table(self) -> Table:
         from chalicelib.repositories.table import Table
 
         return Table(self._aws.client("dynamodb"), self._settings.table)
@@ -175,7 +180,7 @@ class Wired:
 
         return SqsInvoicingQueue(self._aws.client("sqs"), self._settings.invoicing_queue)
 
-    def read_image(self, image: Mapping[str, Any]) -> "Plain":
+    def read_image(self, image: Mapping[str, Any]) -> Plain:
         """A stream record's image as plain data."""
         from chalicelib.repositories.stream_images import plain_image
 

@@ -3,15 +3,20 @@
 Token times are the system's own: a token is about now, whatever day the books are on.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
 from chalicelib.domain.accounts import Account
 from chalicelib.domain.errors import Unauthenticated
 from chalicelib.domain.users import Caller, Role, User
 from chalicelib.edge.views import AccountView, OpenedAccount, TokenView, UserView
-from chalicelib.ports import TokenKeys
+
+if TYPE_CHECKING:
+    from chalicelib.ports import TokenKeys
 
 AUDIENCE = "daybook"
 _ALGORITHM = "HS256"

@@ -1,16 +1,21 @@
 """Opening an account, signing in, and the business profile."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from chalicelib.domain.accounts import Account, Profile, SignUp, raise_all
 from chalicelib.domain.clients import Client, move_to_zone
 from chalicelib.domain.errors import Contended, InvalidCredentials, NotFound
 from chalicelib.domain.paging import MAX_LIMIT, PageRequest
 from chalicelib.domain.users import Caller, Role, User, check_password, normal_password, sign_in_name
-from chalicelib.ports import Accounts, Clients, Clock, Ids, Passwords, Users
 from chalicelib.usecases.contention import until_uncontended
+
+if TYPE_CHECKING:
+    from chalicelib.ports import Accounts, Clients, Clock, Ids, Passwords, Users
 
 
 def open_account(sign_up: SignUp, *, accounts: Accounts, passwords: Passwords, ids: Ids, clock: Clock) -> tuple[Account, User]:

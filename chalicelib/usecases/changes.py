@@ -1,9 +1,14 @@
 """Telling the outside what has changed."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from chalicelib.domain.events import Change, event_of
-from chalicelib.ports import EventBus
+
+if TYPE_CHECKING:
+    from chalicelib.ports import EventBus
 
 
 def publish_changes(changes: Sequence[Change], *, bus: EventBus) -> int | None:

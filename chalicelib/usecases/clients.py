@@ -1,13 +1,18 @@
 """Whom the account works for."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from chalicelib.domain.clients import Client, ClientDetails, archive, edit_client, new_client
 from chalicelib.domain.errors import ClientCurrencyFixed
 from chalicelib.domain.paging import Page, PageRequest
 from chalicelib.domain.users import Caller
-from chalicelib.ports import Accounts, Clients, Clock, Ids
 from chalicelib.usecases.contention import until_uncontended
+
+if TYPE_CHECKING:
+    from chalicelib.ports import Accounts, Clients, Clock, Ids
 
 
 def add_client(

@@ -6,18 +6,22 @@ announced -> claimed -> printed and kept -> mailed -> noted as sent
              whoever hears the same announcement meanwhile stands back
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
-from typing import Protocol, TypeVar, assert_never
+from typing import TYPE_CHECKING, Protocol, TypeVar, assert_never
 
 from chalicelib.domain.deliveries import Announcement, Attachment, Bounce, CreditNoteAnnounced, InvoiceAnnounced, Mail
 from chalicelib.domain.errors import Contended, MailRefused, NotFound, Unavailable
 from chalicelib.domain.identifiers import is_id
 from chalicelib.domain.invoices import CreditNote, Delivery, DeliveryStatus, Invoice
-from chalicelib.ports import Accounts, Clock, CreditNotes, Documents, Invoices, Mailer, Printer
 from chalicelib.usecases.contention import until_uncontended
 from chalicelib.usecases.invoices import file_stem, invoice_document
+
+if TYPE_CHECKING:
+    from chalicelib.ports import Accounts, Clock, CreditNotes, Documents, Invoices, Mailer, Printer
 
 CLAIM = timedelta(seconds=150)
 """Longer than the function may run, shorter than the queue waits before it announces again."""

@@ -1,9 +1,11 @@
 """Issuing invoices, by hand and on each client's day; payments; credit notes."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import date, datetime
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from chalicelib.domain.accounts import Account
 from chalicelib.domain.billing import DocumentKind, OpenWork, credit, draw_up, settle_through
@@ -23,20 +25,22 @@ from chalicelib.domain.invoices import (
 from chalicelib.domain.paging import Page, PageRequest
 from chalicelib.domain.reports import DueOutcome, InvoiceDue, Outcome
 from chalicelib.domain.users import Caller
-from chalicelib.ports import (
-    Accounts,
-    Clock,
-    Documents,
-    DueClients,
-    Ids,
-    Invoices,
-    InvoicingQueue,
-    Ledger,
-    Printer,
-    Reports,
-    Work,
-)
 from chalicelib.usecases.contention import ATTEMPTS, until_uncontended
+
+if TYPE_CHECKING:
+    from chalicelib.ports import (
+        Accounts,
+        Clock,
+        Documents,
+        DueClients,
+        Ids,
+        Invoices,
+        InvoicingQueue,
+        Ledger,
+        Printer,
+        Reports,
+        Work,
+    )
 
 
 class Books(Protocol):

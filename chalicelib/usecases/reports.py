@@ -1,10 +1,15 @@
 """What the nightly run did."""
 
+from __future__ import annotations
+
 from datetime import date
+from typing import TYPE_CHECKING
 
 from chalicelib.domain.reports import NightlyReport
 from chalicelib.domain.users import Caller
-from chalicelib.ports import Reports
+
+if TYPE_CHECKING:
+    from chalicelib.ports import Reports
 
 
 def get_report(caller: Caller, day: date, *, reports: Reports) -> NightlyReport:

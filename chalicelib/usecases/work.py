@@ -1,6 +1,8 @@
 """Logging, correcting and removing work, and the running timer."""
 
-from typing import Protocol
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
 
 from chalicelib.domain.errors import ClientArchived
 from chalicelib.domain.paging import Page, PageRequest
@@ -18,8 +20,10 @@ from chalicelib.domain.work import (
     new_entry,
     stop_timer,
 )
-from chalicelib.ports import Accounts, Clients, Clock, Ids, Timers, Work
 from chalicelib.usecases.contention import until_uncontended
+
+if TYPE_CHECKING:
+    from chalicelib.ports import Accounts, Clients, Clock, Ids, Timers, Work
 
 
 class Desk(Protocol):
