@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         Ids,
         Invoices,
         InvoicingQueue,
+        KeyedRequests,
         Ledger,
         Mailer,
         Passwords,
@@ -101,6 +102,12 @@ class Wired:
         from chalicelib.repositories.clients import DynamoClients
 
         return DynamoClients(self._table)
+
+    @cached_property
+    def keyed_requests(self) -> KeyedRequests:
+        from chalicelib.repositories.keyed_requests import DynamoKeyedRequests
+
+        return DynamoKeyedRequests(self._ephemeral)
 
     @cached_property
     def due_clients(self) -> DueClients:

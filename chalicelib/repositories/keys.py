@@ -153,6 +153,11 @@ def outcomes(account_id: str, run_on: date) -> Range:
     return _range(account_id, "report", run_on.isoformat())
 
 
+def keyed_request(request_id: str) -> Key:
+    """In the ephemeral table."""
+    return Key(f"request#{_part(request_id)}", "request")
+
+
 def instant(at: datetime) -> str:
     """RFC 3339 in whole seconds: one length, so that text sorts as time."""
     return at.astimezone(UTC).replace(microsecond=0, tzinfo=None).isoformat() + "Z"

@@ -12,7 +12,19 @@ from chalicelib.domain.calendar import ONE_DAY
 from chalicelib.domain.clients import Client, schedule
 from chalicelib.domain.users import User
 from chalicelib.domain.work import MAX_ENTRIES_ON_SHEET, WorkChange, WorkEntry
-from chalicelib.ports import Accounts, Clients, CreditNotes, DueClients, Invoices, Ledger, Reports, Timers, Users, Work
+from chalicelib.ports import (
+    Accounts,
+    Clients,
+    CreditNotes,
+    DueClients,
+    Invoices,
+    KeyedRequests,
+    Ledger,
+    Reports,
+    Timers,
+    Users,
+    Work,
+)
 from chalicelib.repositories import keys
 from chalicelib.repositories.accounts import DynamoAccounts, DynamoUsers
 from chalicelib.repositories.clients import DynamoClients, DynamoDueClients
@@ -53,6 +65,8 @@ class Store(Protocol):
     def credit_notes(self) -> CreditNotes: ...
     @property
     def reports(self) -> Reports: ...
+    @property
+    def keyed_requests(self) -> KeyedRequests: ...
 
 
 class MakeStore(Protocol):
