@@ -9,9 +9,9 @@ from typing import Any, TypeVar, cast
 import msgspec
 from chalice.app import Chalice, ChaliceAuthorizer, CORSConfig, Request, Response
 
-from chalicelib.domain.errors import DaybookError, NotFound
+from chalicelib.domain.errors import DaybookError, Forbidden, NotFound
 from chalicelib.domain.paging import Page
-from chalicelib.domain.users import Caller
+from chalicelib.domain.users import Caller, Role
 from chalicelib.edge import problems, responses
 from chalicelib.edge.requests import read_body, read_caller, read_path, read_query
 from chalicelib.edge.views import ListView, View
@@ -30,6 +30,7 @@ class Endpoint:
     answer: type[View] | type[ListView] | None
     status: int
     public: bool
+    roles: tuple[Role, ...]
     body: type[msgspec.Struct] | None
     query: type[msgspec.Struct] | None
     path_parameters: tuple[tuple[str, type], ...]
@@ -61,17 +62,19 @@ class Application(Chalice):
         answer: type[View] | type[ListView] | None = None,
         status: int = 200,
         public: bool = False,
+        for_roles: Sequence[Role] = tuple(Role),
         **kwargs: Any,
     ) -> Callable[[AnyView], AnyView]:
         """Declares a route. The view's annotations say what it takes:
 
         `caller: Caller` who asks; `body` and `query` Structs that are decoded and checked; all others are path parameters.
-        It returns what `answer` is a view of; without `answer`, the address to which the caller is sent on.
+        It returns what `answer` is a view of; without `answer`, the address to which the caller is sent on. `for_roles` says
+        who may call it at all.
         """
 
         def declare(view: AnyView) -> AnyView:
             for method in methods:
-                endpoint = _endpoint(view, path, method, answer, status, public)
+                endpoint = _endpoint(view, path, method, answer, status, public, () if public else tuple(for_roles))
                 self.endpoints.append(endpoint)
                 super(Application, self).route(
                     path,
@@ -118,6 +121,7 @@ def _endpoint(
     answer: type[View] | type[ListView] | None,
     status: int,
     public: bool,
+    roles: tuple[Role, ...],
 ) -> Endpoint:
     takes = {name: kind for name, kind in view.__annotations__.items() if name != "return"}
     return Endpoint(
@@ -127,6 +131,7 @@ def _endpoint(
         answer=answer,
         status=status,
         public=public,
+        roles=roles,
         body=takes.pop("body", None),
         query=takes.pop("query", None),
         takes_caller=takes.pop("caller", None) is Caller,
@@ -135,10 +140,12 @@ def _endpoint(
 
 
 def _serve(endpoint: Endpoint, request: Request, path_parameters: dict[str, str], headers: dict[str, str]) -> Response:
+    caller = None if endpoint.public else read_caller(request)
+    if caller is not None and not set(caller.roles) & set(endpoint.roles):
+        raise Forbidden
     arguments: dict[str, object] = {
         name: read_path(name, path_parameters[name], kind) for name, kind in endpoint.path_parameters
     }
-    caller = None if endpoint.public else read_caller(request)
     if endpoint.takes_caller:
         arguments["caller"] = caller
     if endpoint.query is not None:

@@ -19,7 +19,7 @@ from chalicelib.edge.problems import TooLarge, UnsupportedMediaType
 
 _NOT_JSON = "the body is not JSON in UTF-8"
 MAX_BODY_BYTES = 1024 * 1024
-PREFIX_OF: dict[str, Prefix] = {"client_id": "cli", "entry_id": "wrk", "invoice_id": "inv"}
+PREFIX_OF: dict[str, Prefix] = {"user_id": "usr", "client_id": "cli", "entry_id": "wrk", "invoice_id": "inv"}
 """What kind of id a path parameter holds."""
 
 T = TypeVar("T")
@@ -151,6 +151,7 @@ def read_caller(request: Request) -> Caller:
         user_id=context["user_id"],
         email=context["email"],
         roles=tuple(Role(role) for role in context["roles"].split()),
+        requests_per_minute=int(limit) if (limit := context.get("limit")) else None,
     )
 
 
