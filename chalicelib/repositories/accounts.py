@@ -129,7 +129,9 @@ def _ownership(before: User | None, after: User | None) -> list[Write]:
     if is_:
         return [update(owners, "ADD #users :user", condition="attribute_exists(#pk)", user={user.id})]
     one_is_left = "contains(#users, :id) AND size(#users) > :one"
-    return [update(owners, "DELETE #users :user", condition=one_is_left, refused=_last(user), user={user.id}, id=user.id, one=1)]
+    return [
+        update(owners, "DELETE #users :user", condition=one_is_left, refused=_last(user), user={user.id}, id=user.id, one=1)
+    ]
 
 
 def _last(user: User) -> Refused:

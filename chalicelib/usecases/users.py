@@ -14,7 +14,7 @@ from chalicelib.domain.errors import FieldError, Invalid, NotFound, Unauthentica
 from chalicelib.domain.membership import UserDetails, caller_of, check_manages, check_new_user, details_of, edit_user
 from chalicelib.domain.paging import Page, PageRequest
 from chalicelib.domain.users import Bearer, Caller, User, check_password, normal_password
-from chalicelib.usecases.contention import until_uncontended
+from chalicelib.usecases.contention import Check, unconditionally, until_uncontended
 
 if TYPE_CHECKING:
     from chalicelib.ports import Access, Accounts, Clock, Ids, Passwords, Users
@@ -80,6 +80,7 @@ def change_user(
     accounts: Accounts,
     users: Users,
     clock: Clock,
+    check: Check[User] = unconditionally,
 ) -> User:
     """The user with its details as `change` makes them. Raises: NotFound, Forbidden, Invalid, EmailTaken, LastOwner."""
 
@@ -87,6 +88,7 @@ def change_user(
         user = accounts.user(caller.account_id, user_id)
         details = change(details_of(user))
         check_manages(get_me(caller, accounts=accounts), user.role, details.role)
+        check(user)
         edited = edit_user(user, details, now=clock.now())
         users.save(edited, user)
         return edited
@@ -94,12 +96,15 @@ def change_user(
     return until_uncontended(attempt)
 
 
-def remove_user(caller: Caller, user_id: str, *, accounts: Accounts, users: Users) -> User:
+def remove_user(
+    caller: Caller, user_id: str, *, accounts: Accounts, users: Users, check: Check[User] = unconditionally
+) -> User:
     """The user as it last was; what it has logged stays. Raises: NotFound, Forbidden, LastOwner."""
 
     def attempt() -> User:
         user = accounts.user(caller.account_id, user_id)
         check_manages(get_me(caller, accounts=accounts), user.role)
+        check(user)
         users.remove(user)
         return user
 
