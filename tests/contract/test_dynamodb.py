@@ -439,6 +439,7 @@ def test_only_what_is_told_outside_has_an_id_and_every_item_says_what_and_whose_
         "credit_note",
     }
     assert {item["type"]["S"] for item in items if "id" not in item} == {
+        "owners",
         "sign_in",
         "workday",
         "sheet",
