@@ -299,3 +299,11 @@ def test_the_owners_are_kept_as_they_are(dynamo_store: DynamoStore, client: "Dyn
     client.delete_item(TableName=dynamo_store.users._table._name, Key={"pk": owners["pk"], "sk": owners["sk"]})
     with pytest.raises(LastOwner):
         dynamo_store.users.remove(a_member("usr_2", role=Role.OWNER))
+
+
+def test_who_is_removed_while_signing_in_is_nobody(dynamo_store: DynamoStore, client: "DynamoDBClient") -> None:
+    """The address is read first, then the user."""
+    opened(dynamo_store)
+    client.delete_item(TableName=dynamo_store.users._table._name, Key={"pk": {"S": "acc_1"}, "sk": {"S": "user#usr_1"}})
+
+    assert dynamo_store.accounts.user_by_email("ada@example.com") is None
