@@ -101,10 +101,11 @@ def _take_address(user: User) -> Write:
 
 
 def _taken_from(user: User) -> Refused:
-    """Who has the address already has it from somebody else's write of the same user, perhaps."""
+    """The user itself may have it already, by an equal request that was faster."""
 
     def refusal(kept: Item | None) -> DaybookError:
-        return Contended() if kept is not None and kept["user_id"] == user.id else EmailTaken()
+        its_own = kept is not None and (kept["account_id"], kept["user_id"]) == (user.account_id, user.id)
+        return Contended() if its_own else EmailTaken()
 
     return refusal
 
