@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 import msgspec
 from chalice.app import Chalice, ChaliceAuthorizer, CORSConfig, Request, Response
 
-from chalicelib.domain.errors import DaybookError, NotFound
+from chalicelib.domain.errors import DaybookError, Forbidden, NotFound
 from chalicelib.domain.identifiers import is_id
 from chalicelib.domain.paging import Page
-from chalicelib.domain.users import Caller
+from chalicelib.domain.users import Caller, Role
 from chalicelib.edge import problems, responses
 from chalicelib.edge.preconditions import IfMatch, entity_tag, is_known
 from chalicelib.edge.requests import PREFIX_OF, path_of, read_body, read_caller, read_path, read_query, source_of
@@ -35,6 +35,7 @@ class Endpoint:
     answer: type[View] | type[ListView] | None
     status: int
     public: bool
+    roles: tuple[Role, ...]
     body: type[msgspec.Struct] | None
     query: type[msgspec.Struct] | None
     path_parameters: tuple[tuple[str, type], ...]
@@ -69,6 +70,7 @@ class Application(Chalice):
         answer: type[View] | type[ListView] | None = None,
         status: int = 200,
         public: bool = False,
+        for_roles: Sequence[Role] = tuple(Role),
         again: Callable[..., object] | None = None,
         **kwargs: Any,
     ) -> Callable[[AnyView], AnyView]:
@@ -76,7 +78,7 @@ class Application(Chalice):
 
         `caller: Caller` who asks; `body` and `query` Structs that are decoded and checked; `if_match: IfMatch`, which checks
         what is about to be changed; all others are path parameters. It returns what `answer` is a view of; without `answer`,
-        the address to which the caller is sent on.
+        the address to which the caller is sent on. `for_roles` says who may call it at all.
 
         `again` is for a POST that has taken effect and whose answer was lost: it returns what the view would have, and takes
         of its arguments those of the view and the ids of what was made.
@@ -84,7 +86,7 @@ class Application(Chalice):
 
         def declare(view: AnyView) -> AnyView:
             for method in methods:
-                endpoint = _endpoint(view, path, method, answer, status, public, again)
+                endpoint = _endpoint(view, path, method, answer, status, public, () if public else tuple(for_roles), again)
                 self.endpoints.append(endpoint)
                 super(Application, self).route(
                     path,
@@ -127,6 +129,8 @@ class Application(Chalice):
 
     def _answer(self, endpoint: Endpoint, request: Request, path_parameters: dict[str, str]) -> Response:
         caller = None if endpoint.public else read_caller(request)
+        if caller is not None and not set(caller.roles) & set(endpoint.roles):
+            raise Forbidden
         arguments = self._arguments(endpoint, request, path_parameters, caller)
 
         def serve() -> Response:
@@ -205,6 +209,7 @@ def _endpoint(
     answer: type[View] | type[ListView] | None,
     status: int,
     public: bool,
+    roles: tuple[Role, ...],
     again: Callable[..., object] | None,
 ) -> Endpoint:
     takes = {name: kind for name, kind in view.__annotations__.items() if name != "return"}
@@ -215,6 +220,7 @@ def _endpoint(
         answer=answer,
         status=status,
         public=public,
+        roles=roles,
         body=takes.pop("body", None),
         query=takes.pop("query", None),
         takes_caller=takes.pop("caller", None) is Caller,

@@ -158,6 +158,7 @@ def read_caller(request: Request) -> Caller:
         user_id=context["user_id"],
         email=context["email"],
         roles=tuple(Role(role) for role in context["roles"].split()),
+        requests_per_minute=int(limit) if (limit := context.get("limit")) else None,
     )
 
 

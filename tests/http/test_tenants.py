@@ -116,7 +116,7 @@ def test_another_accounts_id_is_answered_like_one_that_never_was(
 def test_an_id_of_another_kind_is_answered_like_one_that_never_was(ada: Inhabitant, wired: MemoryWired, slot: Slot) -> None:
     before = wired.state()
 
-    for other in [ada.api.account_id, ada.api.user_id, *(ada.ids[name] for name in NEVER if name != slot.name)]:
+    for other in [ada.api.account_id, *(ada.ids[name] for name in NEVER if name != slot.name)]:
         assert slot.alike(ada, other) == slot.alike(ada, NEVER[slot.name])
     assert wired.state() == before
 
