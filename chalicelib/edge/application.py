@@ -1,8 +1,9 @@
 """A Chalice whose routes declare their types, and whose every answer, refusals too, comes from one place."""
 
-import logging
+import re
+import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar, cast
 
@@ -13,11 +14,12 @@ from chalicelib.domain.errors import DaybookError, NotFound
 from chalicelib.domain.paging import Page
 from chalicelib.domain.users import Caller
 from chalicelib.edge import problems, responses
-from chalicelib.edge.requests import read_body, read_caller, read_path, read_query
+from chalicelib.edge.request_log import RequestLog
+from chalicelib.edge.requests import check_size, read_body, read_caller, read_path, read_query
 from chalicelib.edge.views import ListView, View
 
 AnyView = TypeVar("AnyView", bound=Callable[..., object])
-_log = logging.getLogger("daybook")
+_REQUEST_ID = r"(?a)[\w-]{8,64}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,11 +41,13 @@ class Endpoint:
 class Application(Chalice):
     """`endpoints` lists every route that was declared, in order."""
 
-    def __init__(self, app_name: str, *, allowed_origin: str) -> None:
-        super().__init__(app_name=app_name)
-        self.log.setLevel(logging.WARNING)  # Chalice would drop warnings
+    def __init__(self, app_name: str, *, allowed_origins: Sequence[str]) -> None:
+        super().__init__(app_name=app_name, configure_logs=False)
+        self._request_log = RequestLog()
+        self.register_middleware(self._request_log.trigger)
+        self._allowed_origins = allowed_origins
         cors = CORSConfig(
-            allow_origin=allowed_origin,
+            allow_origin=allowed_origins[0],
             allow_headers=["Idempotency-Key", "If-Match", "If-None-Match"],
             expose_headers=["ETag", "Link", "Location", "X-Request-Id"],
             max_age=600,
@@ -86,7 +90,23 @@ class Application(Chalice):
         return declare
 
     def __call__(self, event: dict[str, Any], context: Any) -> dict[str, Any]:
-        """Answers one request. What no route serves is refused like everything else, not in Chalice's own form."""
+        """Answers one request, with the headers that every answer has, and writes its line into the log."""
+        began = time.perf_counter()
+        answer = self._answer(event, context)
+        answer["headers"] = {**responses.SECURITY_HEADERS, **answer["headers"], **self.origin_headers(event["headers"] or {})}
+        self._request_log.request(event, answer, began, served=event["requestContext"]["resourcePath"] in self.routes)
+        return answer
+
+    def origin_headers(self, request_headers: Mapping[str, str]) -> dict[str, str]:
+        """The origin that is asked for if its pages may read the answer, else one that may: then the browser refuses."""
+        if len(self._allowed_origins) == 1:
+            return {}
+        asked = next((value for name, value in request_headers.items() if name.lower() == "origin"), "")
+        allowed = asked if asked in self._allowed_origins else self._allowed_origins[0]
+        return {"Access-Control-Allow-Origin": allowed, "Vary": "Origin"}
+
+    def _answer(self, event: dict[str, Any], context: Any) -> dict[str, Any]:
+        """What no route serves is refused like everything else, not in Chalice's own form."""
         served = self.routes.get(event["requestContext"]["resourcePath"], {})
         if event["requestContext"]["httpMethod"] in served:
             return super().__call__(event, context)
@@ -103,9 +123,10 @@ class Application(Chalice):
             try:
                 return _serve(endpoint, request, path_parameters, headers)
             except DaybookError as refusal:
+                self._request_log.failed(refusal)
                 return _refuse(refusal, request, headers)
-            except Exception:  # noqa: BLE001  the HTTP boundary
-                _log.exception("request %s failed", headers["X-Request-Id"])
+            except Exception as error:  # noqa: BLE001  the HTTP boundary
+                self._request_log.failed(error)
                 return _refuse(problems.Unexpected(), request, headers)
 
         return serve
@@ -135,6 +156,7 @@ def _endpoint(
 
 
 def _serve(endpoint: Endpoint, request: Request, path_parameters: dict[str, str], headers: dict[str, str]) -> Response:
+    check_size(request)
     arguments: dict[str, object] = {
         name: read_path(name, path_parameters[name], kind) for name, kind in endpoint.path_parameters
     }
@@ -161,8 +183,9 @@ def _refuse(error: DaybookError, request: Request, headers: dict[str, str]) -> R
 
 
 def request_id_of(request: Request) -> str:
-    """API Gateway's id of the request; `chalice local` has none, so it gets one of its own."""
-    return str(request.context.get("requestId") or uuid.uuid4())
+    """API Gateway's id of the request; `chalice local` has none, and a caller may put anything in its place: a new one then."""
+    given = str(request.context.get("requestId"))
+    return given if re.fullmatch(_REQUEST_ID, given) else str(uuid.uuid4())
 
 
 def path_of(request: Request) -> str:

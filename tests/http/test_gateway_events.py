@@ -147,13 +147,12 @@ def test_a_path_that_no_route_serves_is_not_found(ask: Ask) -> None:
 
 
 def test_what_goes_wrong_inside_stays_inside(
-    ask: Ask, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ask: Ask, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def broken(*_: object, **__: object) -> None:
         raise RuntimeError("the table daybook-test has no item pk=acc_1")
 
     monkeypatch.setattr(accounts, "get_account", broken)
-    monkeypatch.setattr(daybook.app.log, "propagate", True)
 
     answer = ask("GET", "/v1/account", body=None)
 
@@ -162,5 +161,8 @@ def test_what_goes_wrong_inside_stays_inside(
     assert problem["request_id"] == answer["headers"]["X-Request-Id"]
     assert "table" not in answer["body"]
     assert "RuntimeError" not in answer["body"]
-    assert "has no item" in caplog.text
-    assert problem["request_id"] in caplog.text
+    [line] = (json.loads(line) for line in capsys.readouterr().out.splitlines())
+    assert (line["level"], line["request_id"], line["status"]) == ("ERROR", problem["request_id"], 500)
+    assert line["error"][0]["type"] == "RuntimeError"
+    assert line["error"][0]["at"][-1].endswith(" in broken")
+    assert "has no item" not in str(line)
