@@ -1,17 +1,23 @@
 """What every answer carries for browsers: what they may do with it, and whose pages may read it."""
 
 import json
+import threading
 from collections.abc import Iterator, Sequence
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
 import pytest
+from chalice.config import Config
+from chalice.local import LocalDevServer
 
 import app as daybook
 from chalicelib.edge.application import Application, Endpoint
 from chalicelib.edge.responses import SECURITY_HEADERS
+from operations.serve import RequestHandler
 from tests.http.api import Answer, Api
 from tests.http.examples import ENDPOINTS, Inhabitant, move_in, name_of
+from tests.wired import MemoryWired
 
 RESOURCES = json.loads((Path(__file__).parents[2] / ".chalice" / "resources.json").read_text())
 GATEWAYS_OWN: dict[str, Any] = RESOURCES["Resources"]["RestAPI"]["Properties"]["DefinitionBody"][
@@ -85,6 +91,26 @@ def test_for_one_origin_and_for_all_of_them_the_answer_is_always_the_same(visito
     answer = alone(_event("GET", "/health"), None)
     assert answer["headers"]["Access-Control-Allow-Origin"] == "https://daybook.example"
     assert "Vary" not in answer["headers"]
+
+
+@pytest.mark.parametrize("asked", [*ORIGINS, "https://evil.example"])
+def test_chalice_local_answers_preflights_for_several_origins_too(
+    wired: MemoryWired, origins: Sequence[str], asked: str
+) -> None:
+    server = LocalDevServer(daybook.app, Config.create(), "127.0.0.1", 0, handler_cls=RequestHandler)
+    serving = threading.Thread(target=server.handle_single_request)
+    serving.start()
+    connection = HTTPConnection("127.0.0.1", server.server.server_port, timeout=10)
+    connection.request("OPTIONS", "/v1/clients", headers={"Origin": asked, "Connection": "close"})
+    answer = connection.getresponse()
+    connection.close()
+    serving.join()
+    server.server.server_close()
+
+    assert answer.status == 200
+    assert answer.headers["Access-Control-Allow-Origin"] == (asked if asked in origins else origins[0])
+    assert answer.headers["Vary"] == "Origin"
+    assert answer.headers["Access-Control-Allow-Methods"] == "POST,GET,OPTIONS"
 
 
 def _event(method: str, resource: str) -> dict[str, Any]:
