@@ -92,7 +92,15 @@ class Application(Chalice):
     def __call__(self, event: dict[str, Any], context: Any) -> dict[str, Any]:
         """Answers one request, with the headers that every answer has, and writes its line into the log."""
         began = time.perf_counter()
-        answer = self._answer(event, context)
+        try:
+            answer = self._answer(event, context)
+        except Exception as error:  # noqa: BLE001  the outermost HTTP boundary
+            self._request_log.failed(error)
+            answer = {"headers": {}}
+        if "X-Request-Id" not in answer["headers"]:  # Chalice's own answer to what it trips over
+            request_id = str(uuid.uuid4())
+            problem = problems.problem_of(problems.Unexpected(), instance="", request_id=request_id)
+            answer = problems.respond(problem, {"X-Request-Id": request_id, **self._cors_headers}).to_dict()
         answer["headers"] = {**responses.SECURITY_HEADERS, **answer["headers"], **self.origin_headers(event["headers"] or {})}
         self._request_log.request(event, answer, began, served=event["requestContext"]["resourcePath"] in self.routes)
         return answer

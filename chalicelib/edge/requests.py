@@ -162,6 +162,8 @@ def read_caller(request: Request) -> Caller:
     """Who the authorizer says is asking. Raises: Unauthenticated where no authorizer stood before the route, or not ours."""
     context: Any = request.context.get("authorizer")
     try:
+        if not (is_id("acc", context["account_id"]) and is_id("usr", context["user_id"]) and isinstance(context["email"], str)):
+            raise Unauthenticated
         return Caller(
             account_id=context["account_id"],
             user_id=context["user_id"],
