@@ -169,7 +169,10 @@ def allow_origins(template: dict[str, Any], listed: str) -> None:
 def choose_origin(preflight: dict[str, Any], origins: Sequence[str]) -> None:
     """An override wins over the header that is mapped, and may be given only once (API Gateway's developer guide)."""
     [answer] = preflight["x-amazon-apigateway-integration"]["responses"].values()
-    answer["responseParameters"]["method.response.header.Vary"] = "'Origin'"
+    answer["responseParameters"] |= {
+        "method.response.header.Access-Control-Allow-Origin": f"'{origins[0]}'",
+        "method.response.header.Vary": "'Origin'",
+    }
     preflight["responses"]["200"]["headers"]["Vary"] = {"type": "string"}
     is_allowed = " || ".join(f"$origin == '{origin}'" for origin in origins)
     lines = [
