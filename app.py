@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 settings = read_settings(os.environ)
 wired = Wired(settings)
 tokens = Tokens(keys=lambda: wired.token_keys, issuer=settings.issuer, lifetime_seconds=settings.token_lifetime_seconds)
-app = Application("daybook", allowed_origin=settings.allowed_origin)
+app = Application("daybook", allowed_origins=settings.allowed_origins)
 
 
 @app.authorizer(ttl_seconds=60)

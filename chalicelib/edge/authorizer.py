@@ -9,6 +9,7 @@ from chalice.app import AuthRequest, AuthResponse
 from chalicelib.domain.errors import Unauthenticated
 from chalicelib.domain.users import Caller
 from chalicelib.edge.problems import problem_of, respond
+from chalicelib.edge.responses import SECURITY_HEADERS
 
 _SCHEME = "bearer"
 
@@ -51,6 +52,6 @@ def _unauthorized(request: AuthRequest) -> Exception:
     request_id = str(uuid.uuid4())
     _, _, path = request.method_arn.split("/", 2)[-1].partition("/")
     problem = problem_of(Unauthenticated(), instance=f"/{path}", request_id=request_id)
-    answer = respond(problem, {"X-Request-Id": request_id})
+    answer = respond(problem, {**SECURITY_HEADERS, "X-Request-Id": request_id})
     refusal: Exception = local.NotAuthorizedError(answer.headers, answer.body.encode())
     return refusal
