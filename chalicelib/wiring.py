@@ -55,10 +55,20 @@ class Wired:
         return AwsClients()
 
     @cached_property
+    def _dynamodb(self) -> Any:
+        return self._aws.client("dynamodb")
+
+    @cached_property
     def _table(self) -> Table:
         from chalicelib.repositories.table import Table
 
-        return Table(self._aws.client("dynamodb"), self._settings.table)
+        return Table(self._dynamodb, self._settings.table)
+
+    @cached_property
+    def _ephemeral(self) -> Table:
+        from chalicelib.repositories.table import Table
+
+        return Table(self._dynamodb, self._settings.ephemeral_table)
 
     @cached_property
     def clock(self) -> Clock:

@@ -1,4 +1,4 @@
-"""The one table: reading, paging, transactions, and DynamoDB's refusals as ours.
+"""A table: reading, paging, transactions, and DynamoDB's refusals as ours.
 
 Every read is strongly consistent, so that nobody misses what they have just written; only an index cannot be read so.
 Expressions are written with `#name` for an attribute and `:name` for a value; what DynamoDB wants beside them is made here.
