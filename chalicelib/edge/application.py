@@ -12,7 +12,8 @@ from chalice.app import Chalice, ChaliceAuthorizer, CORSConfig, Request, Respons
 from chalicelib.domain.errors import DaybookError, NotFound
 from chalicelib.domain.paging import Page
 from chalicelib.domain.users import Caller
-from chalicelib.edge import problems, responses
+from chalicelib.edge import problems, rate_limits, responses
+from chalicelib.edge.rate_limits import Limit, Limiter
 from chalicelib.edge.requests import read_body, read_caller, read_path, read_query
 from chalicelib.edge.views import ListView, View
 
@@ -34,6 +35,7 @@ class Endpoint:
     query: type[msgspec.Struct] | None
     path_parameters: tuple[tuple[str, type], ...]
     takes_caller: bool
+    limit: Limit
 
 
 class Application(Chalice):
@@ -45,13 +47,14 @@ class Application(Chalice):
         cors = CORSConfig(
             allow_origin=allowed_origin,
             allow_headers=["Idempotency-Key", "If-Match", "If-None-Match"],
-            expose_headers=["ETag", "Link", "Location", "X-Request-Id"],
+            expose_headers=["ETag", "Link", "Location", "X-Request-Id", *rate_limits.HEADERS],
             max_age=600,
         )
         self.api.cors = cors
         self._cors_headers: dict[str, str] = cors.get_access_control_headers()
         self.endpoints: list[Endpoint] = []
         self.gatekeeper: ChaliceAuthorizer | None = None
+        self.limiter: Limiter | None = None
 
     def route(
         self,
@@ -61,17 +64,19 @@ class Application(Chalice):
         answer: type[View] | type[ListView] | None = None,
         status: int = 200,
         public: bool = False,
+        limit: Limit = "requests",
         **kwargs: Any,
     ) -> Callable[[AnyView], AnyView]:
         """Declares a route. The view's annotations say what it takes:
 
         `caller: Caller` who asks; `body` and `query` Structs that are decoded and checked; all others are path parameters.
         It returns what `answer` is a view of; without `answer`, the address to which the caller is sent on.
+        `limit` is what a request counts as, before anything else of it is read.
         """
 
         def declare(view: AnyView) -> AnyView:
             for method in methods:
-                endpoint = _endpoint(view, path, method, answer, status, public)
+                endpoint = _endpoint(view, path, method, answer, status, public, limit)
                 self.endpoints.append(endpoint)
                 super(Application, self).route(
                     path,
@@ -91,24 +96,50 @@ class Application(Chalice):
         if event["requestContext"]["httpMethod"] in served:
             return super().__call__(event, context)
         request = Request(event, context)
-        headers = {"X-Request-Id": request_id_of(request), **self._cors_headers}
-        if not served:
-            return _refuse(NotFound(), request, headers).to_dict()
-        return _refuse(problems.MethodNotAllowed(), request, {**headers, "Allow": ", ".join(sorted(served))}).to_dict()
+
+        def refuse(headers: dict[str, str]) -> Response:
+            self._count("requests", request, headers)
+            if not served:
+                raise NotFound
+            headers["Allow"] = ", ".join(sorted(served))
+            raise problems.MethodNotAllowed
+
+        return _answered(request, dict(self._cors_headers), refuse).to_dict()
 
     def _serving(self, endpoint: Endpoint) -> Callable[..., Response]:
         def serve(**path_parameters: str) -> Response:
             request = cast("Request", self.current_request)
-            headers = {"X-Request-Id": request_id_of(request)}
-            try:
+
+            def answer(headers: dict[str, str]) -> Response:
+                self._count(endpoint.limit, request, headers)
                 return _serve(endpoint, request, path_parameters, headers)
-            except DaybookError as refusal:
-                return _refuse(refusal, request, headers)
-            except Exception:  # noqa: BLE001  the HTTP boundary
-                _log.exception("request %s failed", headers["X-Request-Id"])
-                return _refuse(problems.Unexpected(), request, headers)
+
+            return _answered(request, {}, answer)
 
         return serve
+
+    def _count(self, limit: Limit, request: Request, headers: dict[str, str]) -> None:
+        """Adds what the answer tells of the limit. Raises: TooManyRequests; Unavailable if it must be counted and cannot be."""
+        if self.limiter is None:
+            return
+        standing = self.limiter(limit, rate_limits.caller_of(request), rate_limits.address_of(request))
+        headers |= rate_limits.headers_of(standing)
+        if standing.remaining is None:
+            _log.warning("request %s could not be counted", headers["X-Request-Id"])
+        if standing.refusal is not None:
+            raise standing.refusal
+
+
+def _answered(request: Request, headers: dict[str, str], answer: Callable[[dict[str, str]], Response]) -> Response:
+    """What `answer` returns or raises; it may add to the headers that even a refusal has."""
+    headers["X-Request-Id"] = request_id_of(request)
+    try:
+        return answer(headers)
+    except DaybookError as refusal:
+        return _refuse(refusal, request, headers)
+    except Exception:  # noqa: BLE001  the HTTP boundary
+        _log.exception("request %s failed", headers["X-Request-Id"])
+        return _refuse(problems.Unexpected(), request, headers)
 
 
 def _endpoint(
@@ -118,6 +149,7 @@ def _endpoint(
     answer: type[View] | type[ListView] | None,
     status: int,
     public: bool,
+    limit: Limit,
 ) -> Endpoint:
     takes = {name: kind for name, kind in view.__annotations__.items() if name != "return"}
     return Endpoint(
@@ -131,6 +163,7 @@ def _endpoint(
         query=takes.pop("query", None),
         takes_caller=takes.pop("caller", None) is Caller,
         path_parameters=tuple(takes.items()),
+        limit=limit,
     )
 
 

@@ -14,6 +14,7 @@ from chalicelib.domain.errors import (
     MailRefused,
     Malformed,
     NotFound,
+    TooManyRequests,
     Unauthenticated,
     Unavailable,
 )
@@ -57,6 +58,7 @@ STATUS: dict[type[DaybookError], int] = {
     TooLarge: 413,
     UnsupportedMediaType: 415,
     Invalid: 422,
+    TooManyRequests: 429,
     Unexpected: 500,
     MailRefused: 502,
     Unavailable: 503,

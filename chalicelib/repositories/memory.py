@@ -37,6 +37,7 @@ from chalicelib.domain.work import (
     month_of,
 )
 from chalicelib.repositories import keys
+from chalicelib.repositories.memory_limits import MemoryLimits
 from chalicelib.repositories.pages import first_page
 from chalicelib.repositories.work_change import entry_of, gravest, moves_calendar, sheets_of
 
@@ -86,6 +87,7 @@ class MemoryStore:
         self.invoices = MemoryInvoices(state)
         self.credit_notes = MemoryCreditNotes(state)
         self.reports = MemoryReports(state)
+        self.limits = MemoryLimits()
 
 
 class _Repository:
