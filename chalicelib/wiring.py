@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         Ids,
         Invoices,
         InvoicingQueue,
+        KeyedRequests,
         Ledger,
         Limits,
         Mailer,
@@ -64,7 +65,7 @@ class Wired:
     def _table(self) -> Table:
         from chalicelib.repositories.table import Table
 
-        return Table(self._dynamodb, self._settings.table)
+        return Table(self._dynamodb, self._settings.table, ephemeral=self._settings.ephemeral_table)
 
     @cached_property
     def _ephemeral(self) -> Table:
@@ -113,6 +114,12 @@ class Wired:
         from chalicelib.repositories.clients import DynamoClients
 
         return DynamoClients(self._table)
+
+    @cached_property
+    def keyed_requests(self) -> KeyedRequests:
+        from chalicelib.repositories.keyed_requests import DynamoKeyedRequests
+
+        return DynamoKeyedRequests(self._ephemeral)
 
     @cached_property
     def due_clients(self) -> DueClients:

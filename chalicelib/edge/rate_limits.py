@@ -8,7 +8,7 @@ from chalice.app import Request
 from chalicelib.domain.errors import TooManyRequests, Unauthenticated
 from chalicelib.domain.limits import Standing
 from chalicelib.domain.users import Caller
-from chalicelib.edge.requests import read_caller
+from chalicelib.edge.requests import read_caller, source_of
 
 Limit = Literal["requests", "sign_in", "none"]
 """What a route's requests count as."""
@@ -30,12 +30,11 @@ def address_of(request: Request) -> str:
 
     Of an IPv6 address its /64, the least that one customer of a provider has (RFC 6177), with 2**64 addresses to ask from.
     """
-    written = str((request.context.get("identity") or {}).get("sourceIp") or "")
     # Loaded by urllib.parse anyway, but only in some versions of Python.
     from ipaddress import IPv4Address, ip_address, ip_network
 
     try:
-        address = ip_address(written.partition("%")[0])
+        address = ip_address(source_of(request).partition("%")[0])
     except ValueError:
         return _NOWHERE
     if isinstance(address, IPv4Address):
@@ -46,7 +45,7 @@ def address_of(request: Request) -> str:
 
 
 def headers_of(standing: Standing) -> dict[str, str]:
-    """draft-ietf-httpapi-ratelimit-headers-10, and the older names that more clients know.
+    """draft-ietf-httpapi-ratelimit-headers-09, and the older names that more clients know.
 
     If nobody could count they say what is allowed, and not what remains of it.
     """

@@ -173,6 +173,11 @@ def sign_ins(address: str) -> Key:
     return Key(f"sign_ins#{address}", "series")
 
 
+def keyed_request(request_id: str) -> Key:
+    """In the ephemeral table."""
+    return Key(f"request#{_part(request_id)}", "request")
+
+
 def instant(at: datetime) -> str:
     """RFC 3339 in whole seconds: one length, so that text sorts as time."""
     return at.astimezone(UTC).replace(microsecond=0, tzinfo=None).isoformat() + "Z"

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from chalicelib.ports import (
         Accounts,
         Clock,
+        CreditNotes,
         Documents,
         DueClients,
         Ids,
@@ -48,6 +49,8 @@ class Books(Protocol):
 
     @property
     def invoices(self) -> Invoices: ...
+    @property
+    def credit_notes(self) -> CreditNotes: ...
     @property
     def ledger(self) -> Ledger: ...
     @property
@@ -257,6 +260,11 @@ def credit_invoice(caller: Caller, invoice_id: str, reason: str, *, books: Books
         return made.note
 
     return until_uncontended(attempt)
+
+
+def get_credit_note(caller: Caller, note_id: str, *, books: Books) -> CreditNote:
+    """Raises: NotFound."""
+    return books.credit_notes.get(caller.account_id, note_id)
 
 
 def _full(invoice: Invoice, today: date, books: Books) -> FullInvoice:

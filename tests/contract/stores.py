@@ -12,12 +12,25 @@ from chalicelib.domain.calendar import ONE_DAY
 from chalicelib.domain.clients import Client, schedule
 from chalicelib.domain.users import User
 from chalicelib.domain.work import MAX_ENTRIES_ON_SHEET, WorkChange, WorkEntry
-from chalicelib.ports import Accounts, Clients, CreditNotes, DueClients, Invoices, Ledger, Reports, Timers, Users, Work
+from chalicelib.ports import (
+    Accounts,
+    Clients,
+    CreditNotes,
+    DueClients,
+    Invoices,
+    KeyedRequests,
+    Ledger,
+    Reports,
+    Timers,
+    Users,
+    Work,
+)
 from chalicelib.repositories import keys
 from chalicelib.repositories.accounts import DynamoAccounts, DynamoUsers
 from chalicelib.repositories.clients import DynamoClients, DynamoDueClients
 from chalicelib.repositories.invoices import DynamoCreditNotes, DynamoInvoices
 from chalicelib.repositories.items import to_image, to_item
+from chalicelib.repositories.keyed_requests import DynamoKeyedRequests
 from chalicelib.repositories.ledger import DynamoLedger
 from chalicelib.repositories.reports import DynamoReports
 from chalicelib.repositories.table import Table, update
@@ -54,6 +67,8 @@ class Store(Protocol):
     def credit_notes(self) -> CreditNotes: ...
     @property
     def reports(self) -> Reports: ...
+    @property
+    def keyed_requests(self) -> KeyedRequests: ...
 
 
 class MakeStore(Protocol):
@@ -61,7 +76,8 @@ class MakeStore(Protocol):
 
 
 class DynamoStore:
-    def __init__(self, table: Table, *, max_entries_on_sheet: int = MAX_ENTRIES_ON_SHEET) -> None:
+    def __init__(self, client: "DynamoDBClient", *, max_entries_on_sheet: int = MAX_ENTRIES_ON_SHEET, **more: Any) -> None:
+        table = Table(client, TABLE, ephemeral=EPHEMERAL_TABLE, **more)
         self.accounts = DynamoAccounts(table)
         self.users = DynamoUsers(table)
         self.clients = DynamoClients(table)
@@ -72,6 +88,7 @@ class DynamoStore:
         self.invoices = DynamoInvoices(table)
         self.credit_notes = DynamoCreditNotes(table)
         self.reports = DynamoReports(table)
+        self.keyed_requests = DynamoKeyedRequests(Table(client, EPHEMERAL_TABLE, **more))
 
 
 def create_tables(client: "DynamoDBClient") -> None:
