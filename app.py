@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from chalice.app import AuthRequest, AuthResponse, CloudWatchEvent, Cron, DynamoDBEvent, SQSEvent
 
 from chalicelib import usecases
+from chalicelib.domain import errors
 from chalicelib.domain.accounts import Account
 from chalicelib.domain.clients import Client
 from chalicelib.domain.paging import Page
@@ -15,6 +16,7 @@ from chalicelib.edge import bodies, views
 from chalicelib.edge.application import Application
 from chalicelib.edge.authorizer import admit
 from chalicelib.edge.batches import BatchAnswer, each_message, reader_of
+from chalicelib.edge.responses import Document, Text
 from chalicelib.edge.schedules import time_of
 from chalicelib.edge.tokens import Tokens, opened
 from chalicelib.settings import read_settings
@@ -52,10 +54,33 @@ def health() -> views.Health:
     return views.Health()
 
 
+@app.route("/openapi.json", answer=Document("application/json"), public=True)
+def get_description() -> Text:
+    """This description, as OpenAPI 3.1."""
+    from chalicelib.edge.openapi import description_of
+
+    return description_of(app)
+
+
+@app.route("/docs", answer=Document("text/html; charset=utf-8"), public=True)
+def get_docs() -> Text:
+    """This description as a page, with every problem that can be answered."""
+    from chalicelib.edge.docs_page import page_of
+
+    return page_of(app)
+
+
 # Accounts
 
 
-@app.route("/v1/accounts", methods=["POST"], answer=views.OpenedAccount, status=201, public=True)
+@app.route(
+    "/v1/accounts",
+    methods=["POST"],
+    answer=views.OpenedAccount,
+    status=201,
+    public=True,
+    refuses=(errors.EmailTaken, errors.Contended),
+)
 def open_account(body: bodies.NewAccount) -> views.OpenedAccount:
     account, user = usecases.accounts.open_account(
         body.details(), accounts=wired.accounts, passwords=wired.passwords, ids=wired.ids, clock=wired.clock
@@ -63,7 +88,7 @@ def open_account(body: bodies.NewAccount) -> views.OpenedAccount:
     return opened(account, user, tokens.issue(user))
 
 
-@app.route("/v1/tokens", methods=["POST"], answer=views.TokenView, public=True)
+@app.route("/v1/tokens", methods=["POST"], answer=views.TokenView, public=True, refuses=(errors.InvalidCredentials,))
 def sign_in(body: bodies.Credentials) -> views.TokenView:
     user = usecases.accounts.sign_in(
         body.email,
@@ -108,14 +133,14 @@ def get_client(caller: Caller, client_id: str) -> Client:
     return usecases.clients.get_client(caller, client_id, clients=wired.clients)
 
 
-@app.route("/v1/clients/{client_id}", methods=["PUT"], answer=views.ClientView)
+@app.route("/v1/clients/{client_id}", methods=["PUT"], answer=views.ClientView, refuses=(errors.ClientCurrencyFixed,))
 def replace_client(caller: Caller, client_id: str, body: bodies.NewClient) -> Client:
     return usecases.clients.change_client(
         caller, client_id, lambda _: body.details(), clients=wired.clients, accounts=wired.accounts, clock=wired.clock
     )
 
 
-@app.route("/v1/clients/{client_id}", methods=["PATCH"], answer=views.ClientView)
+@app.route("/v1/clients/{client_id}", methods=["PATCH"], answer=views.ClientView, refuses=(errors.ClientCurrencyFixed,))
 def change_client(caller: Caller, client_id: str, body: bodies.ClientPatch) -> Client:
     return usecases.clients.change_client(
         caller, client_id, body.apply, clients=wired.clients, accounts=wired.accounts, clock=wired.clock
@@ -130,7 +155,13 @@ def remove_client(caller: Caller, client_id: str) -> Client:
 # Work
 
 
-@app.route("/v1/work", methods=["POST"], answer=views.WorkView, status=201)
+@app.route(
+    "/v1/work",
+    methods=["POST"],
+    answer=views.WorkView,
+    status=201,
+    refuses=(errors.NotFound, errors.ClientArchived, errors.WorkOverlaps, errors.WorkSheetFull),
+)
 def log_work(caller: Caller, body: bodies.NewWork, query: bodies.OverlapQuery) -> "LoggedWork":
     return usecases.work.log_work(caller, body.details(), allow_overlap=query.allow_overlap, desk=wired)
 
@@ -145,27 +176,43 @@ def get_work(caller: Caller, entry_id: str) -> "LoggedWork":
     return usecases.work.get_work(caller, entry_id, work=wired.work)
 
 
-@app.route("/v1/work/{entry_id}", methods=["PUT"], answer=views.WorkView)
+@app.route(
+    "/v1/work/{entry_id}",
+    methods=["PUT"],
+    answer=views.WorkView,
+    refuses=(errors.ClientArchived, errors.WorkEntryBilled, errors.WorkOverlaps, errors.WorkSheetFull),
+)
 def change_work(caller: Caller, entry_id: str, body: bodies.NewWork, query: bodies.OverlapQuery) -> "LoggedWork":
     return usecases.work.change_work(caller, entry_id, body.details(), allow_overlap=query.allow_overlap, desk=wired)
 
 
-@app.route("/v1/work/{entry_id}", methods=["DELETE"], answer=views.WorkView)
+@app.route("/v1/work/{entry_id}", methods=["DELETE"], answer=views.WorkView, refuses=(errors.WorkEntryBilled,))
 def remove_work(caller: Caller, entry_id: str) -> "LoggedWork":
     return usecases.work.remove_work(caller, entry_id, work=wired.work)
 
 
-@app.route("/v1/timer", methods=["POST"], answer=views.TimerView, status=201)
+@app.route(
+    "/v1/timer",
+    methods=["POST"],
+    answer=views.TimerView,
+    status=201,
+    refuses=(errors.NotFound, errors.ClientArchived, errors.TimerRunning),
+)
 def start_timer(caller: Caller, body: bodies.NewTimer) -> "Timer":
     return usecases.work.start_timer(caller, body.client_id, body.description, body.billable, desk=wired)
 
 
-@app.route("/v1/timer", answer=views.TimerView)
+@app.route("/v1/timer", answer=views.TimerView, refuses=(errors.NotFound,))
 def get_timer(caller: Caller) -> "Timer":
     return usecases.work.get_timer(caller, timers=wired.timers)
 
 
-@app.route("/v1/timer", methods=["DELETE"], answer=views.WorkView)
+@app.route(
+    "/v1/timer",
+    methods=["DELETE"],
+    answer=views.WorkView,
+    refuses=(errors.NotFound, errors.WorkOverlaps, errors.WorkSheetFull),
+)
 def finish_timer(caller: Caller, query: bodies.OverlapQuery) -> "LoggedWork":
     return usecases.work.finish_timer(caller, allow_overlap=query.allow_overlap, desk=wired)
 
@@ -173,7 +220,13 @@ def finish_timer(caller: Caller, query: bodies.OverlapQuery) -> "LoggedWork":
 # Invoices
 
 
-@app.route("/v1/invoices", methods=["POST"], answer=views.InvoiceView, status=201)
+@app.route(
+    "/v1/invoices",
+    methods=["POST"],
+    answer=views.InvoiceView,
+    status=201,
+    refuses=(errors.NotFound, errors.NothingToInvoice, errors.InvoiceTooLarge),
+)
 def issue_invoice(caller: Caller, body: bodies.NewInvoice) -> "FullInvoice":
     return usecases.invoices.issue_invoice(
         caller, body.client_id, body.through, ledger=wired.ledger, ids=wired.ids, clock=wired.clock
@@ -197,12 +250,24 @@ def get_invoice_pdf(caller: Caller, invoice_id: str) -> str:
     )
 
 
-@app.route("/v1/invoices/{invoice_id}/payments", methods=["POST"], answer=views.InvoiceView, status=201)
+@app.route(
+    "/v1/invoices/{invoice_id}/payments",
+    methods=["POST"],
+    answer=views.InvoiceView,
+    status=201,
+    refuses=(errors.InvoicePaid, errors.InvoiceCredited),
+)
 def add_payment(caller: Caller, invoice_id: str, body: bodies.NewPayment) -> "FullInvoice":
     return usecases.invoices.add_payment(caller, invoice_id, body.details(), books=wired)
 
 
-@app.route("/v1/invoices/{invoice_id}/credit-notes", methods=["POST"], answer=views.CreditNoteView, status=201)
+@app.route(
+    "/v1/invoices/{invoice_id}/credit-notes",
+    methods=["POST"],
+    answer=views.CreditNoteView,
+    status=201,
+    refuses=(errors.InvoiceCredited,),
+)
 def credit_invoice(caller: Caller, invoice_id: str, body: bodies.NewCreditNote) -> "CreditNote":
     return usecases.invoices.credit_invoice(caller, invoice_id, body.reason, books=wired)
 

@@ -14,8 +14,10 @@ from chalicelib.domain.paging import Page
 from chalicelib.domain.users import Caller
 from chalicelib.edge import problems, responses
 from chalicelib.edge.requests import read_body, read_caller, read_path, read_query
+from chalicelib.edge.responses import Document, Text
 from chalicelib.edge.views import ListView, View
 
+Answer = type[View] | type[ListView] | Document
 AnyView = TypeVar("AnyView", bound=Callable[..., object])
 _log = logging.getLogger("daybook")
 
@@ -27,9 +29,10 @@ class Endpoint:
     path: str
     method: str
     view: Callable[..., object]
-    answer: type[View] | type[ListView] | None
+    answer: Answer | None
     status: int
     public: bool
+    refuses: tuple[type[DaybookError], ...]
     body: type[msgspec.Struct] | None
     query: type[msgspec.Struct] | None
     path_parameters: tuple[tuple[str, type], ...]
@@ -58,20 +61,22 @@ class Application(Chalice):
         path: str,
         *,
         methods: Sequence[str] = ("GET",),
-        answer: type[View] | type[ListView] | None = None,
+        answer: Answer | None = None,
         status: int = 200,
         public: bool = False,
+        refuses: Sequence[type[DaybookError]] = (),
         **kwargs: Any,
     ) -> Callable[[AnyView], AnyView]:
         """Declares a route. The view's annotations say what it takes:
 
         `caller: Caller` who asks; `body` and `query` Structs that are decoded and checked; all others are path parameters.
-        It returns what `answer` is a view of; without `answer`, the address to which the caller is sent on.
+        It returns what `answer` is a view of, or the document's `Text`; without `answer`, the address to which the caller is
+        sent on. `refuses` are the refusals that its declaration does not imply, for the description.
         """
 
         def declare(view: AnyView) -> AnyView:
             for method in methods:
-                endpoint = _endpoint(view, path, method, answer, status, public)
+                endpoint = _endpoint(view, path, method, answer, status, public, tuple(refuses))
                 self.endpoints.append(endpoint)
                 super(Application, self).route(
                     path,
@@ -115,9 +120,10 @@ def _endpoint(
     view: Callable[..., object],
     path: str,
     method: str,
-    answer: type[View] | type[ListView] | None,
+    answer: Answer | None,
     status: int,
     public: bool,
+    refuses: tuple[type[DaybookError], ...],
 ) -> Endpoint:
     takes = {name: kind for name, kind in view.__annotations__.items() if name != "return"}
     return Endpoint(
@@ -127,6 +133,7 @@ def _endpoint(
         answer=answer,
         status=status,
         public=public,
+        refuses=refuses,
         body=takes.pop("body", None),
         query=takes.pop("query", None),
         takes_caller=takes.pop("caller", None) is Caller,
@@ -148,6 +155,8 @@ def _serve(endpoint: Endpoint, request: Request, path_parameters: dict[str, str]
     result = endpoint.view(**arguments)
     if endpoint.answer is None:
         return responses.redirect(str(result), headers)
+    if isinstance(endpoint.answer, Document):
+        return responses.answer_text(cast("Text", result), endpoint.answer, headers)
     if issubclass(endpoint.answer, ListView):
         account_id = caller.account_id if caller else ""
         return responses.answer_page(cast("Page[Any]", result), endpoint.answer, account_id, request, headers)

@@ -1,5 +1,7 @@
 """Writing answers: views into JSON with exact numbers, pages with a link to the next."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlencode
 
@@ -9,6 +11,22 @@ from chalice.app import Request, Response
 from chalicelib.domain.paging import Page
 from chalicelib.edge.cursors import seal
 from chalicelib.edge.views import ListView, View
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """Declares an answer that is a text as it stands, such as a page; the route's view returns a `Text`."""
+
+    media_type: str
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """`headers` are those that belong to the text itself."""
+
+    content: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+
 
 _JSON = msgspec.json.Encoder(decimal_format="number")
 
@@ -33,6 +51,11 @@ def answer_page(
     query = urlencode({**{name: (request.query_params or {})[name] for name in request.query_params or {}}, "next": cursor})
     link = {"Link": f'<?{query}>; rel="next"'}
     return answer(list_type(**members, next=cursor), 200, {**headers, **link})
+
+
+def answer_text(text: Text, document: Document, headers: dict[str, str]) -> Response:
+    own = {"Content-Type": document.media_type, **text.headers}
+    return Response(body=text.content, status_code=200, headers={**own, **headers})
 
 
 def redirect(location: str, headers: dict[str, str]) -> Response:
