@@ -13,9 +13,11 @@ from chalicelib.domain.clients import Client
 from chalicelib.domain.paging import Page
 from chalicelib.domain.users import Caller
 from chalicelib.edge import bodies, views
-from chalicelib.edge.application import Application
+from chalicelib.edge.application import Application, refuses
 from chalicelib.edge.authorizer import admit
 from chalicelib.edge.batches import BatchAnswer, each_message, reader_of
+from chalicelib.edge.idempotency import Once
+from chalicelib.edge.preconditions import IfMatch
 from chalicelib.edge.responses import Document, Text
 from chalicelib.edge.schedules import time_of
 from chalicelib.edge.tokens import Tokens, opened
@@ -40,6 +42,7 @@ def authorize(request: AuthRequest) -> AuthResponse:
 
 
 app.gatekeeper = authorize
+app.once = Once(keyed=lambda: wired.keyed_requests, clock=lambda: wired.clock, tokens=tokens)
 
 # The front door
 
@@ -73,14 +76,13 @@ def get_docs() -> Text:
 # Accounts
 
 
-@app.route(
-    "/v1/accounts",
-    methods=["POST"],
-    answer=views.OpenedAccount,
-    status=201,
-    public=True,
-    refuses=(errors.EmailTaken, errors.Contended),
-)
+def get_opened_account(account_id: str, user_id: str) -> views.OpenedAccount:
+    account, user = usecases.accounts.get_opened_account(account_id, user_id, accounts=wired.accounts)
+    return opened(account, user, tokens.issue(user))
+
+
+@app.route("/v1/accounts", methods=["POST"], answer=views.OpenedAccount, status=201, public=True, again=get_opened_account)
+@refuses(errors.EmailTaken, errors.Contended)
 def open_account(body: bodies.NewAccount) -> views.OpenedAccount:
     account, user = usecases.accounts.open_account(
         body.details(), accounts=wired.accounts, passwords=wired.passwords, ids=wired.ids, clock=wired.clock
@@ -88,7 +90,8 @@ def open_account(body: bodies.NewAccount) -> views.OpenedAccount:
     return opened(account, user, tokens.issue(user))
 
 
-@app.route("/v1/tokens", methods=["POST"], answer=views.TokenView, public=True, refuses=(errors.InvalidCredentials,))
+@app.route("/v1/tokens", methods=["POST"], answer=views.TokenView, public=True)
+@refuses(errors.InvalidCredentials)
 def sign_in(body: bodies.Credentials) -> views.TokenView:
     user = usecases.accounts.sign_in(
         body.email,
@@ -107,20 +110,18 @@ def get_account(caller: Caller) -> Account:
 
 
 @app.route("/v1/account", methods=["PUT"], answer=views.AccountView)
-def edit_profile(caller: Caller, body: bodies.NewProfile) -> Account:
+def edit_profile(caller: Caller, body: bodies.NewProfile, if_match: IfMatch) -> Account:
     return usecases.accounts.edit_profile(
-        caller, body.details(), accounts=wired.accounts, clients=wired.clients, clock=wired.clock
+        caller,
+        body.details(),
+        accounts=wired.accounts,
+        clients=wired.clients,
+        clock=wired.clock,
+        check=if_match.check,
     )
 
 
 # Clients
-
-
-@app.route("/v1/clients", methods=["POST"], answer=views.ClientView, status=201)
-def add_client(caller: Caller, body: bodies.NewClient) -> Client:
-    return usecases.clients.add_client(
-        caller, body.details(), clients=wired.clients, accounts=wired.accounts, ids=wired.ids, clock=wired.clock
-    )
 
 
 @app.route("/v1/clients", answer=views.ClientList)
@@ -133,37 +134,41 @@ def get_client(caller: Caller, client_id: str) -> Client:
     return usecases.clients.get_client(caller, client_id, clients=wired.clients)
 
 
-@app.route("/v1/clients/{client_id}", methods=["PUT"], answer=views.ClientView, refuses=(errors.ClientCurrencyFixed,))
-def replace_client(caller: Caller, client_id: str, body: bodies.NewClient) -> Client:
-    return usecases.clients.change_client(
-        caller, client_id, lambda _: body.details(), clients=wired.clients, accounts=wired.accounts, clock=wired.clock
+@app.route("/v1/clients", methods=["POST"], answer=views.ClientView, status=201, again=get_client)
+def add_client(caller: Caller, body: bodies.NewClient) -> Client:
+    return usecases.clients.add_client(
+        caller, body.details(), clients=wired.clients, accounts=wired.accounts, ids=wired.ids, clock=wired.clock
     )
 
 
-@app.route("/v1/clients/{client_id}", methods=["PATCH"], answer=views.ClientView, refuses=(errors.ClientCurrencyFixed,))
-def change_client(caller: Caller, client_id: str, body: bodies.ClientPatch) -> Client:
+@app.route("/v1/clients/{client_id}", methods=["PUT"], answer=views.ClientView)
+@refuses(errors.ClientCurrencyFixed)
+def replace_client(caller: Caller, client_id: str, body: bodies.NewClient, if_match: IfMatch) -> Client:
     return usecases.clients.change_client(
-        caller, client_id, body.apply, clients=wired.clients, accounts=wired.accounts, clock=wired.clock
+        caller,
+        client_id,
+        lambda _: body.details(),
+        clients=wired.clients,
+        accounts=wired.accounts,
+        clock=wired.clock,
+        check=if_match.check,
+    )
+
+
+@app.route("/v1/clients/{client_id}", methods=["PATCH"], answer=views.ClientView)
+@refuses(errors.ClientCurrencyFixed)
+def change_client(caller: Caller, client_id: str, body: bodies.ClientPatch, if_match: IfMatch) -> Client:
+    return usecases.clients.change_client(
+        caller, client_id, body.apply, clients=wired.clients, accounts=wired.accounts, clock=wired.clock, check=if_match.check
     )
 
 
 @app.route("/v1/clients/{client_id}", methods=["DELETE"], answer=views.ClientView)
-def remove_client(caller: Caller, client_id: str) -> Client:
-    return usecases.clients.remove_client(caller, client_id, clients=wired.clients, clock=wired.clock)
+def remove_client(caller: Caller, client_id: str, if_match: IfMatch) -> Client:
+    return usecases.clients.remove_client(caller, client_id, clients=wired.clients, clock=wired.clock, check=if_match.check)
 
 
 # Work
-
-
-@app.route(
-    "/v1/work",
-    methods=["POST"],
-    answer=views.WorkView,
-    status=201,
-    refuses=(errors.NotFound, errors.ClientArchived, errors.WorkOverlaps, errors.WorkSheetFull),
-)
-def log_work(caller: Caller, body: bodies.NewWork, query: bodies.OverlapQuery) -> "LoggedWork":
-    return usecases.work.log_work(caller, body.details(), allow_overlap=query.allow_overlap, desk=wired)
 
 
 @app.route("/v1/work", answer=views.WorkList)
@@ -176,61 +181,47 @@ def get_work(caller: Caller, entry_id: str) -> "LoggedWork":
     return usecases.work.get_work(caller, entry_id, work=wired.work)
 
 
-@app.route(
-    "/v1/work/{entry_id}",
-    methods=["PUT"],
-    answer=views.WorkView,
-    refuses=(errors.ClientArchived, errors.WorkEntryBilled, errors.WorkOverlaps, errors.WorkSheetFull),
-)
-def change_work(caller: Caller, entry_id: str, body: bodies.NewWork, query: bodies.OverlapQuery) -> "LoggedWork":
-    return usecases.work.change_work(caller, entry_id, body.details(), allow_overlap=query.allow_overlap, desk=wired)
+@app.route("/v1/work", methods=["POST"], answer=views.WorkView, status=201, again=get_work)
+@refuses(errors.NotFound, errors.ClientArchived, errors.WorkOverlaps, errors.WorkSheetFull)
+def log_work(caller: Caller, body: bodies.NewWork, query: bodies.OverlapQuery) -> "LoggedWork":
+    return usecases.work.log_work(caller, body.details(), allow_overlap=query.allow_overlap, desk=wired)
 
 
-@app.route("/v1/work/{entry_id}", methods=["DELETE"], answer=views.WorkView, refuses=(errors.WorkEntryBilled,))
-def remove_work(caller: Caller, entry_id: str) -> "LoggedWork":
-    return usecases.work.remove_work(caller, entry_id, work=wired.work)
+@app.route("/v1/work/{entry_id}", methods=["PUT"], answer=views.WorkView)
+@refuses(errors.ClientArchived, errors.WorkEntryBilled, errors.WorkOverlaps, errors.WorkSheetFull)
+def change_work(
+    caller: Caller, entry_id: str, body: bodies.NewWork, query: bodies.OverlapQuery, if_match: IfMatch
+) -> "LoggedWork":
+    return usecases.work.change_work(
+        caller, entry_id, body.details(), allow_overlap=query.allow_overlap, desk=wired, check=if_match.check
+    )
 
 
-@app.route(
-    "/v1/timer",
-    methods=["POST"],
-    answer=views.TimerView,
-    status=201,
-    refuses=(errors.NotFound, errors.ClientArchived, errors.TimerRunning),
-)
-def start_timer(caller: Caller, body: bodies.NewTimer) -> "Timer":
-    return usecases.work.start_timer(caller, body.client_id, body.description, body.billable, desk=wired)
+@app.route("/v1/work/{entry_id}", methods=["DELETE"], answer=views.WorkView)
+@refuses(errors.WorkEntryBilled)
+def remove_work(caller: Caller, entry_id: str, if_match: IfMatch) -> "LoggedWork":
+    return usecases.work.remove_work(caller, entry_id, work=wired.work, check=if_match.check)
 
 
-@app.route("/v1/timer", answer=views.TimerView, refuses=(errors.NotFound,))
+@app.route("/v1/timer", answer=views.TimerView)
+@refuses(errors.NotFound)
 def get_timer(caller: Caller) -> "Timer":
     return usecases.work.get_timer(caller, timers=wired.timers)
 
 
-@app.route(
-    "/v1/timer",
-    methods=["DELETE"],
-    answer=views.WorkView,
-    refuses=(errors.NotFound, errors.WorkOverlaps, errors.WorkSheetFull),
-)
-def finish_timer(caller: Caller, query: bodies.OverlapQuery) -> "LoggedWork":
-    return usecases.work.finish_timer(caller, allow_overlap=query.allow_overlap, desk=wired)
+@app.route("/v1/timer", methods=["POST"], answer=views.TimerView, status=201, again=get_timer)
+@refuses(errors.NotFound, errors.ClientArchived, errors.TimerRunning)
+def start_timer(caller: Caller, body: bodies.NewTimer) -> "Timer":
+    return usecases.work.start_timer(caller, body.client_id, body.description, body.billable, desk=wired)
+
+
+@app.route("/v1/timer", methods=["DELETE"], answer=views.WorkView)
+@refuses(errors.NotFound, errors.WorkOverlaps, errors.WorkSheetFull)
+def finish_timer(caller: Caller, query: bodies.OverlapQuery, if_match: IfMatch) -> "LoggedWork":
+    return usecases.work.finish_timer(caller, allow_overlap=query.allow_overlap, desk=wired, check=if_match.check)
 
 
 # Invoices
-
-
-@app.route(
-    "/v1/invoices",
-    methods=["POST"],
-    answer=views.InvoiceView,
-    status=201,
-    refuses=(errors.NotFound, errors.NothingToInvoice, errors.InvoiceTooLarge),
-)
-def issue_invoice(caller: Caller, body: bodies.NewInvoice) -> "FullInvoice":
-    return usecases.invoices.issue_invoice(
-        caller, body.client_id, body.through, ledger=wired.ledger, ids=wired.ids, clock=wired.clock
-    )
 
 
 @app.route("/v1/invoices", answer=views.InvoiceList)
@@ -250,24 +241,28 @@ def get_invoice_pdf(caller: Caller, invoice_id: str) -> str:
     )
 
 
-@app.route(
-    "/v1/invoices/{invoice_id}/payments",
-    methods=["POST"],
-    answer=views.InvoiceView,
-    status=201,
-    refuses=(errors.InvoicePaid, errors.InvoiceCredited),
-)
+@app.route("/v1/invoices", methods=["POST"], answer=views.InvoiceView, status=201, again=get_invoice)
+@refuses(errors.NotFound, errors.NothingToInvoice, errors.InvoiceTooLarge)
+def issue_invoice(caller: Caller, body: bodies.NewInvoice) -> "FullInvoice":
+    return usecases.invoices.issue_invoice(
+        caller, body.client_id, body.through, ledger=wired.ledger, ids=wired.ids, clock=wired.clock
+    )
+
+
+@app.route("/v1/invoices/{invoice_id}/payments", methods=["POST"], answer=views.InvoiceView, status=201, again=get_invoice)
+@refuses(errors.InvoicePaid, errors.InvoiceCredited)
 def add_payment(caller: Caller, invoice_id: str, body: bodies.NewPayment) -> "FullInvoice":
     return usecases.invoices.add_payment(caller, invoice_id, body.details(), books=wired)
 
 
+def get_credit_note(caller: Caller, note_id: str) -> "CreditNote":
+    return usecases.invoices.get_credit_note(caller, note_id, books=wired)
+
+
 @app.route(
-    "/v1/invoices/{invoice_id}/credit-notes",
-    methods=["POST"],
-    answer=views.CreditNoteView,
-    status=201,
-    refuses=(errors.InvoiceCredited,),
+    "/v1/invoices/{invoice_id}/credit-notes", methods=["POST"], answer=views.CreditNoteView, status=201, again=get_credit_note
 )
+@refuses(errors.InvoiceCredited)
 def credit_invoice(caller: Caller, invoice_id: str, body: bodies.NewCreditNote) -> "CreditNote":
     return usecases.invoices.credit_invoice(caller, invoice_id, body.reason, books=wired)
 

@@ -12,11 +12,14 @@ from datetime import date, datetime
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from chalicelib.domain.accounts import Account
     from chalicelib.domain.billing import Credit, DocumentKind, Issue, NumberSeries, OpenWork
     from chalicelib.domain.clients import Client, DueClient
     from chalicelib.domain.deliveries import Mail
     from chalicelib.domain.events import DomainEvent
+    from chalicelib.domain.idempotency import Keeping, KeptAnswer
     from chalicelib.domain.identifiers import Prefix
     from chalicelib.domain.invoices import CreditNote, Invoice, InvoiceFilter, InvoiceLine
     from chalicelib.domain.paging import Page, PageRequest
@@ -96,6 +99,27 @@ class Clients(Protocol):
 
     def remove(self, client: Client) -> None:
         """Removes the client as read. Raises: Contended, also if it has got work."""
+
+
+class KeyedRequests(Protocol):
+    """What is kept of requests with an Idempotency-Key."""
+
+    def find(self, request_id: str) -> Keeping | None: ...
+
+    def begin(self, keeping: Keeping, before: Keeping | None) -> None:
+        """Claims the request if what is kept of it still is what was read. Raises: Contended."""
+
+    def effect(self, keeping: Keeping) -> AbstractContextManager[None]:
+        """The first commit within the block, in this thread, notes itself as the request's effect, in one with what it writes.
+
+        It raises IdempotencyInProgress, having written nothing, if the request has had its effect or is claimed by another.
+        """
+
+    def keep(self, keeping: Keeping, answer: KeptAnswer) -> None:
+        """An answer too long to be kept is left out. Raises: Contended if the request is claimed by another."""
+
+    def give_up(self, keeping: Keeping) -> None:
+        """Forgets a request that took no effect, so that it can be sent again, mended, under the same key."""
 
 
 class DueClients(Protocol):

@@ -32,6 +32,10 @@ class Settings:
         return f"daybook-{self.stage}"
 
     @property
+    def ephemeral_table(self) -> str:
+        return f"daybook-{self.stage}-ephemeral"
+
+    @property
     def event_bus(self) -> str:
         return f"daybook-{self.stage}"
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         Ids,
         Invoices,
         InvoicingQueue,
+        KeyedRequests,
         Ledger,
         Mailer,
         Passwords,
@@ -55,10 +56,20 @@ class Wired:
         return AwsClients()
 
     @cached_property
+    def _dynamodb(self) -> Any:
+        return self._aws.client("dynamodb")
+
+    @cached_property
     def _table(self) -> Table:
         from chalicelib.repositories.table import Table
 
-        return Table(self._aws.client("dynamodb"), self._settings.table)
+        return Table(self._dynamodb, self._settings.table)
+
+    @cached_property
+    def _ephemeral(self) -> Table:
+        from chalicelib.repositories.table import Table
+
+        return Table(self._dynamodb, self._settings.ephemeral_table)
 
     @cached_property
     def clock(self) -> Clock:
@@ -101,6 +112,12 @@ class Wired:
         from chalicelib.repositories.clients import DynamoClients
 
         return DynamoClients(self._table)
+
+    @cached_property
+    def keyed_requests(self) -> KeyedRequests:
+        from chalicelib.repositories.keyed_requests import DynamoKeyedRequests
+
+        return DynamoKeyedRequests(self._ephemeral)
 
     @cached_property
     def due_clients(self) -> DueClients:

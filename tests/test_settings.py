@@ -13,6 +13,7 @@ def test_every_name_follows_from_the_stage() -> None:
 
     names = (settings.table, settings.event_bus, settings.invoicing_queue, settings.deliveries_queue, settings.issuer)
     assert names == ("daybook-dev", "daybook-dev", "daybook-dev-invoicing", "daybook-dev-deliveries", "daybook-dev")
+    assert settings.ephemeral_table == "daybook-dev-ephemeral"
 
 
 @pytest.mark.parametrize("stage", ["", "Dev", "1st", "dev-1", "x" * 21, "d\u00e9v"])

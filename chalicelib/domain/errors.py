@@ -63,6 +63,12 @@ class InvalidCredentials(Unauthenticated):
     code = "invalid_credentials"
 
 
+class IdempotencyKeyReused(DaybookError):
+    """The Idempotency-Key came with another request before; each request needs a key of its own."""
+
+    code = "idempotency_key_reused"
+
+
 class NotFound(DaybookError):
     """There is no such thing in this account."""
 
@@ -145,6 +151,18 @@ class Contended(Conflict):
     """Somebody else changed this at the same moment; try again."""
 
     code = "contended"
+
+
+class IdempotencyInProgress(Conflict):
+    """The first request with this Idempotency-Key still runs; ask again in a moment."""
+
+    code = "idempotency_in_progress"
+
+
+class PreconditionFailed(DaybookError):
+    """The resource is not what If-Match says; somebody has changed it."""
+
+    code = "precondition_failed"
 
 
 class Unavailable(DaybookError):

@@ -2,7 +2,7 @@
 
 import logging
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar, cast
 
@@ -10,16 +10,29 @@ import msgspec
 from chalice.app import Chalice, ChaliceAuthorizer, CORSConfig, Request, Response
 
 from chalicelib.domain.errors import DaybookError, NotFound
+from chalicelib.domain.identifiers import is_id
 from chalicelib.domain.paging import Page
 from chalicelib.domain.users import Caller
 from chalicelib.edge import problems, responses
-from chalicelib.edge.requests import read_body, read_caller, read_path, read_query
+from chalicelib.edge.idempotency import Once, keyed_request
+from chalicelib.edge.preconditions import IfMatch, entity_tag, is_known
+from chalicelib.edge.requests import PREFIX_OF, path_of, read_body, read_caller, read_path, read_query, source_of
 from chalicelib.edge.responses import Document, Text
 from chalicelib.edge.views import ListView, View
 
 Answer = type[View] | type[ListView] | Document
 AnyView = TypeVar("AnyView", bound=Callable[..., object])
 _log = logging.getLogger("daybook")
+
+
+def refuses(*refusals: type[DaybookError]) -> Callable[[AnyView], AnyView]:
+    """Says what a view refuses beyond what its route's declaration implies; for the API's description."""
+
+    def mark(view: AnyView) -> AnyView:
+        vars(view)["refuses"] = refusals
+        return view
+
+    return mark
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +50,8 @@ class Endpoint:
     query: type[msgspec.Struct] | None
     path_parameters: tuple[tuple[str, type], ...]
     takes_caller: bool
+    takes_if_match: bool
+    again: Callable[..., object] | None
 
 
 class Application(Chalice):
@@ -48,13 +63,14 @@ class Application(Chalice):
         cors = CORSConfig(
             allow_origin=allowed_origin,
             allow_headers=["Idempotency-Key", "If-Match", "If-None-Match"],
-            expose_headers=["ETag", "Link", "Location", "X-Request-Id"],
+            expose_headers=["ETag", "Idempotent-Replayed", "Link", "Location", "X-Request-Id"],
             max_age=600,
         )
         self.api.cors = cors
         self._cors_headers: dict[str, str] = cors.get_access_control_headers()
         self.endpoints: list[Endpoint] = []
         self.gatekeeper: ChaliceAuthorizer | None = None
+        self.once: Once | None = None
 
     def route(
         self,
@@ -64,19 +80,22 @@ class Application(Chalice):
         answer: Answer | None = None,
         status: int = 200,
         public: bool = False,
-        refuses: Sequence[type[DaybookError]] = (),
+        again: Callable[..., object] | None = None,
         **kwargs: Any,
     ) -> Callable[[AnyView], AnyView]:
         """Declares a route. The view's annotations say what it takes:
 
-        `caller: Caller` who asks; `body` and `query` Structs that are decoded and checked; all others are path parameters.
-        It returns what `answer` is a view of, or the document's `Text`; without `answer`, the address to which the caller is
-        sent on. `refuses` are the refusals that its declaration does not imply, for the description.
+        `caller: Caller` who asks; `body` and `query` Structs that are decoded and checked; `if_match: IfMatch`, which checks
+        what is about to be changed; all others are path parameters. It returns what `answer` is a view of, or the document's
+        `Text`; without `answer`, the address to which the caller is sent on.
+
+        `again` is for a POST that has taken effect and whose answer was lost: it returns what the view would have, and takes
+        of its arguments those of the view and the ids of what was made.
         """
 
         def declare(view: AnyView) -> AnyView:
             for method in methods:
-                endpoint = _endpoint(view, path, method, answer, status, public, tuple(refuses))
+                endpoint = _endpoint(view, path, method, answer, status, public, again)
                 self.endpoints.append(endpoint)
                 super(Application, self).route(
                     path,
@@ -106,7 +125,9 @@ class Application(Chalice):
             request = cast("Request", self.current_request)
             headers = {"X-Request-Id": request_id_of(request)}
             try:
-                return _serve(endpoint, request, path_parameters, headers)
+                response = self._answer(endpoint, request, path_parameters)
+                response.headers.update(headers)
+                return response
             except DaybookError as refusal:
                 return _refuse(refusal, request, headers)
             except Exception:  # noqa: BLE001  the HTTP boundary
@@ -114,6 +135,90 @@ class Application(Chalice):
                 return _refuse(problems.Unexpected(), request, headers)
 
         return serve
+
+    def _answer(self, endpoint: Endpoint, request: Request, path_parameters: dict[str, str]) -> Response:
+        caller = None if endpoint.public else read_caller(request)
+        arguments = self._arguments(endpoint, request, path_parameters, caller)
+
+        def serve() -> Response:
+            return self._respond(endpoint, endpoint.view(**arguments), caller, request)
+
+        def again(made: Mapping[str, str]) -> Response:
+            return self._respond(endpoint, _again(endpoint, arguments, made), caller, request)
+
+        scope = caller.account_id if caller else source_of(request)
+        keyed = keyed_request(request, scope, f"{endpoint.method} {endpoint.path}") if endpoint.method == "POST" else None
+        if keyed is None or self.once is None:
+            return serve()
+        return self.once.answer(keyed, serve, again=again if endpoint.again else None)
+
+    def _arguments(
+        self, endpoint: Endpoint, request: Request, path_parameters: dict[str, str], caller: Caller | None
+    ) -> dict[str, object]:
+        arguments: dict[str, object] = {
+            name: read_path(name, path_parameters[name], kind) for name, kind in endpoint.path_parameters
+        }
+        if endpoint.takes_caller:
+            arguments["caller"] = caller
+        if endpoint.takes_if_match:
+            arguments["if_match"] = IfMatch(request.headers.get("if-match"), self._shown_by_get(endpoint.path))
+        if endpoint.query is not None:
+            arguments["query"] = read_query(request, endpoint.query)
+        if endpoint.body is not None:
+            arguments["body"] = read_body(request, endpoint.body)
+        return arguments
+
+    def _respond(self, endpoint: Endpoint, result: object, caller: Caller | None, request: Request) -> Response:
+        if endpoint.answer is None:
+            return responses.redirect(str(result))
+        if isinstance(endpoint.answer, Document):
+            text = cast("Text", result)
+            return _tagged(endpoint, request, entity_tag(text.content.encode()), responses.text(text, endpoint.answer))
+        if issubclass(endpoint.answer, ListView):
+            account_id = caller.account_id if caller else ""
+            return responses.answer_page(cast("Page[Any]", result), endpoint.answer, account_id, request)
+        shown = result if isinstance(result, endpoint.answer) else endpoint.answer.of(result)
+        response = responses.answer(shown, endpoint.status)
+        if endpoint.method == "POST":
+            response.headers.update(self._place(endpoint, shown))
+        elif endpoint.method != "DELETE":
+            return _tagged(endpoint, request, entity_tag(responses.shown(shown)), response)
+        return response
+
+    def _shown_by_get(self, path: str) -> Callable[[object], bytes]:
+        """What GET shows of the thing at that path."""
+        view = next(each.answer for each in self.endpoints if (each.path, each.method) == (path, "GET"))
+        return lambda thing: responses.shown(cast("type[View]", view).of(thing))
+
+    def _place(self, endpoint: Endpoint, shown: object) -> dict[str, str]:
+        """Where GET shows what was made; relative to the request (RFC 9110, 10.2.2), as links to next pages are."""
+        if shows_what_it_makes(endpoint, self.endpoints):
+            return {"Location": f"{endpoint.path.rpartition('/')[2]}/{getattr(shown, 'id')}"}  # noqa: B009  no view has one by its type
+        return {}
+
+
+def shows_what_it_makes(endpoint: Endpoint, endpoints: Sequence[Endpoint]) -> bool:
+    """Whether a GET below the endpoint's own path answers the same thing."""
+    for each in endpoints:
+        parent, _, name = each.path.rpartition("/")
+        if (parent, each.method, each.answer) == (endpoint.path, "GET", endpoint.answer) and name.startswith("{"):
+            return True
+    return False
+
+
+def _tagged(endpoint: Endpoint, request: Request, tag: str, response: Response) -> Response:
+    if endpoint.method == "GET" and is_known(request.headers.get("if-none-match"), tag):
+        return responses.not_modified(tag)
+    response.headers["ETag"] = tag
+    return response
+
+
+def _again(endpoint: Endpoint, arguments: Mapping[str, object], made: Mapping[str, str]) -> object:
+    """What the view would have returned, had its answer not been lost."""
+    again = cast("Callable[..., object]", endpoint.again)
+    made_ids = {name: id_ for name, prefix in PREFIX_OF.items() for id_ in made.values() if is_id(prefix, id_)}
+    known = {**made_ids, **arguments}
+    return again(**{name: known[name] for name in again.__annotations__ if name != "return"})
 
 
 def _endpoint(
@@ -123,7 +228,7 @@ def _endpoint(
     answer: Answer | None,
     status: int,
     public: bool,
-    refuses: tuple[type[DaybookError], ...],
+    again: Callable[..., object] | None,
 ) -> Endpoint:
     takes = {name: kind for name, kind in view.__annotations__.items() if name != "return"}
     return Endpoint(
@@ -133,35 +238,14 @@ def _endpoint(
         answer=answer,
         status=status,
         public=public,
-        refuses=refuses,
+        refuses=vars(view).get("refuses", ()),
         body=takes.pop("body", None),
         query=takes.pop("query", None),
         takes_caller=takes.pop("caller", None) is Caller,
+        takes_if_match=takes.pop("if_match", None) is IfMatch,
+        again=again,
         path_parameters=tuple(takes.items()),
     )
-
-
-def _serve(endpoint: Endpoint, request: Request, path_parameters: dict[str, str], headers: dict[str, str]) -> Response:
-    arguments: dict[str, object] = {
-        name: read_path(name, path_parameters[name], kind) for name, kind in endpoint.path_parameters
-    }
-    caller = None if endpoint.public else read_caller(request)
-    if endpoint.takes_caller:
-        arguments["caller"] = caller
-    if endpoint.query is not None:
-        arguments["query"] = read_query(request, endpoint.query)
-    if endpoint.body is not None:
-        arguments["body"] = read_body(request, endpoint.body)
-    result = endpoint.view(**arguments)
-    if endpoint.answer is None:
-        return responses.redirect(str(result), headers)
-    if isinstance(endpoint.answer, Document):
-        return responses.answer_text(cast("Text", result), endpoint.answer, headers)
-    if issubclass(endpoint.answer, ListView):
-        account_id = caller.account_id if caller else ""
-        return responses.answer_page(cast("Page[Any]", result), endpoint.answer, account_id, request, headers)
-    shown = result if isinstance(result, endpoint.answer) else endpoint.answer.of(result)
-    return responses.answer(shown, endpoint.status, headers)
 
 
 def _refuse(error: DaybookError, request: Request, headers: dict[str, str]) -> Response:
@@ -172,8 +256,3 @@ def _refuse(error: DaybookError, request: Request, headers: dict[str, str]) -> R
 def request_id_of(request: Request) -> str:
     """API Gateway's id of the request; `chalice local` has none, so it gets one of its own."""
     return str(request.context.get("requestId") or uuid.uuid4())
-
-
-def path_of(request: Request) -> str:
-    """The path as it was asked for, without the query."""
-    return str(request.context.get("path") or request.path).encode("utf-8", "replace").decode()

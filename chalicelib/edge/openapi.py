@@ -16,16 +16,20 @@ from chalicelib.domain.errors import (
     Contended,
     DaybookError,
     FieldError,
+    IdempotencyInProgress,
+    IdempotencyKeyReused,
     Invalid,
     Malformed,
     NotFound,
+    PreconditionFailed,
     Unauthenticated,
     Unavailable,
 )
+from chalicelib.domain.idempotency import MAX_KEY_LENGTH
 from chalicelib.domain.identifiers import ENTROPY_BYTES, id_pattern, make_id
 from chalicelib.domain.money import EXPONENT_BOUND, MAX_SIGNIFICANT_DIGITS
 from chalicelib.edge import VERSION
-from chalicelib.edge.application import Application, Endpoint
+from chalicelib.edge.application import Application, Endpoint, shows_what_it_makes
 from chalicelib.edge.bodies import ListQuery
 from chalicelib.edge.problems import MEDIA_TYPE, Problem, TooLarge, Unexpected, UnsupportedMediaType, status_of
 from chalicelib.edge.requests import NUMBER, PREFIX_OF
@@ -69,6 +73,31 @@ def _names_a_thing(endpoint: Endpoint) -> bool:
     return bool(endpoint.path_parameters)
 
 
+def _is_post(endpoint: Endpoint) -> bool:
+    return endpoint.method == "POST"
+
+
+def _hands_out_tokens(endpoint: Endpoint) -> bool:
+    """Its kept answer holds a token, which is not told again once its key is retired."""
+    return _is_post(endpoint) and endpoint.public
+
+
+def _takes_if_match(endpoint: Endpoint) -> bool:
+    return endpoint.takes_if_match
+
+
+def _has_a_tag(endpoint: Endpoint) -> bool:
+    return endpoint.answer is not None and not _answers_list(endpoint) and endpoint.method in {"GET", "PUT", "PATCH"}
+
+
+def _is_conditional(endpoint: Endpoint) -> bool:
+    return endpoint.method == "GET" and _has_a_tag(endpoint)
+
+
+def _answers_list(endpoint: Endpoint) -> bool:
+    return isinstance(endpoint.answer, type) and issubclass(endpoint.answer, ListView)
+
+
 def _changes_what_is_there(endpoint: Endpoint) -> bool:
     return endpoint.method != "GET" and not endpoint.public
 
@@ -81,19 +110,33 @@ _REFUSALS: tuple[tuple[Callable[[Endpoint], bool], tuple[type[DaybookError] | HT
     (_has_roles, (HTTPStatus.FORBIDDEN,)),
     (_names_a_thing, (NotFound,)),
     (_changes_what_is_there, (Contended,)),
+    (_takes_if_match, (PreconditionFailed,)),
+    (_is_post, (IdempotencyInProgress, IdempotencyKeyReused)),
+    (_hands_out_tokens, (Unauthenticated,)),
     (_any, (HTTPStatus.TOO_MANY_REQUESTS, Unexpected, Unavailable)),
 )
 """What routes of a kind can refuse, beside what they declare themselves; a status stands for all errors that have it."""
 
-_PARAMETERS: tuple[tuple[Callable[[Endpoint], bool], Schema], ...] = ()
-"""Request headers by kind of route."""
-
-
-def _answers_list(endpoint: Endpoint, _: int) -> bool:
-    return isinstance(endpoint.answer, type) and issubclass(endpoint.answer, ListView)
-
-
 _TEXT: Schema = {"type": "string"}
+
+
+def _header(name: str, description: str, bounds: Schema | None = None) -> Schema:
+    return {"name": name, "in": "header", "required": False, "description": description, "schema": _TEXT | (bounds or {})}
+
+
+_PARAMETERS: tuple[tuple[Callable[[Endpoint], bool], Schema], ...] = (
+    (
+        _is_post,
+        _header(
+            "Idempotency-Key",
+            "The same key and request again get the first answer, for 24 hours.",
+            {"minLength": 1, "maxLength": MAX_KEY_LENGTH, "pattern": "^[ -~]+$"},
+        ),
+    ),
+    (_takes_if_match, _header("If-Match", "Only if the resource still has one of these entity tags (RFC 9110, 13.1.1).")),
+    (_is_conditional, _header("If-None-Match", "Only if the resource has none of these entity tags (RFC 9110, 13.1.2).")),
+)
+"""Request headers by kind of route."""
 _HEADERS: Mapping[str, tuple[Callable[[Endpoint, int], bool], Schema]] = {
     "X-Request-Id": (
         lambda _, __: True,
@@ -105,10 +148,18 @@ _HEADERS: Mapping[str, tuple[Callable[[Endpoint, int], bool], Schema]] = {
     ),
     "Location": (
         lambda _, status: status == HTTPStatus.FOUND,
-        {"description": "A link that is good for a short time.", "required": True, "schema": _TEXT | {"format": "uri"}},
+        {"description": "Where it is.", "required": True, "schema": _TEXT | {"format": "uri-reference"}},
+    ),
+    "ETag": (
+        lambda endpoint, status: _has_a_tag(endpoint) and status in {HTTPStatus.OK, HTTPStatus.NOT_MODIFIED},
+        {"description": "Stands for exactly these bytes (RFC 9110, 8.8.3).", "required": True, "schema": _TEXT},
+    ),
+    "Idempotent-Replayed": (
+        lambda endpoint, status: _is_post(endpoint) and status == endpoint.status,
+        {"description": "`true` on an answer that was given before to the same Idempotency-Key.", "schema": _TEXT},
     ),
     "Link": (
-        lambda endpoint, status: status == HTTPStatus.OK and _answers_list(endpoint, status),
+        lambda endpoint, status: status == HTTPStatus.OK and _answers_list(endpoint),
         {"description": 'The next page, `rel="next"` (RFC 8288); absent on the last.', "schema": _TEXT},
     ),
 }
@@ -181,7 +232,7 @@ def _operation(endpoint: Endpoint, endpoints: Sequence[Endpoint], answers: dict[
             *_query_parameters(endpoint),
             *(parameter for applies, parameter in _PARAMETERS if applies(endpoint)),
         ],
-        "responses": {str(endpoint.status): _success(endpoint, endpoints), **_problem_answers(endpoint, answers)},
+        "responses": {**_good_answers(endpoint, endpoints), **_problem_answers(endpoint, answers)},
     }
     if endpoint.public:
         operation["security"] = []
@@ -227,6 +278,14 @@ def _without_null(schema: Schema) -> Schema:
     return dict(meant[0]) if meant else schema
 
 
+def _good_answers(endpoint: Endpoint, endpoints: Sequence[Endpoint]) -> Schema:
+    good = {str(endpoint.status): _success(endpoint, endpoints)}
+    if _is_conditional(endpoint):
+        unchanged = HTTPStatus.NOT_MODIFIED
+        good[str(unchanged.value)] = {"description": unchanged.phrase, "headers": _headers(endpoint, unchanged)}
+    return good
+
+
 def _success(endpoint: Endpoint, endpoints: Sequence[Endpoint]) -> Schema:
     answer: Schema = {
         "description": HTTPStatus(endpoint.status).phrase,
@@ -236,6 +295,8 @@ def _success(endpoint: Endpoint, endpoints: Sequence[Endpoint]) -> Schema:
         answer["content"] = {endpoint.answer.media_type: {"schema": {} if "json" in endpoint.answer.media_type else _TEXT}}
     elif endpoint.answer is not None:
         answer["content"] = {"application/json": {"schema": _reference(endpoint.answer)}}
+    if endpoint.status == HTTPStatus.CREATED and shows_what_it_makes(endpoint, endpoints):
+        answer["headers"]["Location"] = {"$ref": "#/components/headers/Location"}
     if links := _links(endpoint, endpoints):
         answer["links"] = links
     return answer

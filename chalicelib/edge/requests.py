@@ -19,8 +19,15 @@ from chalicelib.edge.problems import TooLarge, UnsupportedMediaType
 
 _NOT_JSON = "the body is not JSON in UTF-8"
 MAX_BODY_BYTES = 1024 * 1024
-PREFIX_OF: dict[str, Prefix] = {"client_id": "cli", "entry_id": "wrk", "invoice_id": "inv"}
-"""What kind of id a path parameter holds."""
+PREFIX_OF: dict[str, Prefix] = {
+    "account_id": "acc",
+    "client_id": "cli",
+    "entry_id": "wrk",
+    "invoice_id": "inv",
+    "note_id": "crn",
+    "user_id": "usr",
+}
+"""What kind of id a parameter holds."""
 
 T = TypeVar("T")
 _MEDIA_TYPE = r"(?ai)application/(?:[a-z0-9.+-]+\+)?json\s*(?:;.*)?"
@@ -35,7 +42,7 @@ _STEP = r"\.(?P<name>[^.\[]+)|\[(?P<index>[^\]]*)\]"
 
 def read_body(request: Request, body_type: type[T]) -> T:
     """Raises: TooLarge, UnsupportedMediaType, Malformed if it is no JSON, Invalid if it does not fit."""
-    content = _content(request)
+    content = content_of(request)
     if len(content) > MAX_BODY_BYTES:
         raise TooLarge
     if re.fullmatch(_MEDIA_TYPE, request.headers.get("content-type", "application/json")) is None:
@@ -53,7 +60,7 @@ def read_body(request: Request, body_type: type[T]) -> T:
     return body
 
 
-def _content(request: Request) -> bytes:
+def content_of(request: Request) -> bytes:
     """Raises: Malformed if API Gateway handed on what are no bytes of anything."""
     try:
         raw = request.raw_body
@@ -152,6 +159,16 @@ def read_caller(request: Request) -> Caller:
         email=context["email"],
         roles=tuple(Role(role) for role in context["roles"].split()),
     )
+
+
+def path_of(request: Request) -> str:
+    """The path as it was asked for, without the query."""
+    return str(request.context.get("path") or request.path).encode("utf-8", "replace").decode()
+
+
+def source_of(request: Request) -> str:
+    """The address that API Gateway was asked from; what the caller says of it counts for nothing."""
+    return str((request.context.get("identity") or {}).get("sourceIp") or "")
 
 
 def _field_error(fault: str) -> FieldError:

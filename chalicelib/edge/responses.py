@@ -31,32 +31,36 @@ class Text:
 _JSON = msgspec.json.Encoder(decimal_format="number")
 
 
-def answer(result: View | ListView, status: int, headers: dict[str, str]) -> Response:
+def shown(result: View | ListView) -> bytes:
     """JSON with Decimals as numbers that have exactly their digits."""
-    body = _JSON.encode(result).decode()
+    return _JSON.encode(result)
+
+
+def answer(result: View | ListView, status: int, **headers: str) -> Response:
+    body = shown(result).decode()
     return Response(body=body, status_code=status, headers={"Content-Type": "application/json", **headers})
 
 
-def answer_page(
-    page: Page[Any], list_type: type[ListView], account_id: str, request: Request, headers: dict[str, str]
-) -> Response:
+def not_modified(tag: str) -> Response:
+    return Response(body="", status_code=304, headers={"ETag": tag})
+
+
+def answer_page(page: Page[Any], list_type: type[ListView], account_id: str, request: Request) -> Response:
     """`{"<plural>": [...], "next": "<cursor>"}`, with a Link header where there is a next page.
 
     The link is relative to the request (RFC 8288, 3.1): the stage and the domain before our paths are API Gateway's affair.
     """
     members: dict[str, Any] = {list_type.list_name: tuple(list_type.item.of(thing) for thing in page.items)}
     if page.next is None:
-        return answer(list_type(**members), 200, headers)
+        return answer(list_type(**members), 200)
     cursor = seal(page.next, account_id, list_type.list_name)
     query = urlencode({**{name: (request.query_params or {})[name] for name in request.query_params or {}}, "next": cursor})
-    link = {"Link": f'<?{query}>; rel="next"'}
-    return answer(list_type(**members, next=cursor), 200, {**headers, **link})
+    return answer(list_type(**members, next=cursor), 200, Link=f'<?{query}>; rel="next"')
 
 
-def answer_text(text: Text, document: Document, headers: dict[str, str]) -> Response:
-    own = {"Content-Type": document.media_type, **text.headers}
-    return Response(body=text.content, status_code=200, headers={**own, **headers})
+def text(shown: Text, document: Document) -> Response:
+    return Response(body=shown.content, status_code=200, headers={"Content-Type": document.media_type, **shown.headers})
 
 
-def redirect(location: str, headers: dict[str, str]) -> Response:
-    return Response(body="", status_code=302, headers={"Location": location, "Cache-Control": "no-store", **headers})
+def redirect(location: str) -> Response:
+    return Response(body="", status_code=302, headers={"Location": location, "Cache-Control": "no-store"})

@@ -1,6 +1,6 @@
 """How every item is keyed, here and nowhere else.
 
-One table: partition key `pk`, sort key `sk`, and one sparse index `due` (hash key `due`, range key `due_at`). All that belongs
+The table: partition key `pk`, sort key `sk`, and one sparse index `due` (hash key `due`, range key `due_at`). All that belongs
 to an account lies under its id as `pk`, which comes from the caller's token: no id that a caller sends leads out of it.
 
 what is asked                              | pk             | sk                                      | how
@@ -20,6 +20,15 @@ an invoice; invoices, newest first         | account        | invoice#<invoice> 
 an invoice's lines                         | account        | lines#<invoice>#<chunk>                 | query
 a credit note                              | account        | credit#<note>                           | get
 what a night did                           | account        | report#<day>#<client>#<invoice day>     | query by day
+
+The ephemeral table: `pk` and `sk` too, no index, no stream; every item has `expires_at` (seconds since 1970), after which
+DynamoDB removes it, some day: so whoever reads it looks at the time, too.
+
+what is asked                              | pk                        | sk                           | how
+-------------------------------------------|---------------------------|------------------------------|---------------------------
+a user's requests in a window              | requests#<account>#<user> | <the window's first second>  | add
+requests from an address in a window       | requests#<address>        | <the window's first second>  | add
+attempts to sign in from an address        | sign_ins#<address>        | series                       | get; put
 """
 
 from __future__ import annotations
@@ -151,6 +160,11 @@ def outcome(of: DueOutcome) -> Key:
 
 def outcomes(account_id: str, run_on: date) -> Range:
     return _range(account_id, "report", run_on.isoformat())
+
+
+def keyed_request(request_id: str) -> Key:
+    """In the ephemeral table."""
+    return Key(f"request#{_part(request_id)}", "request")
 
 
 def instant(at: datetime) -> str:

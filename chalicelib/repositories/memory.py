@@ -1,6 +1,7 @@
 """The repositories in memory; they pass the same contract as those in DynamoDB."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from threading import RLock
@@ -14,11 +15,13 @@ from chalicelib.domain.errors import (
     Contended,
     DaybookError,
     EmailTaken,
+    IdempotencyInProgress,
     NotFound,
     TimerRunning,
     WorkEntryBilled,
     WorkSheetFull,
 )
+from chalicelib.domain.idempotency import Keeping, KeptAnswer
 from chalicelib.domain.invoices import CreditNote, Invoice, InvoiceFilter, InvoiceLine
 from chalicelib.domain.paging import Page, PageRequest
 from chalicelib.domain.reports import DueOutcome, Outcome
@@ -37,6 +40,7 @@ from chalicelib.domain.work import (
     month_of,
 )
 from chalicelib.repositories import keys
+from chalicelib.repositories.once import effect_of, effect_to_note
 from chalicelib.repositories.pages import first_page
 from chalicelib.repositories.work_change import entry_of, gravest, moves_calendar, sheets_of
 
@@ -61,6 +65,7 @@ class _State:
     lines: dict[Id, tuple[InvoiceLine, ...]] = field(default_factory=dict)
     credit_notes: dict[Id, CreditNote] = field(default_factory=dict)
     outcomes: dict[tuple[str, date, str, date], DueOutcome] = field(default_factory=dict)
+    keyed_requests: dict[str, Keeping] = field(default_factory=dict)
 
     def sheet(self, account_id: str, client_id: str, month: str) -> WorkSheet:
         blank = WorkSheet(account_id=account_id, client_id=client_id, month=month)
@@ -86,16 +91,58 @@ class MemoryStore:
         self.invoices = MemoryInvoices(state)
         self.credit_notes = MemoryCreditNotes(state)
         self.reports = MemoryReports(state)
+        self.keyed_requests = MemoryKeyedRequests(state)
 
 
 class _Repository:
     def __init__(self, state: _State) -> None:
         self._state = state
 
+    @contextmanager
+    def _committing(self, **added: str) -> Iterator[None]:
+        """All that is written within the block is one commit, and a keyed request's effect is noted with it."""
+        with self._state.lock:
+            effect = effect_to_note()
+            if effect is None:
+                yield
+                return
+            kept = self._state.keyed_requests.get(effect.id)
+            if kept is None or kept.claim != effect.claim or kept.made is not None:
+                raise IdempotencyInProgress
+            yield
+            self._state.keyed_requests[effect.id] = replace(kept, made=added)
+            effect.noted = True
+
+
+class MemoryKeyedRequests(_Repository):
+    def find(self, request_id: str) -> Keeping | None:
+        return self._state.keyed_requests.get(request_id)
+
+    def begin(self, keeping: Keeping, before: Keeping | None) -> None:
+        with self._state.lock:
+            _check(self._state.keyed_requests.get(keeping.id) == before)
+            self._state.keyed_requests[keeping.id] = keeping
+
+    def effect(self, keeping: Keeping) -> AbstractContextManager[None]:
+        return effect_of(keeping.id, keeping.claim)
+
+    def keep(self, keeping: Keeping, answer: KeptAnswer) -> None:
+        with self._state.lock:
+            kept = self._state.keyed_requests.get(keeping.id)
+            if kept is None or kept.claim != keeping.claim:
+                raise Contended
+            self._state.keyed_requests[keeping.id] = replace(kept, answer=answer)
+
+    def give_up(self, keeping: Keeping) -> None:
+        with self._state.lock:
+            kept = self._state.keyed_requests.get(keeping.id)
+            if kept is not None and kept.claim == keeping.claim and kept.made is None:
+                del self._state.keyed_requests[keeping.id]
+
 
 class MemoryAccounts(_Repository):
     def add(self, account: Account, owner: User) -> None:
-        with self._state.lock:
+        with self._committing(account=account.id, user=owner.id):
             if owner.email in self._state.sign_ins:
                 raise EmailTaken
             if account.id in self._state.accounts:
@@ -108,7 +155,7 @@ class MemoryAccounts(_Repository):
         return _found(self._state.accounts.get(account_id))
 
     def save(self, account: Account) -> None:
-        with self._state.lock:
+        with self._committing(account=account.id):
             _check(self.get(account.id).version == account.version - 1)
             self._state.accounts[account.id] = account
 
@@ -122,7 +169,7 @@ class MemoryAccounts(_Repository):
 
 class MemoryUsers(_Repository):
     def save(self, user: User) -> None:
-        with self._state.lock:
+        with self._committing(user=user.id):
             kept = _found(self._state.users.get((user.account_id, user.id)))
             _check(kept.version == user.version - 1 and kept.email == user.email)
             self._state.users[user.account_id, user.id] = user
@@ -130,7 +177,7 @@ class MemoryUsers(_Repository):
 
 class MemoryClients(_Repository):
     def add(self, client: Client) -> None:
-        with self._state.lock:
+        with self._committing(client=client.id):
             _check((client.account_id, client.id) not in self._state.clients)
             self._state.clients[client.account_id, client.id] = client
 
@@ -143,13 +190,13 @@ class MemoryClients(_Repository):
         return _page(clients, request, lambda client: client.id)
 
     def save(self, client: Client) -> None:
-        with self._state.lock:
+        with self._committing(client=client.id):
             kept = self.get(client.account_id, client.id)
             _check(kept.version == client.version - 1 and kept.has_work == client.has_work)
             self._state.clients[client.account_id, client.id] = client
 
     def remove(self, client: Client) -> None:
-        with self._state.lock:
+        with self._committing(client=client.id):
             kept = self.get(client.account_id, client.id)
             _check(kept.version == client.version and not kept.has_work)
             del self._state.clients[client.account_id, client.id]
@@ -199,7 +246,7 @@ class MemoryWork(_Repository):
             return tuple(self._state.sheet(account_id, client_id, month) for month in months)
 
     def commit(self, change: WorkChange) -> None:
-        with self._state.lock:
+        with self._committing(work=entry_of(change).id):
             if faults := list(self._faults(change)):
                 raise gravest(faults)
             entry = entry_of(change)
@@ -258,7 +305,7 @@ class MemoryWork(_Repository):
 
 class MemoryTimers(_Repository):
     def start(self, timer: Timer) -> None:
-        with self._state.lock:
+        with self._committing():
             if (timer.account_id, timer.user_id) in self._state.timers:
                 raise TimerRunning
             client = _found(self._state.clients.get((timer.account_id, timer.client_id)))
@@ -294,7 +341,7 @@ class MemoryLedger(_Repository):
 
     def issue(self, issue: Issue) -> None:
         invoice = issue.invoice
-        with self._state.lock:
+        with self._committing(invoice=invoice.id):
             self._check_series(invoice.account_id, issue.series)
             self._check_client(issue.client)
             self._check_sheets(issue.sheets)
@@ -310,13 +357,13 @@ class MemoryLedger(_Repository):
             self._settle(issue.next_client, issue.outcome)
 
     def pass_over(self, client: Client, next_client: Client, outcome: DueOutcome) -> None:
-        with self._state.lock:
+        with self._committing():
             self._check_client(client)
             self._settle(next_client, outcome)
 
     def credit(self, credit: Credit) -> None:
         note, invoice = credit.note, credit.invoice
-        with self._state.lock:
+        with self._committing(credit_note=note.id):
             self._check_series(note.account_id, credit.series)
             _check(_found(self._state.invoices.get((invoice.account_id, invoice.id))).version == invoice.version)
             self._check_sheets(credit.sheets)
@@ -368,7 +415,7 @@ class MemoryInvoices(_Repository):
         return _page(invoices, request, lambda invoice: invoice.id)
 
     def save(self, invoice: Invoice) -> None:
-        with self._state.lock:
+        with self._committing():
             kept = self.get(invoice.account_id, invoice.id)
             _check(kept.version == invoice.version - 1)
             self._state.invoices[invoice.account_id, invoice.id] = replace(
@@ -387,7 +434,7 @@ class MemoryCreditNotes(_Repository):
         return _found(self._state.credit_notes.get((account_id, note_id)))
 
     def save(self, note: CreditNote) -> None:
-        with self._state.lock:
+        with self._committing():
             kept = self.get(note.account_id, note.id)
             _check(kept.version == note.version - 1)
             self._state.credit_notes[note.account_id, note.id] = replace(kept, delivery=note.delivery, version=note.version)

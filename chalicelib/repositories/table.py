@@ -1,4 +1,4 @@
-"""The one table: reading, paging, transactions, and DynamoDB's refusals as ours.
+"""A table: reading, paging, transactions, and DynamoDB's refusals as ours.
 
 Every read is strongly consistent, so that nobody misses what they have just written; only an index cannot be read so.
 Expressions are written with `#name` for an attribute and `:name` for a value; what DynamoDB wants beside them is made here.
@@ -10,20 +10,21 @@ import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from chalicelib.domain.errors import Contended, DaybookError, NotFound, Unavailable
+from chalicelib.domain.errors import Contended, DaybookError, IdempotencyInProgress, NotFound, Unavailable
 from chalicelib.repositories.items import Image, Item, from_image, to_attribute, to_image
-from chalicelib.repositories.keys import Key, Range
+from chalicelib.repositories.keys import Key, Range, keyed_request
+from chalicelib.repositories.once import Effect, effect_to_note, ids_by_type
 from chalicelib.repositories.work_change import gravest
 
 if TYPE_CHECKING:
     from botocore.exceptions import ClientError
     from mypy_boto3_dynamodb import DynamoDBClient
 
-MAX_WRITES = 100
-"""Items in one transaction."""
+MAX_WRITES = 99
+"""Items in one transaction: DynamoDB takes 100, and a keyed request's effect is noted in one."""
 MAX_TRANSACTION_BYTES = 4_000_000
 _KEYS_AT_ONCE = 100
 _ATTEMPTS = 5
@@ -57,7 +58,10 @@ def always_contended(_kept: Item | None) -> DaybookError:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Write:
-    """One item of a transaction. `names` are attributes whose names are made at run time."""
+    """One item of a transaction. `names` are attributes whose names are made at run time.
+
+    `table` is where it is written if not where the others are.
+    """
 
     action: Literal["Put", "Update", "Delete"]
     target: Mapping[str, object]
@@ -66,10 +70,11 @@ class Write:
     values: Mapping[str, object] = field(default_factory=dict)
     names: Mapping[str, str] = field(default_factory=dict)
     refused: Refused = always_contended
+    table: str = ""
 
     def request(self, table: str) -> dict[str, Any]:
         request: dict[str, Any] = {
-            "TableName": table,
+            "TableName": self.table or table,
             "Item" if self.action == "Put" else "Key": to_image(self.target),
             **_placeholders(f"{self.change} {self.condition}", self.values, self.names),
         }
@@ -122,11 +127,17 @@ def set_members(members: Mapping[str, object]) -> tuple[str, dict[str, Any]]:
 
 
 class Table:
-    """`client` is a botocore client; it repeats what got no answer, a transaction under the same token."""
+    """`client` is a botocore client; it repeats what got no answer, a transaction under the same token.
 
-    def __init__(self, client: "DynamoDBClient", name: str, *, sleep: Callable[[float], None] = time.sleep) -> None:
+    `ephemeral` is the table in which the effects of keyed requests are noted.
+    """
+
+    def __init__(
+        self, client: "DynamoDBClient", name: str, *, ephemeral: str = "", sleep: Callable[[float], None] = time.sleep
+    ) -> None:
         self._client = client
         self._name = name
+        self._ephemeral = ephemeral
         self._sleep = sleep
 
     def get(self, key: Key) -> Item | None:
@@ -236,6 +247,9 @@ class Table:
         """
         if len(writes) > MAX_WRITES:
             raise ValueError(f"{len(writes)} writes are more than a transaction takes")
+        effect = effect_to_note()
+        if effect is not None:
+            writes = (*writes, self._note(effect, writes))
         from botocore.exceptions import ClientError
 
         requests: Any = [{write.action: write.request(self._name)} for write in writes]
@@ -246,8 +260,25 @@ class Table:
                 except ClientError as error:
                     _raise_refusal(error, writes)
                 else:
+                    if effect is not None:
+                        effect.noted = True
                     return
         raise Contended
+
+    def _note(self, effect: Effect, writes: Sequence[Write]) -> Write:
+        """That these writes are the effect of a keyed request; refused if it has had one, or is somebody else's by now."""
+        added = (write.target for write in writes if write.action == "Put")
+        return replace(
+            update(
+                keyed_request(effect.id),
+                "SET #made = :made",
+                condition="#claim = :claim AND attribute_not_exists(#made)",
+                refused=lambda _: IdempotencyInProgress(),
+                claim=effect.claim,
+                made=ids_by_type(added),
+            ),
+            table=self._ephemeral,
+        )
 
     def _attempts(self) -> Iterator[None]:
         """Between them pauses of growing and random length, so that those who collided do not collide again."""

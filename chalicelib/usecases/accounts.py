@@ -12,7 +12,7 @@ from chalicelib.domain.clients import Client, move_to_zone
 from chalicelib.domain.errors import Contended, InvalidCredentials, NotFound
 from chalicelib.domain.paging import MAX_LIMIT, PageRequest
 from chalicelib.domain.users import Caller, Role, User, check_password, normal_password, sign_in_name
-from chalicelib.usecases.contention import until_uncontended
+from chalicelib.usecases.contention import Check, unconditionally, until_uncontended
 
 if TYPE_CHECKING:
     from chalicelib.ports import Accounts, Clients, Clock, Ids, Passwords, Users
@@ -44,6 +44,11 @@ def open_account(sign_up: SignUp, *, accounts: Accounts, passwords: Passwords, i
     return account, owner
 
 
+def get_opened_account(account_id: str, user_id: str, *, accounts: Accounts) -> tuple[Account, User]:
+    """What `open_account` made. Raises: NotFound."""
+    return accounts.get(account_id), accounts.user(account_id, user_id)
+
+
 def sign_in(email: str, password: str, *, accounts: Accounts, users: Users, passwords: Passwords, clock: Clock) -> User:
     """The user whose address and password these are; takes as long for an address that nobody has.
 
@@ -65,7 +70,15 @@ def get_account(caller: Caller, *, accounts: Accounts) -> Account:
     return accounts.get(caller.account_id)
 
 
-def edit_profile(caller: Caller, profile: Profile, *, accounts: Accounts, clients: Clients, clock: Clock) -> Account:
+def edit_profile(
+    caller: Caller,
+    profile: Profile,
+    *,
+    accounts: Accounts,
+    clients: Clients,
+    clock: Clock,
+    check: Check[Account] = unconditionally,
+) -> Account:
     """Replaces the business profile; invoices that are issued keep the old one, those that are due begin in the new zone.
 
     Raises: Invalid, Contended.
@@ -74,6 +87,7 @@ def edit_profile(caller: Caller, profile: Profile, *, accounts: Accounts, client
 
     def attempt() -> Account:
         account = accounts.get(caller.account_id)
+        check(account)
         edited = replace(account, profile=checked, version=account.version + 1, updated_at=clock.now())
         accounts.save(edited)
         return edited

@@ -9,7 +9,7 @@ from chalicelib.domain.clients import Client, ClientDetails, archive, edit_clien
 from chalicelib.domain.errors import ClientCurrencyFixed
 from chalicelib.domain.paging import Page, PageRequest
 from chalicelib.domain.users import Caller
-from chalicelib.usecases.contention import until_uncontended
+from chalicelib.usecases.contention import Check, unconditionally, until_uncontended
 
 if TYPE_CHECKING:
     from chalicelib.ports import Accounts, Clients, Clock, Ids
@@ -43,6 +43,7 @@ def change_client(
     clients: Clients,
     accounts: Accounts,
     clock: Clock,
+    check: Check[Client] = unconditionally,
 ) -> Client:
     """The client with its details as `change` makes them.
 
@@ -51,6 +52,7 @@ def change_client(
 
     def attempt() -> Client:
         client = clients.get(caller.account_id, client_id)
+        check(client)
         account = accounts.get(caller.account_id)
         edited = edit_client(client, change(client.details), account, now=clock.now())
         if client.has_work and edited.currency != client.currency:
@@ -61,11 +63,14 @@ def change_client(
     return until_uncontended(attempt)
 
 
-def remove_client(caller: Caller, client_id: str, *, clients: Clients, clock: Clock) -> Client:
+def remove_client(
+    caller: Caller, client_id: str, *, clients: Clients, clock: Clock, check: Check[Client] = unconditionally
+) -> Client:
     """Removes the client, or archives it if it has ever had work; answers it as it last was. Raises: NotFound."""
 
     def attempt() -> Client:
         client = clients.get(caller.account_id, client_id)
+        check(client)
         if not client.has_work:
             clients.remove(client)
             return client

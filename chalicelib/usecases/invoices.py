@@ -259,6 +259,11 @@ def credit_invoice(caller: Caller, invoice_id: str, reason: str, *, books: Books
     return until_uncontended(attempt)
 
 
+def get_credit_note(caller: Caller, note_id: str, *, books: Books) -> CreditNote:
+    """Raises: NotFound."""
+    return books.credit_notes.get(caller.account_id, note_id)
+
+
 def _full(invoice: Invoice, today: date, books: Books) -> FullInvoice:
     lines = books.invoices.lines(invoice.account_id, invoice.id)
     return FullInvoice(invoice=invoice, lines=lines, today=today)

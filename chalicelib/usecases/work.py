@@ -20,7 +20,7 @@ from chalicelib.domain.work import (
     new_entry,
     stop_timer,
 )
-from chalicelib.usecases.contention import until_uncontended
+from chalicelib.usecases.contention import Check, unconditionally, until_uncontended
 
 if TYPE_CHECKING:
     from chalicelib.ports import Accounts, Clients, Clock, Ids, Timers, Work
@@ -61,12 +61,21 @@ def list_work(caller: Caller, wanted: WorkFilter, request: PageRequest, *, work:
     return work.page(caller.account_id, wanted, request)
 
 
-def change_work(caller: Caller, entry_id: str, details: WorkDetails, *, allow_overlap: bool, desk: Desk) -> LoggedWork:
+def change_work(
+    caller: Caller,
+    entry_id: str,
+    details: WorkDetails,
+    *,
+    allow_overlap: bool,
+    desk: Desk,
+    check: Check[LoggedWork] = unconditionally,
+) -> LoggedWork:
     """Raises: NotFound, Invalid, WorkEntryBilled, ClientArchived, WorkOverlaps, WorkSheetFull."""
     account = desk.accounts.get(caller.account_id)
 
     def attempt() -> LoggedWork:
         before = desk.work.get(caller.account_id, entry_id)
+        check(before)
         check_unbilled(before)
         entry = edit_entry(before.entry, details, account, now=desk.clock.now())
         return _commit(caller, entry, old=before.entry, allow_overlap=allow_overlap, desk=desk)
@@ -74,11 +83,12 @@ def change_work(caller: Caller, entry_id: str, details: WorkDetails, *, allow_ov
     return until_uncontended(attempt)
 
 
-def remove_work(caller: Caller, entry_id: str, *, work: Work) -> LoggedWork:
+def remove_work(caller: Caller, entry_id: str, *, work: Work, check: Check[LoggedWork] = unconditionally) -> LoggedWork:
     """Removes the entry and answers it as it last was. Raises: NotFound, WorkEntryBilled."""
 
     def attempt() -> LoggedWork:
         before = work.get(caller.account_id, entry_id)
+        check(before)
         check_unbilled(before)
         work.commit(WorkChange(old=before.entry))
         return before
@@ -105,7 +115,7 @@ def get_timer(caller: Caller, *, timers: Timers) -> Timer:
     return timers.get(caller.account_id, caller.user_id)
 
 
-def finish_timer(caller: Caller, *, allow_overlap: bool, desk: Desk) -> LoggedWork:
+def finish_timer(caller: Caller, *, allow_overlap: bool, desk: Desk, check: Check[Timer] = unconditionally) -> LoggedWork:
     """Stops the timer and logs what it measured; refused, it goes on running.
 
     Raises: NotFound, WorkOverlaps, WorkSheetFull.
@@ -116,6 +126,7 @@ def finish_timer(caller: Caller, *, allow_overlap: bool, desk: Desk) -> LoggedWo
 
     def attempt() -> LoggedWork:
         timer = desk.timers.get(caller.account_id, caller.user_id)
+        check(timer)
         details = stop_timer(timer, now=now)
         entry = new_entry(details, account, user_id=caller.user_id, entry_id=entry_id, now=now)
         return _commit(caller, entry, stopped=timer, allow_overlap=allow_overlap, desk=desk)

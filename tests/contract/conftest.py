@@ -18,7 +18,7 @@ from moto.dynamodb.models.table import Table as MotoTable
 from chalicelib.domain.work import MAX_ENTRIES_ON_SHEET
 from chalicelib.repositories.memory import MemoryStore
 from chalicelib.repositories.table import Table
-from tests.contract.stores import TABLE, DynamoStore, MakeStore, Store, create_table
+from tests.contract.stores import TABLE, DynamoStore, MakeStore, Store, create_tables, delete_tables
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -31,16 +31,17 @@ class _CopyOnce:
     """Takes the place of `copy` in moto, which copies the whole table anew for every single write of a transaction."""
 
     def __init__(self) -> None:
-        self.table: MotoTable | None = None
+        self.tables: dict[str, MotoTable] = {}
 
     def deepcopy(self, thing: Any) -> Any:
         if not isinstance(thing, MotoTable):
             return copy.deepcopy(thing)
-        self.table = self.table or copy.deepcopy(thing)
-        return self.table
+        if thing.name not in self.tables:
+            self.tables[thing.name] = copy.deepcopy(thing)
+        return self.tables[thing.name]
 
     def transact(self, backend: DynamoDBBackend, writes: list[dict[str, Any]]) -> None:
-        self.table = None
+        self.tables = {}
         _transact(backend, writes)
 
 
@@ -71,17 +72,17 @@ def endpoint_client() -> "DynamoDBClient":
 
 @pytest.fixture
 def client(moto_client: "DynamoDBClient") -> Iterator["DynamoDBClient"]:
-    """Of a DynamoDB with one empty table."""
-    create_table(moto_client)
+    """Of a DynamoDB with the two tables, empty."""
+    create_tables(moto_client)
     yield moto_client
-    moto_client.delete_table(TableName=TABLE)
+    delete_tables(moto_client)
 
 
 @pytest.fixture
 def client_of_endpoint(endpoint_client: "DynamoDBClient") -> Iterator["DynamoDBClient"]:
-    create_table(endpoint_client)
+    create_tables(endpoint_client)
     yield endpoint_client
-    endpoint_client.delete_table(TableName=TABLE)
+    delete_tables(endpoint_client)
 
 
 @pytest.fixture(params=KINDS)

@@ -12,7 +12,19 @@ from chalicelib.domain.calendar import ONE_DAY
 from chalicelib.domain.clients import Client, schedule
 from chalicelib.domain.users import User
 from chalicelib.domain.work import MAX_ENTRIES_ON_SHEET, WorkChange, WorkEntry
-from chalicelib.ports import Accounts, Clients, CreditNotes, DueClients, Invoices, Ledger, Reports, Timers, Users, Work
+from chalicelib.ports import (
+    Accounts,
+    Clients,
+    CreditNotes,
+    DueClients,
+    Invoices,
+    KeyedRequests,
+    Ledger,
+    Reports,
+    Timers,
+    Users,
+    Work,
+)
 from chalicelib.repositories import keys
 from chalicelib.repositories.accounts import DynamoAccounts, DynamoUsers
 from chalicelib.repositories.clients import DynamoClients, DynamoDueClients
@@ -29,6 +41,7 @@ if TYPE_CHECKING:
 
 RESOURCES = Path(__file__).parents[2] / ".chalice" / "resources.json"
 TABLE = "daybook-contract"
+EPHEMERAL_TABLE = "daybook-contract-ephemeral"
 FIRST_NIGHT = at("2026-02-01T02:00:00")
 
 
@@ -53,6 +66,8 @@ class Store(Protocol):
     def credit_notes(self) -> CreditNotes: ...
     @property
     def reports(self) -> Reports: ...
+    @property
+    def keyed_requests(self) -> KeyedRequests: ...
 
 
 class MakeStore(Protocol):
@@ -73,13 +88,19 @@ class DynamoStore:
         self.reports = DynamoReports(table)
 
 
-def create_table(client: "DynamoDBClient") -> None:
-    """As the template declares it: there is no other definition."""
-    declared = json.loads(RESOURCES.read_text())["Resources"]["Table"]["Properties"]
-    shape: Any = {
-        name: declared[name] for name in ("AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes", "BillingMode")
-    }
-    client.create_table(TableName=TABLE, **shape)
+def create_tables(client: "DynamoDBClient") -> None:
+    """As the template declares them: there is no other definition."""
+    resources = json.loads(RESOURCES.read_text())["Resources"]
+    for resource, name in (("Table", TABLE), ("EphemeralTable", EPHEMERAL_TABLE)):
+        declared = resources[resource]["Properties"]
+        parts = ("AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes", "BillingMode")
+        shape: Any = {part: declared[part] for part in parts if part in declared}
+        client.create_table(TableName=name, **shape)
+
+
+def delete_tables(client: "DynamoDBClient") -> None:
+    for name in (TABLE, EPHEMERAL_TABLE):
+        client.delete_table(TableName=name)
 
 
 def items_in(client: "DynamoDBClient") -> list[dict[str, Any]]:

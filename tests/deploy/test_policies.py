@@ -12,6 +12,10 @@ HERE = "${AWS::Region}:${AWS::AccountId}"
     [
         ("arn:aws:sqs:*:*:daybook-*-invoicing", f"arn:${{AWS::Partition}}:sqs:{HERE}:daybook-${{Stage}}-invoicing"),
         (
+            "arn:aws:dynamodb:*:*:table/daybook-*-ephemeral",
+            f"arn:${{AWS::Partition}}:dynamodb:{HERE}:table/daybook-${{Stage}}-ephemeral",
+        ),
+        (
             "arn:aws:dynamodb:*:*:table/daybook-*/index/due",
             f"arn:${{AWS::Partition}}:dynamodb:{HERE}:table/daybook-${{Stage}}/index/due",
         ),

@@ -67,7 +67,7 @@ def test_the_template_holds_everything_that_the_application_stands_on(resources:
         "AWS::Logs::LogGroup": 6,
         "AWS::Serverless::Api": 1,
         "AWS::Lambda::Permission": 2,
-        "AWS::DynamoDB::Table": 1,
+        "AWS::DynamoDB::Table": 2,
         "AWS::S3::Bucket": 1,
         "AWS::S3::BucketPolicy": 1,
         "AWS::SQS::Queue": 6,
@@ -164,12 +164,19 @@ def test_policies_are_for_this_stage_of_this_account_in_this_region_only(resourc
         ("dynamodb:GetRecords", {"OnChangeRole"}),
         ("dynamodb:DeleteItem", {"ApiHandlerRole"}),
         ("dynamodb:Scan", set()),
-        ("dynamodb:ConditionCheckItem", set()),
+        ("dynamodb:ConditionCheckItem", {"ApiHandlerRole"}),
         ("s3:DeleteObject", set()),
     ],
 )
 def test_only_those_who_need_it_may(action: str, allowed: set[str], resources: Json) -> None:
     assert {role for role, statement in statements(resources) if action in statement["Action"]} == allowed
+
+
+def test_only_requests_reach_the_ephemeral_table(resources: Json) -> None:
+    table = "arn:${AWS::Partition}:dynamodb:${AWS::Region}:${AWS::AccountId}:table/daybook-${Stage}-ephemeral"
+    reaching = {role: statement for role, statement in statements(resources) if {"Fn::Sub": table} in statement["Resource"]}
+    assert reaching.keys() == {"ApiHandlerRole"}
+    assert "dynamodb:Query" not in reaching["ApiHandlerRole"]["Action"]
 
 
 def test_documents_are_the_only_objects_that_functions_reach(resources: Json) -> None:
@@ -247,6 +254,13 @@ def test_the_stream_wakes_its_function_only_for_what_is_told(event_name: str, re
     for kind in ("sign_in", "lines", "workday", "calendar", "report"):
         assert not told({"type": kind}, event_name, patterns), kind
     assert not told({"pk": "x"}, event_name, patterns)
+
+
+def test_what_is_ephemeral_expires_by_itself_and_wakes_no_function(resources: Json) -> None:
+    table = resources["EphemeralTable"]["Properties"]
+    assert table["TimeToLiveSpecification"] == {"AttributeName": "expires_at", "Enabled": True}
+    assert table["BillingMode"] == "PAY_PER_REQUEST"
+    assert table.keys().isdisjoint({"StreamSpecification", "PointInTimeRecoverySpecification", "GlobalSecondaryIndexes"})
 
 
 @pytest.mark.parametrize("queue", DEAD_LETTERS)

@@ -1,0 +1,112 @@
+"""Idempotency-Key: the same request again gets the first answer, and takes no second effect.
+
+(draft-ietf-httpapi-idempotency-key-header-07)
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+from collections.abc import Callable, Mapping
+from contextlib import nullcontext, suppress
+from typing import TYPE_CHECKING
+
+from chalice.app import Request, Response
+
+from chalicelib.domain.errors import Contended, IdempotencyInProgress, Malformed, Unavailable
+from chalicelib.domain.idempotency import MAX_KEY_LENGTH, Keeping, KeptAnswer, KeyedRequest, claimed, may_begin
+from chalicelib.edge.requests import content_of, path_of
+from chalicelib.edge.tokens import Tokens, without_signature
+
+if TYPE_CHECKING:
+    from chalicelib.ports import Clock, KeyedRequests
+
+HEADER = "idempotency-key"
+REPLAYED = {"Idempotent-Replayed": "true"}
+_KEPT_HEADERS = ("Content-Type", "ETag", "Link", "Location")
+_BEGINNINGS = 10
+"""Attempts to claim a key at which others are as well; one of them gets it, and the next look says so."""
+
+Answers = Callable[[], Response]
+
+
+class Once:
+    """`keyed` and `clock` are asked for with the first key that comes: most requests bear none."""
+
+    def __init__(self, keyed: Callable[[], KeyedRequests], clock: Callable[[], Clock], tokens: Tokens) -> None:
+        self._keyed = keyed
+        self._clock = clock
+        self._tokens = tokens
+
+    def answer(
+        self,
+        request: KeyedRequest,
+        serve: Answers,
+        *,
+        again: Callable[[Mapping[str, str]], Response] | None,
+    ) -> Response:
+        """What `serve` answers, or what it has answered; a refusal is not kept.
+
+        `again` answers for an effect whose answer was lost, from the ids of what it made; None for a request without effect.
+
+        Raises: IdempotencyKeyReused, IdempotencyInProgress.
+        """
+        keyed = self._keyed()
+        keeping, begun = self._begin(request, keyed)
+        if keeping.answer is not None:
+            return self._replay(keeping.answer)
+        if not begun:
+            return self._keep(keeping, again(keeping.made or {}) if again else serve(), keyed, REPLAYED)
+        try:
+            with keyed.effect(keeping) if again else nullcontext():
+                answer = serve()
+        except Exception:
+            with suppress(Unavailable):  # the claim runs out by itself
+                keyed.give_up(keeping)
+            raise
+        return self._keep(keeping, answer, keyed, {})
+
+    def _begin(self, request: KeyedRequest, keyed: KeyedRequests) -> tuple[Keeping, bool]:
+        """What is kept of the request, and whether it has just begun."""
+        for _ in range(_BEGINNINGS):
+            before, now = keyed.find(request.id), self._clock().now()
+            if before is not None and not may_begin(before, request, now):
+                return before, False
+            keeping = claimed(request, secrets.token_hex(16), now)
+            try:
+                keyed.begin(keeping, before)
+            except Contended:
+                continue
+            return keeping, True
+        raise IdempotencyInProgress
+
+    def _keep(self, keeping: Keeping, answer: Response, keyed: KeyedRequests, more: Mapping[str, str]) -> Response:
+        """The answer, kept before it goes out: what was told once is told again, to the byte."""
+        headers = {name: str(answer.headers[name]) for name in _KEPT_HEADERS if name in answer.headers}
+        keyed.keep(keeping, KeptAnswer(status=answer.status_code, headers=headers, body=without_signature(answer.body)))
+        answer.headers.update(more)
+        return answer
+
+    def _replay(self, answer: KeptAnswer) -> Response:
+        """Raises: Unauthenticated if it was a token whose key is retired."""
+        body = self._tokens.signed_again(answer.body)
+        return Response(body=body, status_code=answer.status, headers={**answer.headers, **REPLAYED})
+
+
+def keyed_request(request: Request, scope: str, route: str) -> KeyedRequest | None:
+    """What is asked for under the key, None without one. Raises: Malformed.
+
+    The key itself is kept nowhere; without it, what was sent cannot be guessed from the fingerprint, a password for one.
+    """
+    key = request.headers.get(HEADER)
+    if key is None:
+        return None
+    if not 1 <= len(key) <= MAX_KEY_LENGTH or not key.isascii() or not key.isprintable():
+        raise Malformed(f"the Idempotency-Key must have 1 to {MAX_KEY_LENGTH} printable ASCII characters")
+    query = sorted(request.query_params.items()) if request.query_params else []
+    said = repr((path_of(request), query)).encode("utf-8", "backslashreplace") + content_of(request)
+    return KeyedRequest(
+        id=hashlib.sha256("\n".join((scope, route, key)).encode()).hexdigest(),
+        fingerprint=hmac.new(key.encode(), said, hashlib.sha256).hexdigest(),
+    )
