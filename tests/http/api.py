@@ -10,7 +10,7 @@ from typing import Any
 from chalice.test import Client
 
 import app as daybook
-from tests.http import described
+from tests.http import described, gateway
 
 ROOT = Path(__file__).parents[2]
 PASSWORD = "correct horse battery"
@@ -57,7 +57,8 @@ class Api:
         if self.token is not None:
             known["Authorization"] = f"Bearer {self.token}"
         response = self.client.http.request(method, path, headers={**known, **self.headers, **(headers or {})}, body=sent)
-        answer = Answer(status=response.status_code, headers=response.headers, body=response.body)
+        status, answered, content = gateway.as_deployed(response.status_code, response.headers, response.body, path)
+        answer = Answer(status=status, headers=answered, body=content)
         described.check(method, path, answer)
         return answer
 
