@@ -16,7 +16,6 @@ from chalicelib.edge import bodies, views
 from chalicelib.edge.application import Application, refuses
 from chalicelib.edge.authorizer import admit
 from chalicelib.edge.batches import BatchAnswer, each_message, reader_of
-from chalicelib.edge.idempotency import Once
 from chalicelib.edge.preconditions import IfMatch
 from chalicelib.edge.responses import Document, Text
 from chalicelib.edge.schedules import time_of
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
     from chalicelib.domain.invoices import CreditNote
     from chalicelib.domain.reports import NightlyReport
     from chalicelib.domain.work import LoggedWork, Timer
+    from chalicelib.edge.idempotency import Once
     from chalicelib.usecases.invoices import FullInvoice, InvoiceAsOf
 
 settings = read_settings(os.environ)
@@ -42,7 +42,15 @@ def authorize(request: AuthRequest) -> AuthResponse:
 
 
 app.gatekeeper = authorize
-app.once = Once(keyed=lambda: wired.keyed_requests, clock=lambda: wired.clock, tokens=tokens)
+
+
+def once() -> "Once":
+    from chalicelib.edge.idempotency import Once
+
+    return Once(wired.keyed_requests, wired.clock, tokens)
+
+
+app.once = once
 
 # The front door
 

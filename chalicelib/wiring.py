@@ -63,7 +63,7 @@ class Wired:
     def _table(self) -> Table:
         from chalicelib.repositories.table import Table
 
-        return Table(self._dynamodb, self._settings.table)
+        return Table(self._dynamodb, self._settings.table, ephemeral=self._settings.ephemeral_table)
 
     @cached_property
     def _ephemeral(self) -> Table:

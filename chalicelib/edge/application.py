@@ -4,7 +4,7 @@ import logging
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import msgspec
 from chalice.app import Chalice, ChaliceAuthorizer, CORSConfig, Request, Response
@@ -14,11 +14,13 @@ from chalicelib.domain.identifiers import is_id
 from chalicelib.domain.paging import Page
 from chalicelib.domain.users import Caller
 from chalicelib.edge import problems, responses
-from chalicelib.edge.idempotency import Once, keyed_request
 from chalicelib.edge.preconditions import IfMatch, entity_tag, is_known
 from chalicelib.edge.requests import PREFIX_OF, path_of, read_body, read_caller, read_path, read_query, source_of
 from chalicelib.edge.responses import Document, Text
 from chalicelib.edge.views import ListView, View
+
+if TYPE_CHECKING:
+    from chalicelib.edge.idempotency import Once
 
 Answer = type[View] | type[ListView] | Document
 AnyView = TypeVar("AnyView", bound=Callable[..., object])
@@ -70,7 +72,7 @@ class Application(Chalice):
         self._cors_headers: dict[str, str] = cors.get_access_control_headers()
         self.endpoints: list[Endpoint] = []
         self.gatekeeper: ChaliceAuthorizer | None = None
-        self.once: Once | None = None
+        self.once: Callable[[], Once] | None = None
 
     def route(
         self,
@@ -146,11 +148,13 @@ class Application(Chalice):
         def again(made: Mapping[str, str]) -> Response:
             return self._respond(endpoint, _again(endpoint, arguments, made), caller, request)
 
-        scope = caller.account_id if caller else source_of(request)
-        keyed = keyed_request(request, scope, f"{endpoint.method} {endpoint.path}") if endpoint.method == "POST" else None
-        if keyed is None or self.once is None:
+        if endpoint.method != "POST" or "idempotency-key" not in request.headers:
             return serve()
-        return self.once.answer(keyed, serve, again=again if endpoint.again else None)
+        from chalicelib.edge.idempotency import keyed_request
+
+        scope = caller.account_id if caller else source_of(request)
+        keyed = keyed_request(request, scope, f"{endpoint.method} {endpoint.path}")
+        return cast("Callable[[], Once]", self.once)().answer(keyed, serve, again=again if endpoint.again else None)
 
     def _arguments(
         self, endpoint: Endpoint, request: Request, path_parameters: dict[str, str], caller: Caller | None

@@ -22,7 +22,6 @@ from chalicelib.edge.tokens import Tokens, without_signature
 if TYPE_CHECKING:
     from chalicelib.ports import Clock, KeyedRequests
 
-HEADER = "idempotency-key"
 REPLAYED = {"Idempotent-Replayed": "true"}
 _KEPT_HEADERS = ("Content-Type", "ETag", "Link", "Location")
 _BEGINNINGS = 10
@@ -32,9 +31,9 @@ Answers = Callable[[], Response]
 
 
 class Once:
-    """`keyed` and `clock` are asked for with the first key that comes: most requests bear none."""
+    """Answers each keyed request, once."""
 
-    def __init__(self, keyed: Callable[[], KeyedRequests], clock: Callable[[], Clock], tokens: Tokens) -> None:
+    def __init__(self, keyed: KeyedRequests, clock: Clock, tokens: Tokens) -> None:
         self._keyed = keyed
         self._clock = clock
         self._tokens = tokens
@@ -52,39 +51,38 @@ class Once:
 
         Raises: IdempotencyKeyReused, IdempotencyInProgress.
         """
-        keyed = self._keyed()
-        keeping, begun = self._begin(request, keyed)
+        keeping, begun = self._begin(request)
         if keeping.answer is not None:
             return self._replay(keeping.answer)
         if not begun:
-            return self._keep(keeping, again(keeping.made or {}) if again else serve(), keyed, REPLAYED)
+            return self._keep(keeping, again(keeping.made or {}) if again else serve(), REPLAYED)
         try:
-            with keyed.effect(keeping) if again else nullcontext():
+            with self._keyed.effect(keeping) if again else nullcontext():
                 answer = serve()
         except Exception:
             with suppress(Unavailable):  # the claim runs out by itself
-                keyed.give_up(keeping)
+                self._keyed.give_up(keeping)
             raise
-        return self._keep(keeping, answer, keyed, {})
+        return self._keep(keeping, answer, {})
 
-    def _begin(self, request: KeyedRequest, keyed: KeyedRequests) -> tuple[Keeping, bool]:
+    def _begin(self, request: KeyedRequest) -> tuple[Keeping, bool]:
         """What is kept of the request, and whether it has just begun."""
         for _ in range(_BEGINNINGS):
-            before, now = keyed.find(request.id), self._clock().now()
+            before, now = self._keyed.find(request.id), self._clock.now()
             if before is not None and not may_begin(before, request, now):
                 return before, False
             keeping = claimed(request, secrets.token_hex(16), now)
             try:
-                keyed.begin(keeping, before)
+                self._keyed.begin(keeping, before)
             except Contended:
                 continue
             return keeping, True
         raise IdempotencyInProgress
 
-    def _keep(self, keeping: Keeping, answer: Response, keyed: KeyedRequests, more: Mapping[str, str]) -> Response:
+    def _keep(self, keeping: Keeping, answer: Response, more: Mapping[str, str]) -> Response:
         """The answer, kept before it goes out: what was told once is told again, to the byte."""
         headers = {name: str(answer.headers[name]) for name in _KEPT_HEADERS if name in answer.headers}
-        keyed.keep(keeping, KeptAnswer(status=answer.status_code, headers=headers, body=without_signature(answer.body)))
+        self._keyed.keep(keeping, KeptAnswer(status=answer.status_code, headers=headers, body=without_signature(answer.body)))
         answer.headers.update(more)
         return answer
 
@@ -94,14 +92,12 @@ class Once:
         return Response(body=body, status_code=answer.status, headers={**answer.headers, **REPLAYED})
 
 
-def keyed_request(request: Request, scope: str, route: str) -> KeyedRequest | None:
-    """What is asked for under the key, None without one. Raises: Malformed.
+def keyed_request(request: Request, scope: str, route: str) -> KeyedRequest:
+    """What is asked for under the key. Raises: Malformed.
 
     The key itself is kept nowhere; without it, what was sent cannot be guessed from the fingerprint, a password for one.
     """
-    key = request.headers.get(HEADER)
-    if key is None:
-        return None
+    key = request.headers["idempotency-key"]
     if not 1 <= len(key) <= MAX_KEY_LENGTH or not key.isascii() or not key.isprintable():
         raise Malformed(f"the Idempotency-Key must have 1 to {MAX_KEY_LENGTH} printable ASCII characters")
     query = sorted(request.query_params.items()) if request.query_params else []

@@ -5,8 +5,6 @@ Token times are the system's own: a token is about now, whatever day the books a
 
 from __future__ import annotations
 
-import base64
-import hmac
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -60,10 +58,12 @@ class Tokens:
 
         Raises: Unauthenticated if the token's key is retired.
         """
+        import base64
+        import hmac
+
+        import jwt
 
         def sign(token: re.Match[str]) -> str:
-            import jwt
-
             signed = token["signed"]
             key = self.keys().verifying(jwt.get_unverified_header(f"{signed}.")["kid"])
             if key is None:

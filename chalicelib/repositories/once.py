@@ -5,18 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
 
 _effect: ContextVar[Effect | None] = ContextVar("effect", default=None)
 
 
-@dataclass(slots=True)
 class Effect:
-    """What the next transaction is to note: under which claim, and whether it has."""
+    """What the next transaction is to note: of which request, under which claim, and whether it has."""
 
-    id: str
-    claim: str
-    noted: bool = False
+    def __init__(self, request_id: str, claim: str) -> None:
+        self.id = request_id
+        self.claim = claim
+        self.noted = False
 
 
 @contextmanager

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from chalicelib.ports import (
         Accounts,
         Clock,
+        CreditNotes,
         Documents,
         DueClients,
         Ids,
@@ -48,6 +49,8 @@ class Books(Protocol):
 
     @property
     def invoices(self) -> Invoices: ...
+    @property
+    def credit_notes(self) -> CreditNotes: ...
     @property
     def ledger(self) -> Ledger: ...
     @property

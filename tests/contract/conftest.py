@@ -17,8 +17,7 @@ from moto.dynamodb.models.table import Table as MotoTable
 
 from chalicelib.domain.work import MAX_ENTRIES_ON_SHEET
 from chalicelib.repositories.memory import MemoryStore
-from chalicelib.repositories.table import Table
-from tests.contract.stores import TABLE, DynamoStore, MakeStore, Store, create_tables, delete_tables
+from tests.contract.stores import DynamoStore, MakeStore, Store, create_tables, delete_tables
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -89,10 +88,10 @@ def client_of_endpoint(endpoint_client: "DynamoDBClient") -> Iterator["DynamoDBC
 def make_store(request: pytest.FixtureRequest) -> MakeStore:
     if request.param == "memory":
         return MemoryStore
-    table = Table(request.getfixturevalue("client" if request.param == "dynamodb" else "client_of_endpoint"), TABLE)
+    client = request.getfixturevalue("client" if request.param == "dynamodb" else "client_of_endpoint")
 
     def make(*, max_entries_on_sheet: int = MAX_ENTRIES_ON_SHEET) -> Store:
-        return DynamoStore(table, max_entries_on_sheet=max_entries_on_sheet)
+        return DynamoStore(client, max_entries_on_sheet=max_entries_on_sheet)
 
     return make
 
@@ -104,4 +103,4 @@ def store(make_store: MakeStore) -> Store:
 
 @pytest.fixture
 def dynamo_store(client: "DynamoDBClient") -> DynamoStore:
-    return DynamoStore(Table(client, TABLE))
+    return DynamoStore(client)

@@ -30,6 +30,7 @@ from chalicelib.repositories.accounts import DynamoAccounts, DynamoUsers
 from chalicelib.repositories.clients import DynamoClients, DynamoDueClients
 from chalicelib.repositories.invoices import DynamoCreditNotes, DynamoInvoices
 from chalicelib.repositories.items import to_image, to_item
+from chalicelib.repositories.keyed_requests import DynamoKeyedRequests
 from chalicelib.repositories.ledger import DynamoLedger
 from chalicelib.repositories.reports import DynamoReports
 from chalicelib.repositories.table import Table, update
@@ -75,7 +76,8 @@ class MakeStore(Protocol):
 
 
 class DynamoStore:
-    def __init__(self, table: Table, *, max_entries_on_sheet: int = MAX_ENTRIES_ON_SHEET) -> None:
+    def __init__(self, client: "DynamoDBClient", *, max_entries_on_sheet: int = MAX_ENTRIES_ON_SHEET, **more: Any) -> None:
+        table = Table(client, TABLE, ephemeral=EPHEMERAL_TABLE, **more)
         self.accounts = DynamoAccounts(table)
         self.users = DynamoUsers(table)
         self.clients = DynamoClients(table)
@@ -86,6 +88,7 @@ class DynamoStore:
         self.invoices = DynamoInvoices(table)
         self.credit_notes = DynamoCreditNotes(table)
         self.reports = DynamoReports(table)
+        self.keyed_requests = DynamoKeyedRequests(Table(client, EPHEMERAL_TABLE, **more))
 
 
 def create_tables(client: "DynamoDBClient") -> None:

@@ -34,7 +34,7 @@ JANUARY, FEBRUARY = date(2026, 1, 31), date(2026, 2, 28)
 @pytest.fixture
 def ada(client: "DynamoDBClient") -> DynamoStore:
     """With an account and a client that is invoiced on the last day of a month."""
-    store = DynamoStore(Table(client, TABLE))
+    store = DynamoStore(client)
     opened(store)
     store.clients.add(a_client("cli_1", invoice_day=31))
     return store

@@ -61,6 +61,7 @@ class Inhabitant:
         path: Mapping[str, str] | None = None,
         query: Mapping[str, str] | None = None,
         body: Mapping[str, Any] | bytes | None = None,
+        headers: dict[str, str] | None = None,
     ) -> Answer:
         """The route with its example, but for what is given."""
         values = {**OTHER_PATH_PARAMETERS, **self.ids, **(path or {})}
@@ -68,9 +69,9 @@ class Inhabitant:
         if query:
             address += "?" + "&".join(f"{name}={quote(value, safe='')}" for name, value in query.items())
         if endpoint.body is None:
-            return self.api.call(endpoint.method, address)
+            return self.api.call(endpoint.method, address, headers=headers)
         sent = body if isinstance(body, bytes) else BODIES[endpoint.body](self.ids) | dict(body or {})
-        return self.api.call(endpoint.method, address, sent)
+        return self.api.call(endpoint.method, address, sent, headers)
 
 
 def move_in(visitor: Api, email: str) -> Inhabitant:

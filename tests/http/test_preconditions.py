@@ -1,0 +1,95 @@
+"""ETag, If-Match and If-None-Match, on every route that shows or changes a single thing."""
+
+from dataclasses import replace
+
+import pytest
+
+from chalicelib.domain.clients import Client
+from chalicelib.edge.application import Endpoint
+from chalicelib.edge.views import ListView
+from tests.http.api import Api, client_body
+from tests.http.examples import ENDPOINTS, Inhabitant, move_in, name_of
+from tests.wired import MemoryWired
+
+SHOWN = [
+    endpoint
+    for endpoint in ENDPOINTS
+    if endpoint.method == "GET" and endpoint.answer is not None and not issubclass(endpoint.answer, ListView)
+]
+CHANGED = [endpoint for endpoint in ENDPOINTS if endpoint.method in {"PUT", "PATCH", "DELETE"}]
+GET = {endpoint.path: endpoint for endpoint in SHOWN}
+
+
+@pytest.fixture
+def inhabitant(visitor: Api, wired: MemoryWired) -> Inhabitant:
+    moved_in = move_in(visitor, "grace.h@example.com")
+    moved_in.api.post("/v1/timer", {"client_id": moved_in.ids["client_id"]})
+    return moved_in
+
+
+@pytest.mark.parametrize("endpoint", SHOWN, ids=name_of)
+def test_what_the_caller_has_already_is_not_sent_again(endpoint: Endpoint, inhabitant: Inhabitant) -> None:
+    first = inhabitant.send(endpoint)
+    tag = first.headers["ETag"]
+
+    for known in (tag, f"W/{tag}", f'"other", {tag}', "*"):
+        again = inhabitant.send(endpoint, headers={"If-None-Match": known})
+        assert (again.status, again.body, again.headers["ETag"]) == (304, b"", tag)
+        assert "X-Request-Id" in again.headers
+    assert inhabitant.send(endpoint, headers={"If-None-Match": '"other"'}).body == first.body
+
+
+@pytest.mark.parametrize("endpoint", CHANGED, ids=name_of)
+def test_what_somebody_else_has_changed_is_left_alone(endpoint: Endpoint, inhabitant: Inhabitant, wired: MemoryWired) -> None:
+    before = wired.state()
+
+    for stale in ('"0123456789abcdef"', "no tag", f"W/{inhabitant.send(GET[endpoint.path]).headers['ETag']}"):
+        answer = inhabitant.send(endpoint, headers={"If-Match": stale})
+        assert (answer.status, answer.code) == (412, "precondition_failed")
+
+    assert wired.state() == before
+
+
+@pytest.mark.parametrize("endpoint", CHANGED, ids=name_of)
+def test_what_is_as_the_caller_saw_it_is_changed(endpoint: Endpoint, inhabitant: Inhabitant, wired: MemoryWired) -> None:
+    tag = inhabitant.send(GET[endpoint.path]).headers["ETag"]
+    wired.clock.advance(minutes=1)
+
+    answer = inhabitant.send(endpoint, headers={"If-Match": f'"other", {tag}'})
+
+    assert answer.status == 200, answer.body
+    if endpoint.method != "DELETE":
+        assert answer.headers["ETag"] == inhabitant.send(GET[endpoint.path]).headers["ETag"] != tag
+
+
+def test_any_tag_will_do_where_the_thing_need_only_be_there(api: Api) -> None:
+    client_id = api.add_client()
+
+    assert api.call("PATCH", f"/v1/clients/{client_id}", {"name": "New"}, {"If-Match": "*"}).status == 200
+
+
+def test_of_two_writers_at_once_one_is_told(api: Api, wired: MemoryWired, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The other one's change falls between the first one's look and its write."""
+    client_id = api.add_client()
+    tag = {"If-Match": api.get(f"/v1/clients/{client_id}").headers["ETag"]}
+    save = wired.store.clients.save
+
+    def save_second(client: Client) -> None:
+        monkeypatch.setattr(wired.store.clients, "save", save)
+        wired.clock.advance(seconds=1)
+        other = wired.store.clients.get(api.account_id, client_id)
+        save(replace(other, name="Second", version=other.version + 1))
+        save(client)
+
+    monkeypatch.setattr(wired.store.clients, "save", save_second)
+
+    answer = api.call("PUT", f"/v1/clients/{client_id}", client_body(name="First"), tag)
+
+    assert (answer.status, answer.code) == (412, "precondition_failed")
+    assert api.get(f"/v1/clients/{client_id}").json["name"] == "Second"
+
+
+def test_what_was_made_says_where_it_is(api: Api) -> None:
+    answer = api.post("/v1/clients", client_body())
+
+    assert answer.headers["Location"] == f"clients/{answer.json['id']}"
