@@ -220,9 +220,10 @@ class _Page:
     def _problems(self) -> Iterator[str]:
         yield '<section aria-labelledby="problems">\n<h2 id="problems">Problems</h2>'
         yield '<p>Every refusal is a <a href="#schema-Problem">Problem</a>; its <code>type</code> leads here.</p>'
-        for refusal in all_refusals():
+        every: list[type[DaybookError]] = [DaybookError, *all_refusals()]
+        for refusal in every:
             yield f'<section id="{refusal.code}" aria-labelledby="{refusal.code}-title">'
-            yield f'<h3 id="{refusal.code}-title"><code>{refusal.code}</code> {status_of(refusal)}</h3>'
+            yield f'<h3 id="{refusal.code}-title"><code>{refusal.code}</code> {_status(refusal)}</h3>'
             yield f"<p>{_prose(refusal.title())}</p>"
             operations = ", ".join(self._answered_by(refusal))
             yield f'<p class="dim">Answered by {operations}.</p>' if operations else ""
@@ -238,6 +239,10 @@ class _Page:
 
 def _method_and_path(method: str, path: str) -> str:
     return f'<span class="method {method}">{method.upper()}</span> <span class="path">{escape(path)}</span>'
+
+
+def _status(refusal: type[DaybookError]) -> str:
+    return "4xx" if refusal is DaybookError else str(status_of(refusal))
 
 
 def _code(text: str) -> str:
