@@ -12,7 +12,10 @@ class FieldError(NamedTuple):
 
 
 class DaybookError(Exception):
-    """Root of all that Daybook refuses on purpose."""
+    """The request is refused.
+
+    Root of all that Daybook refuses on purpose; API Gateway's own refusals bear its code where they fit none other.
+    """
 
     code: ClassVar[str] = "refused"
 

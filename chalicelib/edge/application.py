@@ -19,13 +19,25 @@ from chalicelib.edge.preconditions import IfMatch, entity_tag, is_known
 from chalicelib.edge.rate_limits import Limit, Limiter
 from chalicelib.edge.request_log import RequestLog
 from chalicelib.edge.requests import PREFIX_OF, check_size, path_of, read_body, read_caller, read_path, read_query, source_of
+from chalicelib.edge.responses import Document, Text
 from chalicelib.edge.views import ListView, View
 
 if TYPE_CHECKING:
     from chalicelib.edge.idempotency import Once
 
+Answer = type[View] | type[ListView] | Document
 AnyView = TypeVar("AnyView", bound=Callable[..., object])
 _REQUEST_ID = r"(?a)[\w-]{8,64}"
+
+
+def refuses(*refusals: type[DaybookError]) -> Callable[[AnyView], AnyView]:
+    """Says what a view refuses beyond what its route's declaration implies; for the API's description."""
+
+    def mark(view: AnyView) -> AnyView:
+        vars(view)["refuses"] = refusals
+        return view
+
+    return mark
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,10 +47,11 @@ class Endpoint:
     path: str
     method: str
     view: Callable[..., object]
-    answer: type[View] | type[ListView] | None
+    answer: Answer | None
     status: int
     public: bool
     roles: tuple[Role, ...]
+    refuses: tuple[type[DaybookError], ...]
     body: type[msgspec.Struct] | None
     query: type[msgspec.Struct] | None
     path_parameters: tuple[tuple[str, type], ...]
@@ -74,7 +87,7 @@ class Application(Chalice):
         path: str,
         *,
         methods: Sequence[str] = ("GET",),
-        answer: type[View] | type[ListView] | None = None,
+        answer: Answer | None = None,
         status: int = 200,
         public: bool = False,
         for_roles: Sequence[Role] = tuple(Role),
@@ -85,8 +98,8 @@ class Application(Chalice):
         """Declares a route. The view's annotations say what it takes:
 
         `caller: Caller` who asks; `body` and `query` Structs that are decoded and checked; `if_match: IfMatch`, which checks
-        what is about to be changed; all others are path parameters. It returns what `answer` is a view of; without `answer`,
-        the address to which the caller is sent on. `for_roles` says who may call it at all.
+        what is about to be changed; all others are path parameters. It returns what `answer` is a view of, or the document's
+        `Text`; without `answer`, the address to which the caller is sent on. `for_roles` says who may call it at all.
 
         `again` is for a POST that has taken effect and whose answer was lost: it returns what the view would have, and takes
         of its arguments those of the view and the ids of what was made.
@@ -231,6 +244,9 @@ class Application(Chalice):
     def _respond(self, endpoint: Endpoint, result: object, caller: Caller | None, request: Request) -> Response:
         if endpoint.answer is None:
             return responses.redirect(str(result))
+        if isinstance(endpoint.answer, Document):
+            text = cast("Text", result)
+            return _tagged(endpoint, request, entity_tag(text.content.encode()), responses.text(text, endpoint.answer))
         if issubclass(endpoint.answer, ListView):
             account_id = caller.account_id if caller else ""
             return responses.answer_page(cast("Page[Any]", result), endpoint.answer, account_id, request)
@@ -239,10 +255,7 @@ class Application(Chalice):
         if endpoint.method == "POST":
             response.headers.update(self._place(endpoint, shown))
         elif endpoint.method != "DELETE":
-            tag = entity_tag(responses.shown(shown))
-            if endpoint.method == "GET" and is_known(request.headers.get("if-none-match"), tag):
-                return responses.not_modified(tag)
-            response.headers["ETag"] = tag
+            return _tagged(endpoint, request, entity_tag(responses.shown(shown)), response)
         return response
 
     def _shown_by_get(self, path: str) -> Callable[[object], bytes]:
@@ -252,11 +265,25 @@ class Application(Chalice):
 
     def _place(self, endpoint: Endpoint, shown: object) -> dict[str, str]:
         """Where GET shows what was made; relative to the request (RFC 9110, 10.2.2), as links to next pages are."""
-        for each in self.endpoints:
-            parent, _, name = each.path.rpartition("/")
-            if (parent, each.method, each.answer) == (endpoint.path, "GET", endpoint.answer) and name.startswith("{"):
-                return {"Location": f"{parent.rpartition('/')[2]}/{getattr(shown, 'id')}"}  # noqa: B009  no view has one by its type
+        if shows_what_it_makes(endpoint, self.endpoints):
+            return {"Location": f"{endpoint.path.rpartition('/')[2]}/{getattr(shown, 'id')}"}  # noqa: B009  no view has one by its type
         return {}
+
+
+def shows_what_it_makes(endpoint: Endpoint, endpoints: Sequence[Endpoint]) -> bool:
+    """Whether a GET below the endpoint's own path answers the same thing."""
+    for each in endpoints:
+        parent, _, name = each.path.rpartition("/")
+        if (parent, each.method, each.answer) == (endpoint.path, "GET", endpoint.answer) and name.startswith("{"):
+            return True
+    return False
+
+
+def _tagged(endpoint: Endpoint, request: Request, tag: str, response: Response) -> Response:
+    if endpoint.method == "GET" and is_known(request.headers.get("if-none-match"), tag):
+        return responses.not_modified(tag)
+    response.headers["ETag"] = tag
+    return response
 
 
 def _again(endpoint: Endpoint, arguments: Mapping[str, object], made: Mapping[str, str]) -> object:
@@ -271,7 +298,7 @@ def _endpoint(
     view: Callable[..., object],
     path: str,
     method: str,
-    answer: type[View] | type[ListView] | None,
+    answer: Answer | None,
     status: int,
     public: bool,
     roles: tuple[Role, ...],
@@ -287,6 +314,7 @@ def _endpoint(
         status=status,
         public=public,
         roles=roles,
+        refuses=vars(view).get("refuses", ()),
         body=takes.pop("body", None),
         query=takes.pop("query", None),
         takes_caller=takes.pop("caller", None) is Caller,
