@@ -7,15 +7,19 @@ from typing import TYPE_CHECKING
 from chalice.app import AuthRequest, AuthResponse, CloudWatchEvent, Cron, DynamoDBEvent, SQSEvent
 
 from chalicelib import usecases
+from chalicelib.domain import errors
 from chalicelib.domain.accounts import Account
 from chalicelib.domain.clients import Client
+from chalicelib.domain.limits import Standing
 from chalicelib.domain.paging import Page
 from chalicelib.domain.users import Caller, Role, User
 from chalicelib.edge import bodies, views
-from chalicelib.edge.application import Application
+from chalicelib.edge.application import Application, refuses
 from chalicelib.edge.authorizer import admit
 from chalicelib.edge.batches import BatchAnswer, each_message, reader_of
 from chalicelib.edge.preconditions import IfMatch
+from chalicelib.edge.rate_limits import Limit
+from chalicelib.edge.responses import Document, Text
 from chalicelib.edge.schedules import time_of
 from chalicelib.edge.tokens import Tokens, opened
 from chalicelib.settings import read_settings
@@ -42,6 +46,17 @@ def authorize(request: AuthRequest) -> AuthResponse:
 app.gatekeeper = authorize
 
 
+def count(limit: Limit, caller: Caller | None, address: str) -> Standing:
+    if limit == "none":
+        return usecases.limits.not_counted(wired.quotas)
+    if limit == "sign_in":
+        return usecases.limits.count_sign_in(address, limits=wired.limits, quotas=wired.quotas, clock=wired.clock)
+    return usecases.limits.count_request(caller, address, limits=wired.limits, quotas=wired.quotas, clock=wired.clock)
+
+
+app.limiter = count
+
+
 def once() -> "Once":
     from chalicelib.edge.idempotency import Once
 
@@ -54,14 +69,30 @@ MANAGERS = (Role.OWNER, Role.ADMIN)
 # The front door
 
 
-@app.route("/", answer=views.Welcome, public=True)
+@app.route("/", answer=views.Welcome, public=True, limit="none")
 def welcome() -> views.Welcome:
     return views.Welcome()
 
 
-@app.route("/health", answer=views.Health, public=True)
+@app.route("/health", answer=views.Health, public=True, limit="none")
 def health() -> views.Health:
     return views.Health()
+
+
+@app.route("/openapi.json", answer=Document("application/json"), public=True)
+def get_description() -> Text:
+    """This description, as OpenAPI 3.1."""
+    from chalicelib.edge.openapi import description_of
+
+    return description_of(app)
+
+
+@app.route("/docs", answer=Document("text/html; charset=utf-8"), public=True)
+def get_docs() -> Text:
+    """This description as a page, with every problem that can be answered."""
+    from chalicelib.edge.docs_page import page_of
+
+    return page_of(app)
 
 
 # Accounts
@@ -73,6 +104,7 @@ def get_opened_account(account_id: str, user_id: str) -> views.OpenedAccount:
 
 
 @app.route("/v1/accounts", methods=["POST"], answer=views.OpenedAccount, status=201, public=True, again=get_opened_account)
+@refuses(errors.EmailTaken, errors.Contended)
 def open_account(body: bodies.NewAccount) -> views.OpenedAccount:
     account, user = usecases.accounts.open_account(
         body.details(), accounts=wired.accounts, passwords=wired.passwords, ids=wired.ids, clock=wired.clock
@@ -80,7 +112,8 @@ def open_account(body: bodies.NewAccount) -> views.OpenedAccount:
     return opened(account, user, tokens.issue(user))
 
 
-@app.route("/v1/tokens", methods=["POST"], answer=views.TokenView, public=True)
+@app.route("/v1/tokens", methods=["POST"], answer=views.TokenView, public=True, limit="sign_in")
+@refuses(errors.InvalidCredentials)
 def sign_in(body: bodies.Credentials) -> views.TokenView:
     user = usecases.accounts.sign_in(
         body.email,
@@ -202,6 +235,7 @@ def add_client(caller: Caller, body: bodies.NewClient) -> Client:
 
 
 @app.route("/v1/clients/{client_id}", methods=["PUT"], answer=views.ClientView)
+@refuses(errors.ClientCurrencyFixed)
 def replace_client(caller: Caller, client_id: str, body: bodies.NewClient, if_match: IfMatch) -> Client:
     return usecases.clients.change_client(
         caller,
@@ -215,6 +249,7 @@ def replace_client(caller: Caller, client_id: str, body: bodies.NewClient, if_ma
 
 
 @app.route("/v1/clients/{client_id}", methods=["PATCH"], answer=views.ClientView)
+@refuses(errors.ClientCurrencyFixed)
 def change_client(caller: Caller, client_id: str, body: bodies.ClientPatch, if_match: IfMatch) -> Client:
     return usecases.clients.change_client(
         caller, client_id, body.apply, clients=wired.clients, accounts=wired.accounts, clock=wired.clock, check=if_match.check
@@ -240,11 +275,13 @@ def get_work(caller: Caller, entry_id: str) -> "LoggedWork":
 
 
 @app.route("/v1/work", methods=["POST"], answer=views.WorkView, status=201, again=get_work)
+@refuses(errors.NotFound, errors.ClientArchived, errors.WorkOverlaps, errors.WorkSheetFull)
 def log_work(caller: Caller, body: bodies.NewWork, query: bodies.OverlapQuery) -> "LoggedWork":
     return usecases.work.log_work(caller, body.details(), allow_overlap=query.allow_overlap, desk=wired)
 
 
 @app.route("/v1/work/{entry_id}", methods=["PUT"], answer=views.WorkView)
+@refuses(errors.ClientArchived, errors.WorkEntryBilled, errors.WorkOverlaps, errors.WorkSheetFull)
 def change_work(
     caller: Caller, entry_id: str, body: bodies.NewWork, query: bodies.OverlapQuery, if_match: IfMatch
 ) -> "LoggedWork":
@@ -254,21 +291,25 @@ def change_work(
 
 
 @app.route("/v1/work/{entry_id}", methods=["DELETE"], answer=views.WorkView)
+@refuses(errors.WorkEntryBilled)
 def remove_work(caller: Caller, entry_id: str, if_match: IfMatch) -> "LoggedWork":
     return usecases.work.remove_work(caller, entry_id, work=wired.work, check=if_match.check)
 
 
 @app.route("/v1/timer", answer=views.TimerView)
+@refuses(errors.NotFound)
 def get_timer(caller: Caller) -> "Timer":
     return usecases.work.get_timer(caller, timers=wired.timers)
 
 
 @app.route("/v1/timer", methods=["POST"], answer=views.TimerView, status=201, again=get_timer)
+@refuses(errors.NotFound, errors.ClientArchived, errors.TimerRunning)
 def start_timer(caller: Caller, body: bodies.NewTimer) -> "Timer":
     return usecases.work.start_timer(caller, body.client_id, body.description, body.billable, desk=wired)
 
 
 @app.route("/v1/timer", methods=["DELETE"], answer=views.WorkView)
+@refuses(errors.NotFound, errors.WorkOverlaps, errors.WorkSheetFull)
 def finish_timer(caller: Caller, query: bodies.OverlapQuery, if_match: IfMatch) -> "LoggedWork":
     return usecases.work.finish_timer(caller, allow_overlap=query.allow_overlap, desk=wired, check=if_match.check)
 
@@ -294,6 +335,7 @@ def get_invoice_pdf(caller: Caller, invoice_id: str) -> str:
 
 
 @app.route("/v1/invoices", methods=["POST"], answer=views.InvoiceView, status=201, again=get_invoice)
+@refuses(errors.NotFound, errors.NothingToInvoice, errors.InvoiceTooLarge)
 def issue_invoice(caller: Caller, body: bodies.NewInvoice) -> "FullInvoice":
     return usecases.invoices.issue_invoice(
         caller, body.client_id, body.through, ledger=wired.ledger, ids=wired.ids, clock=wired.clock
@@ -301,6 +343,7 @@ def issue_invoice(caller: Caller, body: bodies.NewInvoice) -> "FullInvoice":
 
 
 @app.route("/v1/invoices/{invoice_id}/payments", methods=["POST"], answer=views.InvoiceView, status=201, again=get_invoice)
+@refuses(errors.InvoicePaid, errors.InvoiceCredited)
 def add_payment(caller: Caller, invoice_id: str, body: bodies.NewPayment) -> "FullInvoice":
     return usecases.invoices.add_payment(caller, invoice_id, body.details(), books=wired)
 
@@ -312,6 +355,7 @@ def get_credit_note(caller: Caller, note_id: str) -> "CreditNote":
 @app.route(
     "/v1/invoices/{invoice_id}/credit-notes", methods=["POST"], answer=views.CreditNoteView, status=201, again=get_credit_note
 )
+@refuses(errors.InvoiceCredited)
 def credit_invoice(caller: Caller, invoice_id: str, body: bodies.NewCreditNote) -> "CreditNote":
     return usecases.invoices.credit_invoice(caller, invoice_id, body.reason, books=wired)
 

@@ -12,7 +12,10 @@ class FieldError(NamedTuple):
 
 
 class DaybookError(Exception):
-    """Root of all that Daybook refuses on purpose."""
+    """The request is refused.
+
+    Root of all that Daybook refuses on purpose; API Gateway's own refusals bear its code where they fit none other.
+    """
 
     code: ClassVar[str] = "refused"
 
@@ -163,6 +166,22 @@ class Contended(Conflict):
     """Somebody else changed this at the same moment; try again."""
 
     code = "contended"
+
+
+class TooManyRequests(DaybookError):
+    """More requests than are allowed at a time."""
+
+    code = "too_many_requests"
+
+    def __init__(self, retry_after_seconds: int = 0) -> None:
+        self.retry_after_seconds = max(retry_after_seconds, 1)
+        super().__init__(f"{self.title()} Come back in {retry_after_seconds} s." if retry_after_seconds else "")
+
+
+class SignInLocked(TooManyRequests):
+    """Too many attempts to sign in from this network address."""
+
+    code = "sign_in_locked"
 
 
 class IdempotencyInProgress(Conflict):

@@ -28,6 +28,11 @@ def derived_id(prefix: Prefix, at: datetime, *parts: str) -> str:
     return make_id(prefix, at, hashlib.sha256("\x1f".join(parts).encode()).digest()[:ENTROPY_BYTES])
 
 
+def id_pattern(prefix: Prefix) -> str:
+    """What ids of this kind look like, as a regular expression of JSON Schema."""
+    return f"^{prefix}_{_BODY.pattern}$"
+
+
 def is_id(prefix: Prefix, text: str) -> bool:
     """Whether `text` could be an id of this kind; what could not is not worth a read."""
     return text.startswith(f"{prefix}_") and _BODY.fullmatch(text, len(prefix) + 1) is not None

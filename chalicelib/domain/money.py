@@ -11,7 +11,7 @@ from typing import Protocol
 from chalicelib.domain.errors import FieldError, Invalid
 
 MAX_SIGNIFICANT_DIGITS = 20
-_EXPONENT_BOUND = 20
+EXPONENT_BOUND = 20
 _EXACT = Context(prec=80, rounding=ROUND_HALF_UP)
 _SECONDS_PER_HOUR = 3600
 
@@ -50,8 +50,8 @@ def check_exact(number: Decimal, pointer: str) -> Decimal:
     _, digits, exponent = number.as_tuple()
     if len(digits) > MAX_SIGNIFICANT_DIGITS:
         raise Invalid(FieldError(pointer, f"must have at most {MAX_SIGNIFICANT_DIGITS} significant digits"))
-    if not isinstance(exponent, int) or abs(exponent) > _EXPONENT_BOUND or abs(number.adjusted()) > _EXPONENT_BOUND:
-        raise Invalid(FieldError(pointer, f"must be between 1e-{_EXPONENT_BOUND} and 1e{_EXPONENT_BOUND}"))
+    if not isinstance(exponent, int) or abs(exponent) > EXPONENT_BOUND or abs(number.adjusted()) > EXPONENT_BOUND:
+        raise Invalid(FieldError(pointer, f"must be between 1e-{EXPONENT_BOUND} and 1e{EXPONENT_BOUND}"))
     return number
 
 

@@ -14,17 +14,30 @@ from chalicelib.domain.errors import DaybookError, Forbidden, NotFound
 from chalicelib.domain.identifiers import is_id
 from chalicelib.domain.paging import Page
 from chalicelib.domain.users import Caller, Role
-from chalicelib.edge import problems, responses
+from chalicelib.edge import problems, rate_limits, responses
 from chalicelib.edge.preconditions import IfMatch, entity_tag, is_known
+from chalicelib.edge.rate_limits import Limit, Limiter
 from chalicelib.edge.request_log import RequestLog
 from chalicelib.edge.requests import PREFIX_OF, check_size, path_of, read_body, read_caller, read_path, read_query, source_of
+from chalicelib.edge.responses import Document, Text
 from chalicelib.edge.views import ListView, View
 
 if TYPE_CHECKING:
     from chalicelib.edge.idempotency import Once
 
+Answer = type[View] | type[ListView] | Document
 AnyView = TypeVar("AnyView", bound=Callable[..., object])
 _REQUEST_ID = r"(?a)[\w-]{8,64}"
+
+
+def refuses(*refusals: type[DaybookError]) -> Callable[[AnyView], AnyView]:
+    """Says what a view refuses beyond what its route's declaration implies; for the API's description."""
+
+    def mark(view: AnyView) -> AnyView:
+        vars(view)["refuses"] = refusals
+        return view
+
+    return mark
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,14 +47,16 @@ class Endpoint:
     path: str
     method: str
     view: Callable[..., object]
-    answer: type[View] | type[ListView] | None
+    answer: Answer | None
     status: int
     public: bool
     roles: tuple[Role, ...]
+    refuses: tuple[type[DaybookError], ...]
     body: type[msgspec.Struct] | None
     query: type[msgspec.Struct] | None
     path_parameters: tuple[tuple[str, type], ...]
     takes_caller: bool
+    limit: Limit
     takes_if_match: bool
     again: Callable[..., object] | None
 
@@ -57,13 +72,14 @@ class Application(Chalice):
         cors = CORSConfig(
             allow_origin=allowed_origins[0],
             allow_headers=["Idempotency-Key", "If-Match", "If-None-Match"],
-            expose_headers=["ETag", "Idempotent-Replayed", "Link", "Location", "X-Request-Id"],
+            expose_headers=["ETag", "Idempotent-Replayed", "Link", "Location", "X-Request-Id", *rate_limits.HEADERS],
             max_age=600,
         )
         self.api.cors = cors
         self._cors_headers: dict[str, str] = cors.get_access_control_headers()
         self.endpoints: list[Endpoint] = []
         self.gatekeeper: ChaliceAuthorizer | None = None
+        self.limiter: Limiter | None = None
         self.once: Callable[[], Once] | None = None
 
     def route(
@@ -71,26 +87,30 @@ class Application(Chalice):
         path: str,
         *,
         methods: Sequence[str] = ("GET",),
-        answer: type[View] | type[ListView] | None = None,
+        answer: Answer | None = None,
         status: int = 200,
         public: bool = False,
         for_roles: Sequence[Role] = tuple(Role),
+        limit: Limit = "requests",
         again: Callable[..., object] | None = None,
         **kwargs: Any,
     ) -> Callable[[AnyView], AnyView]:
         """Declares a route. The view's annotations say what it takes:
 
         `caller: Caller` who asks; `body` and `query` Structs that are decoded and checked; `if_match: IfMatch`, which checks
-        what is about to be changed; all others are path parameters. It returns what `answer` is a view of; without `answer`,
-        the address to which the caller is sent on. `for_roles` says who may call it at all.
+        what is about to be changed; all others are path parameters. It returns what `answer` is a view of, or the document's
+        `Text`; without `answer`, the address to which the caller is sent on. `for_roles` says who may call it at all.
 
         `again` is for a POST that has taken effect and whose answer was lost: it returns what the view would have, and takes
         of its arguments those of the view and the ids of what was made.
+
+        `limit` is what a request counts as, before anything else of it is read.
         """
 
         def declare(view: AnyView) -> AnyView:
             for method in methods:
-                endpoint = _endpoint(view, path, method, answer, status, public, () if public else tuple(for_roles), again)
+                roles = () if public else tuple(for_roles)
+                endpoint = _endpoint(view, path, method, answer, status, public, roles, limit, again)
                 self.endpoints.append(endpoint)
                 super(Application, self).route(
                     path,
@@ -134,27 +154,55 @@ class Application(Chalice):
         if event["requestContext"]["httpMethod"] in served:
             return super().__call__(event, context)
         request = Request(event, context)
-        headers = {"X-Request-Id": request_id_of(request), **self._cors_headers}
-        if not served:
-            return _refuse(NotFound(), request, headers).to_dict()
-        return _refuse(problems.MethodNotAllowed(), request, {**headers, "Allow": ", ".join(sorted(served))}).to_dict()
+
+        headers = dict(self._cors_headers)
+
+        def refuse() -> Response:
+            self._count("requests", request, headers)
+            if not served:
+                raise NotFound
+            headers["Allow"] = ", ".join(sorted(served))
+            raise problems.MethodNotAllowed
+
+        return self._answered(request, headers, refuse).to_dict()
 
     def _serving(self, endpoint: Endpoint) -> Callable[..., Response]:
         def serve(**path_parameters: str) -> Response:
             request = cast("Request", self.current_request)
-            headers = {"X-Request-Id": request_id_of(request)}
-            try:
-                response = self._serve(endpoint, request, path_parameters)
-                response.headers.update(headers)
-                return response
-            except DaybookError as refusal:
-                self._request_log.failed(refusal)
-                return _refuse(refusal, request, headers)
-            except Exception as error:  # noqa: BLE001  the HTTP boundary
-                self._request_log.failed(error)
-                return _refuse(problems.Unexpected(), request, headers)
+            headers: dict[str, str] = {}
+
+            def answer() -> Response:
+                self._count(endpoint.limit, request, headers)
+                return self._serve(endpoint, request, path_parameters)
+
+            return self._answered(request, headers, answer)
 
         return serve
+
+    def _answered(self, request: Request, headers: dict[str, str], answer: Callable[[], Response]) -> Response:
+        """What `answer` returns or raises, with these headers, to which it may add."""
+        headers["X-Request-Id"] = request_id_of(request)
+        try:
+            response = answer()
+        except DaybookError as refusal:
+            self._request_log.failed(refusal)
+            return _refuse(refusal, request, headers)
+        except Exception as error:  # noqa: BLE001  the HTTP boundary
+            self._request_log.failed(error)
+            return _refuse(problems.Unexpected(), request, headers)
+        response.headers.update(headers)
+        return response
+
+    def _count(self, limit: Limit, request: Request, headers: dict[str, str]) -> None:
+        """Adds what the answer tells of the limit. Raises: TooManyRequests; Unavailable if it must be counted and cannot be."""
+        if self.limiter is None:
+            return
+        standing = self.limiter(limit, rate_limits.caller_of(request), rate_limits.address_of(request))
+        headers |= rate_limits.headers_of(standing)
+        if standing.remaining is None:
+            self._request_log.uncounted(headers["X-Request-Id"])
+        if standing.refusal is not None:
+            raise standing.refusal
 
     def _serve(self, endpoint: Endpoint, request: Request, path_parameters: dict[str, str]) -> Response:
         check_size(request)
@@ -196,6 +244,9 @@ class Application(Chalice):
     def _respond(self, endpoint: Endpoint, result: object, caller: Caller | None, request: Request) -> Response:
         if endpoint.answer is None:
             return responses.redirect(str(result))
+        if isinstance(endpoint.answer, Document):
+            text = cast("Text", result)
+            return _tagged(endpoint, request, entity_tag(text.content.encode()), responses.text(text, endpoint.answer))
         if issubclass(endpoint.answer, ListView):
             account_id = caller.account_id if caller else ""
             return responses.answer_page(cast("Page[Any]", result), endpoint.answer, account_id, request)
@@ -204,10 +255,7 @@ class Application(Chalice):
         if endpoint.method == "POST":
             response.headers.update(self._place(endpoint, shown))
         elif endpoint.method != "DELETE":
-            tag = entity_tag(responses.shown(shown))
-            if endpoint.method == "GET" and is_known(request.headers.get("if-none-match"), tag):
-                return responses.not_modified(tag)
-            response.headers["ETag"] = tag
+            return _tagged(endpoint, request, entity_tag(responses.shown(shown)), response)
         return response
 
     def _shown_by_get(self, path: str) -> Callable[[object], bytes]:
@@ -217,11 +265,25 @@ class Application(Chalice):
 
     def _place(self, endpoint: Endpoint, shown: object) -> dict[str, str]:
         """Where GET shows what was made; relative to the request (RFC 9110, 10.2.2), as links to next pages are."""
-        for each in self.endpoints:
-            parent, _, name = each.path.rpartition("/")
-            if (parent, each.method, each.answer) == (endpoint.path, "GET", endpoint.answer) and name.startswith("{"):
-                return {"Location": f"{parent.rpartition('/')[2]}/{getattr(shown, 'id')}"}  # noqa: B009  no view has one by its type
+        if shows_what_it_makes(endpoint, self.endpoints):
+            return {"Location": f"{endpoint.path.rpartition('/')[2]}/{getattr(shown, 'id')}"}  # noqa: B009  no view has one by its type
         return {}
+
+
+def shows_what_it_makes(endpoint: Endpoint, endpoints: Sequence[Endpoint]) -> bool:
+    """Whether a GET below the endpoint's own path answers the same thing."""
+    for each in endpoints:
+        parent, _, name = each.path.rpartition("/")
+        if (parent, each.method, each.answer) == (endpoint.path, "GET", endpoint.answer) and name.startswith("{"):
+            return True
+    return False
+
+
+def _tagged(endpoint: Endpoint, request: Request, tag: str, response: Response) -> Response:
+    if endpoint.method == "GET" and is_known(request.headers.get("if-none-match"), tag):
+        return responses.not_modified(tag)
+    response.headers["ETag"] = tag
+    return response
 
 
 def _again(endpoint: Endpoint, arguments: Mapping[str, object], made: Mapping[str, str]) -> object:
@@ -236,10 +298,11 @@ def _endpoint(
     view: Callable[..., object],
     path: str,
     method: str,
-    answer: type[View] | type[ListView] | None,
+    answer: Answer | None,
     status: int,
     public: bool,
     roles: tuple[Role, ...],
+    limit: Limit,
     again: Callable[..., object] | None,
 ) -> Endpoint:
     takes = {name: kind for name, kind in view.__annotations__.items() if name != "return"}
@@ -251,12 +314,14 @@ def _endpoint(
         status=status,
         public=public,
         roles=roles,
+        refuses=vars(view).get("refuses", ()),
         body=takes.pop("body", None),
         query=takes.pop("query", None),
         takes_caller=takes.pop("caller", None) is Caller,
         takes_if_match=takes.pop("if_match", None) is IfMatch,
         again=again,
         path_parameters=tuple(takes.items()),
+        limit=limit,
     )
 
 

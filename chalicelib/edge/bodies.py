@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, TypeVar
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from chalicelib.domain.accounts import Profile, SignUp
+from chalicelib.domain.accounts import COUNTRIES, Profile, SignUp
 from chalicelib.domain.clients import ClientDetails
 from chalicelib.domain.errors import FieldError, Invalid
+from chalicelib.domain.money import MINOR_UNITS
 from chalicelib.domain.paging import DEFAULT_LIMIT, MAX_LIMIT, PageRequest
 from chalicelib.domain.statuses import InvoiceStatus
 from chalicelib.domain.users import Role
@@ -58,6 +59,12 @@ TermsDays = Annotated[int, Meta(ge=0, le=365)]
 Minutes = Annotated[int, Meta(ge=1, le=1500)]
 InvoiceDay = Annotated[int, Meta(ge=1, le=31)]
 Id = Annotated[str, Meta(max_length=64)]
+# What the domain checks, in the schema only: it tells all faults at once, the decoder the first.
+Currency = Annotated[Code, Meta(extra_json_schema={"enum": sorted(MINOR_UNITS)})]
+Country = Annotated[Code, Meta(extra_json_schema={"enum": sorted(COUNTRIES)})]
+Rate = Annotated[Decimal, Meta(extra_json_schema={"minimum": 0})]
+Percent = Annotated[Decimal, Meta(extra_json_schema={"minimum": 0, "maximum": 100})]
+Amount = Annotated[Decimal, Meta(extra_json_schema={"exclusiveMinimum": 0})]
 
 
 class Body(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -72,9 +79,9 @@ class NewAccount(Body, frozen=True, kw_only=True):
     name: Name
     email: Address
     password: Password
-    currency: Code
+    currency: Currency
     time_zone: Line
-    country: Code
+    country: Country
 
     def details(self) -> SignUp:
         return self.into(SignUp)
@@ -88,15 +95,15 @@ class Credentials(Body, frozen=True, kw_only=True):
 class NewProfile(Body, frozen=True, kw_only=True):
     legal_name: Name
     address: Text = ""
-    country: Code
+    country: Country
     tax_id: TaxNumber | None = None
     vat_id: TaxNumber | None = None
     iban: Code | None = None
     bic: Code | None = None
     email: Address
-    currency: Code
+    currency: Currency
     time_zone: Line
-    default_tax_rate: Decimal = Decimal(0)
+    default_tax_rate: Percent = Decimal(0)
     payment_terms_days: TermsDays = 14
     invoice_prefix: Prefix = ""
 
@@ -150,12 +157,12 @@ class NewClient(Body, frozen=True, kw_only=True):
     description: Text = ""
     email: Address | None = None
     address: Text = ""
-    country: Code | None = None
+    country: Country | None = None
     vat_id: TaxNumber | None = None
-    rate: Decimal
+    rate: Rate
     rate_valid_from: Day | None = None
-    currency: Code
-    tax_rate: Decimal | None = None
+    currency: Currency
+    tax_rate: Percent | None = None
     reverse_charge: bool = False
     invoice_day: InvoiceDay | None = None
     payment_terms_days: TermsDays | None = None
@@ -171,12 +178,12 @@ class ClientPatch(Body, frozen=True, kw_only=True):
     description: Text | UnsetType = UNSET
     email: Address | None | UnsetType = UNSET
     address: Text | UnsetType = UNSET
-    country: Code | None | UnsetType = UNSET
+    country: Country | None | UnsetType = UNSET
     vat_id: TaxNumber | None | UnsetType = UNSET
-    rate: Decimal | UnsetType = UNSET
+    rate: Rate | UnsetType = UNSET
     rate_valid_from: Day | None | UnsetType = UNSET
-    currency: Code | UnsetType = UNSET
-    tax_rate: Decimal | None | UnsetType = UNSET
+    currency: Currency | UnsetType = UNSET
+    tax_rate: Percent | None | UnsetType = UNSET
     reverse_charge: bool | UnsetType = UNSET
     invoice_day: InvoiceDay | None | UnsetType = UNSET
     payment_terms_days: TermsDays | None | UnsetType = UNSET
@@ -225,7 +232,7 @@ class NewInvoice(Body, frozen=True, kw_only=True):
 
 
 class NewPayment(Body, frozen=True, kw_only=True):
-    amount: Decimal
+    amount: Amount
     paid_on: Day
     reference: Line = ""
 

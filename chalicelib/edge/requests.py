@@ -39,7 +39,7 @@ _MEDIA_TYPE = r"(?ai)application/(?:[a-z0-9.+-]+\+)?json\s*(?:;.*)?"
 _FAULT = r"(?s)(?P<what>Object (?:missing required|contains unknown) field `(?P<field>.*)`|.*?)(?: - at `(?P<path>\$[^`]*)`)?"
 _LONGEST_FIELD = 100
 """Of an unknown member's name, what an answer repeats."""
-_NUMBER = r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?"
+NUMBER = r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?"
 """RFC 8259: what a number in a string must look like, too. Decimal itself would take ` 1_000 ` and other scripts' digits."""
 _STEP = r"\.(?P<name>[^.\[]+)|\[(?P<index>[^\]]*)\]"
 
@@ -108,7 +108,7 @@ def _refuse_constant(name: str) -> object:
 def _check_numerals(read: object, sent: object, *steps: str) -> None:
     """Raises: Invalid for a number in a string that is not written as JSON writes numbers."""
     if isinstance(read, Decimal):
-        if isinstance(sent, str) and re.fullmatch(_NUMBER, sent) is None:
+        if isinstance(sent, str) and re.fullmatch(NUMBER, sent) is None:
             raise Invalid(FieldError(_pointer(*steps), "Expected a number such as `12.50`"))
     elif isinstance(read, msgspec.Struct) and isinstance(sent, dict):
         for attribute, name in zip(read.__struct_fields__, read.__struct_encode_fields__, strict=True):

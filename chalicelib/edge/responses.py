@@ -1,5 +1,7 @@
 """Writing answers: views into JSON with exact numbers, pages with a link to the next."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlencode
 
@@ -19,6 +21,23 @@ SECURITY_HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
 }
 """On every answer, unless it says otherwise itself. The last one is asked where a page loads without CORS; with it, never."""
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """Declares an answer that is a text as it stands, such as a page; the route's view returns a `Text`."""
+
+    media_type: str
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """`headers` are those that belong to the text itself."""
+
+    content: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
 _JSON = msgspec.json.Encoder(decimal_format="number")
 
 
@@ -47,6 +66,10 @@ def answer_page(page: Page[Any], list_type: type[ListView], account_id: str, req
     cursor = seal(page.next, account_id, list_type.list_name)
     query = urlencode({**{name: (request.query_params or {})[name] for name in request.query_params or {}}, "next": cursor})
     return answer(list_type(**members, next=cursor), 200, Link=f'<?{query}>; rel="next"')
+
+
+def text(shown: Text, document: Document) -> Response:
+    return Response(body=shown.content, status_code=200, headers={"Content-Type": document.media_type, **shown.headers})
 
 
 def redirect(location: str) -> Response:

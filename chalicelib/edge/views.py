@@ -3,13 +3,15 @@
 from datetime import date as Day
 from datetime import datetime
 from decimal import Decimal
-from typing import ClassVar, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 import msgspec
-from msgspec import UNSET, Struct, UnsetType
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from chalicelib.domain.statuses import DeliveryStatus, InvoiceStatus
 from chalicelib.domain.users import Role
+
+Instant = Annotated[datetime, Meta(tz=True)]
 
 
 class View(Struct, frozen=True, kw_only=True):
@@ -66,8 +68,8 @@ class AccountView(View, frozen=True, kw_only=True):
     default_tax_rate: Decimal
     payment_terms_days: int
     invoice_prefix: str
-    created_at: datetime
-    updated_at: datetime
+    created_at: Instant
+    updated_at: Instant
 
 
 class UserView(View, frozen=True, kw_only=True):
@@ -75,8 +77,8 @@ class UserView(View, frozen=True, kw_only=True):
     name: str
     email: str
     role: Role
-    created_at: datetime
-    updated_at: datetime
+    created_at: Instant
+    updated_at: Instant
 
 
 class TokenView(View, frozen=True, kw_only=True):
@@ -116,8 +118,8 @@ class ClientView(View, frozen=True, kw_only=True):
     next_invoice_on: Day | None
     invoiced_through: Day | None
     archived: bool
-    created_at: datetime
-    updated_at: datetime
+    created_at: Instant
+    updated_at: Instant
 
 
 class WorkView(View, frozen=True, kw_only=True, rename={"day": "date"}):
@@ -130,23 +132,23 @@ class WorkView(View, frozen=True, kw_only=True, rename={"day": "date"}):
     user_id: str
     description: str
     day: Day
-    started_at: datetime | None
-    ended_at: datetime | None
+    started_at: Instant | None
+    ended_at: Instant | None
     duration_seconds: int
     billable: bool
     rate: Decimal
     currency: str
     billed: bool
     invoice_id: str | None
-    created_at: datetime
-    updated_at: datetime
+    created_at: Instant
+    updated_at: Instant
 
 
 class TimerView(View, frozen=True, kw_only=True):
     client_id: str
     description: str
     billable: bool
-    started_at: datetime
+    started_at: Instant
 
 
 class PartyView(View, frozen=True, kw_only=True):
@@ -171,14 +173,14 @@ class PaymentView(View, frozen=True, kw_only=True):
     amount: Decimal
     paid_on: Day
     reference: str
-    recorded_at: datetime
+    recorded_at: Instant
 
 
 class DeliveryView(View, frozen=True, kw_only=True):
     status: DeliveryStatus
     reason: str | None
     recipient: str | None
-    sent_at: datetime | None
+    sent_at: Instant | None
 
 
 class LineView(View, frozen=True, kw_only=True, rename={"day": "date"}):
@@ -203,7 +205,7 @@ class InvoiceSummary(View, frozen=True, kw_only=True):
     overdue: bool
     currency: str
     reverse_charge: bool
-    issued_at: datetime
+    issued_at: Instant
     issued_on: Day
     due_on: Day
     period_from: Day
@@ -234,7 +236,7 @@ class CreditNoteView(View, frozen=True, kw_only=True):
     invoice_number: str
     client_id: str
     reason: str
-    issued_at: datetime
+    issued_at: Instant
     issued_on: Day
     currency: str
     net: Decimal

@@ -10,6 +10,7 @@ from typing import Any
 from chalice.test import Client
 
 import app as daybook
+from tests.http import described, gateway
 
 ROOT = Path(__file__).parents[2]
 PASSWORD = "correct horse battery"
@@ -47,7 +48,7 @@ class Api:
     client: Client = field(default_factory=lambda: Client(daybook.app, project_dir=str(ROOT)))
 
     def call(self, method: str, path: str, body: object = None, headers: dict[str, str] | None = None) -> Answer:
-        """Bytes and text go out as they are, everything else as JSON."""
+        """Bytes and text go out as they are, everything else as JSON. What comes back must be what the description says."""
         if body is None:
             sent = b""
         else:
@@ -56,7 +57,10 @@ class Api:
         if self.token is not None:
             known["Authorization"] = f"Bearer {self.token}"
         response = self.client.http.request(method, path, headers={**known, **self.headers, **(headers or {})}, body=sent)
-        return Answer(status=response.status_code, headers=response.headers, body=response.body)
+        status, answered, content = gateway.as_deployed(response.status_code, response.headers, response.body, path)
+        answer = Answer(status=status, headers=answered, body=content)
+        described.check(method, path, answer)
+        return answer
 
     def get(self, path: str, **headers: str) -> Answer:
         return self.call("GET", path, headers=headers)
