@@ -140,7 +140,7 @@ def test_without_the_authorizers_word_nobody_is_let_in(ask: Ask, wired: MemoryWi
     assert wired.state() == before
 
 
-@pytest.mark.parametrize(("said", "limit"), [({"limit": "600"}, 600), ({"limit": "0"}, 0), ({"limit": ""}, None), ({}, None)])
+@pytest.mark.parametrize(("said", "limit"), [({"limit": "600"}, 600), ({"limit": ""}, None), ({}, None)])
 def test_the_authorizer_says_the_accounts_own_limit(
     ask: Ask, monkeypatch: pytest.MonkeyPatch, said: dict[str, str], limit: int | None
 ) -> None:
