@@ -107,7 +107,8 @@ def test_nothing_that_is_sent_is_ever_logged(
     caplog.set_level(logging.INFO)
     secrets = Secrets()
     answers = list(requests_with(endpoint, ada, secrets))
-    monkeypatch.setattr(daybook, "wired", SimpleNamespace(token_keys=wired.token_keys, **dict.fromkeys(PORTS, Broken())))
+    door = {"token_keys": wired.token_keys, "access": wired.store.access}
+    monkeypatch.setattr(daybook, "wired", SimpleNamespace(**door, **dict.fromkeys(PORTS, Broken())))
     crashed = list(requests_with(endpoint, ada, secrets))
 
     out, err = capfd.readouterr()
@@ -174,9 +175,9 @@ def test_only_the_first_request_of_a_process_is_a_cold_start(visitor: Api, capfd
 
 
 def test_a_failure_is_told_by_its_types_and_places(
-    ada: Inhabitant, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    ada: Inhabitant, wired: MemoryWired, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(daybook, "wired", SimpleNamespace(clients=Broken(), token_keys=daybook.wired.token_keys))
+    monkeypatch.setattr(daybook, "wired", SimpleNamespace(clients=Broken(), token_keys=wired.token_keys, access=wired.access))
     capfd.readouterr()
 
     assert ada.api.get(f"/v1/clients/{ada.ids['client_id']}").status == 500
