@@ -31,7 +31,16 @@ from chalicelib.domain.money import EXPONENT_BOUND, MAX_SIGNIFICANT_DIGITS
 from chalicelib.edge import VERSION
 from chalicelib.edge.application import Application, Endpoint, shows_what_it_makes
 from chalicelib.edge.bodies import ListQuery
-from chalicelib.edge.problems import MEDIA_TYPE, Problem, TooLarge, Unexpected, UnsupportedMediaType, status_of
+from chalicelib.edge.problems import (
+    MEDIA_TYPE,
+    HeadersTooLarge,
+    Problem,
+    TooLarge,
+    Unexpected,
+    UnsupportedMediaType,
+    UriTooLong,
+    status_of,
+)
 from chalicelib.edge.requests import NUMBER, PREFIX_OF
 from chalicelib.edge.responses import Document, Text
 from chalicelib.edge.views import ListView
@@ -113,7 +122,7 @@ _REFUSALS: tuple[tuple[Callable[[Endpoint], bool], tuple[type[DaybookError] | HT
     (_takes_if_match, (PreconditionFailed,)),
     (_is_post, (IdempotencyInProgress, IdempotencyKeyReused)),
     (_hands_out_tokens, (Unauthenticated,)),
-    (_any, (HTTPStatus.TOO_MANY_REQUESTS, Unexpected, Unavailable)),
+    (_any, (UriTooLong, HeadersTooLarge, HTTPStatus.TOO_MANY_REQUESTS, Unexpected, Unavailable)),
 )
 """What routes of a kind can refuse, beside what they declare themselves; a status stands for all errors that have it."""
 

@@ -107,7 +107,7 @@ def test_nothing_that_is_sent_is_ever_logged(
     caplog.set_level(logging.INFO)
     secrets = Secrets()
     answers = list(requests_with(endpoint, ada, secrets))
-    door = {"token_keys": wired.token_keys, "access": wired.store.access}
+    door = {name: getattr(wired, name) for name in ("token_keys", "access", "limits", "quotas", "clock")}
     monkeypatch.setattr(daybook, "wired", SimpleNamespace(**door, **dict.fromkeys(PORTS, Broken())))
     crashed = list(requests_with(endpoint, ada, secrets))
 
