@@ -2,6 +2,7 @@
 
 import json
 import logging
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from types import SimpleNamespace
@@ -159,6 +160,18 @@ def test_a_request_is_one_line_that_says_who_what_and_how_it_went(ada: Inhabitan
         "status": 200,
         "cold_start": False,
     }
+
+
+def test_lambdas_own_handler_does_not_write_the_line_again(visitor: Api, capfd: pytest.CaptureFixture[str]) -> None:
+    at_the_root = logging.StreamHandler(sys.stderr)
+    logging.getLogger().addHandler(at_the_root)
+    try:
+        visitor.get("/health")
+    finally:
+        logging.getLogger().removeHandler(at_the_root)
+
+    out, err = capfd.readouterr()
+    assert (len(lines_in(out)), err) == (1, "")
 
 
 def test_only_the_first_request_of_a_process_is_a_cold_start(visitor: Api, capfd: pytest.CaptureFixture[str]) -> None:
