@@ -19,7 +19,7 @@ SOURCES := operations tests $(wildcard app.py chalicelib benchmarks)
 export LOCAL_AWS_PYTHON ?= $(CURDIR)/$(AWS_VENV)/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run local-aws local-aws-stop local deploy-local test lint format types tests package deploy deploy-with-chalice faults bench clean distclean
+.PHONY: help setup run local-aws local-aws-stop local deploy-local test lint format types tests package deploy deploy-with-chalice faults fuzz bench clean distclean
 
 help: ## What can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-20s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -75,6 +75,9 @@ tests: setup ## All tests
 
 faults: setup ## The long fault campaign: every AWS call of every scenario, every fault
 	@$(BIN)/python -m tests.faults --jobs $(JOBS)
+
+fuzz: setup ## Malformed and odd requests by the hundred thousand; SEED=... repeats a run
+	@$(BIN)/python -m tests.fuzz --jobs $(JOBS) $(if $(SEED),--seed $(SEED))
 
 bench: setup ## What the README's figures come from
 	@$(BIN)/python -m benchmarks

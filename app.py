@@ -1,4 +1,4 @@
-"""Every trigger of Daybook: accounts, clients, work, timer, invoices, reports; then queues, stream and schedule."""
+"""Every trigger of Daybook: accounts, users, clients, work, timer, invoices, reports; then queues, stream and schedule."""
 
 import os
 from datetime import date
@@ -11,7 +11,7 @@ from chalicelib.domain import errors
 from chalicelib.domain.accounts import Account
 from chalicelib.domain.clients import Client
 from chalicelib.domain.paging import Page
-from chalicelib.domain.users import Caller
+from chalicelib.domain.users import Caller, Role, User
 from chalicelib.edge import bodies, views
 from chalicelib.edge.application import Application, refuses
 from chalicelib.edge.authorizer import admit
@@ -33,12 +33,12 @@ if TYPE_CHECKING:
 settings = read_settings(os.environ)
 wired = Wired(settings)
 tokens = Tokens(keys=lambda: wired.token_keys, issuer=settings.issuer, lifetime_seconds=settings.token_lifetime_seconds)
-app = Application("daybook", allowed_origin=settings.allowed_origin)
+app = Application("daybook", allowed_origins=settings.allowed_origins)
 
 
 @app.authorizer(ttl_seconds=60)
 def authorize(request: AuthRequest) -> AuthResponse:
-    return admit(request, tokens)
+    return admit(request, lambda token: usecases.users.admit(tokens.read(token), access=wired.access))
 
 
 app.gatekeeper = authorize
@@ -51,6 +51,7 @@ def once() -> "Once":
 
 
 app.once = once
+MANAGERS = (Role.OWNER, Role.ADMIN)
 
 # The front door
 
@@ -117,7 +118,7 @@ def get_account(caller: Caller) -> Account:
     return usecases.accounts.get_account(caller, accounts=wired.accounts)
 
 
-@app.route("/v1/account", methods=["PUT"], answer=views.AccountView)
+@app.route("/v1/account", methods=["PUT"], answer=views.AccountView, for_roles=MANAGERS)
 def edit_profile(caller: Caller, body: bodies.NewProfile, if_match: IfMatch) -> Account:
     return usecases.accounts.edit_profile(
         caller,
@@ -127,6 +128,81 @@ def edit_profile(caller: Caller, body: bodies.NewProfile, if_match: IfMatch) -> 
         clock=wired.clock,
         check=if_match.check,
     )
+
+
+# Users
+
+
+@app.route("/v1/users", answer=views.UserList)
+def list_users(caller: Caller, query: bodies.UserQuery) -> Page[User]:
+    return usecases.users.list_users(caller, query.page(caller.account_id), users=wired.users)
+
+
+@app.route("/v1/users/{user_id}", answer=views.UserView)
+def get_user(caller: Caller, user_id: str) -> User:
+    return usecases.users.get_user(caller, user_id, accounts=wired.accounts)
+
+
+@app.route("/v1/users", methods=["POST"], answer=views.UserView, status=201, for_roles=MANAGERS, again=get_user)
+@refuses(errors.EmailTaken)
+def add_user(caller: Caller, body: bodies.NewUser) -> User:
+    return usecases.users.add_user(
+        caller,
+        body.details(),
+        body.password,
+        accounts=wired.accounts,
+        users=wired.users,
+        passwords=wired.passwords,
+        ids=wired.ids,
+        clock=wired.clock,
+    )
+
+
+@app.route("/v1/users/{user_id}", methods=["PUT"], answer=views.UserView, for_roles=MANAGERS)
+@refuses(errors.EmailTaken, errors.LastOwner)
+def replace_user(caller: Caller, user_id: str, body: bodies.EditedUser, if_match: IfMatch) -> User:
+    return usecases.users.change_user(
+        caller,
+        user_id,
+        lambda _: body.details(),
+        accounts=wired.accounts,
+        users=wired.users,
+        clock=wired.clock,
+        check=if_match.check,
+    )
+
+
+@app.route("/v1/users/{user_id}", methods=["PATCH"], answer=views.UserView, for_roles=MANAGERS)
+@refuses(errors.EmailTaken, errors.LastOwner)
+def change_user(caller: Caller, user_id: str, body: bodies.UserPatch, if_match: IfMatch) -> User:
+    return usecases.users.change_user(
+        caller, user_id, body.apply, accounts=wired.accounts, users=wired.users, clock=wired.clock, check=if_match.check
+    )
+
+
+@app.route("/v1/users/{user_id}", methods=["DELETE"], answer=views.UserView, for_roles=MANAGERS)
+@refuses(errors.LastOwner)
+def remove_user(caller: Caller, user_id: str, if_match: IfMatch) -> User:
+    return usecases.users.remove_user(caller, user_id, accounts=wired.accounts, users=wired.users, check=if_match.check)
+
+
+@app.route("/v1/me", answer=views.UserView)
+def get_me(caller: Caller) -> User:
+    return usecases.users.get_me(caller, accounts=wired.accounts)
+
+
+@app.route("/v1/me/password", methods=["PUT"], answer=views.TokenView)
+def change_password(caller: Caller, body: bodies.NewPassword) -> views.TokenView:
+    user = usecases.users.change_password(
+        caller,
+        body.current,
+        body.new,
+        accounts=wired.accounts,
+        users=wired.users,
+        passwords=wired.passwords,
+        clock=wired.clock,
+    )
+    return tokens.issue(user)
 
 
 # Clients

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from chalicelib.domain.idempotency import Keeping, KeptAnswer
     from chalicelib.domain.identifiers import Prefix
     from chalicelib.domain.invoices import CreditNote, Invoice, InvoiceFilter, InvoiceLine
+    from chalicelib.domain.membership import Standing
     from chalicelib.domain.paging import Page, PageRequest
     from chalicelib.domain.reports import DueOutcome, InvoiceDue
     from chalicelib.domain.users import User
@@ -82,8 +83,24 @@ class Accounts(Protocol):
 
 
 class Users(Protocol):
-    def save(self, user: User) -> None:
-        """Replaces the version before `user.version`. Raises: Contended."""
+    """An address belongs to one user of all accounts, and an account has an owner: both whatever happens at once."""
+
+    def add(self, user: User) -> None:
+        """Raises: EmailTaken."""
+
+    def page(self, account_id: str, request: PageRequest) -> Page[User]:
+        """Newest first."""
+
+    def save(self, user: User, read: User) -> None:
+        """Replaces the user as read. Raises: Contended, EmailTaken, LastOwner."""
+
+    def remove(self, user: User) -> None:
+        """Removes the user as read, and their running timer. Raises: Contended, LastOwner."""
+
+
+class Access(Protocol):
+    def standing(self, account_id: str, user_id: str) -> Standing:
+        """How a user and their account stand at this moment; all that is asked before every request."""
 
 
 class Clients(Protocol):

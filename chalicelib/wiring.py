@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from chalicelib.domain.events import Plain
     from chalicelib.gateways.aws_clients import AwsClients
     from chalicelib.ports import (
+        Access,
         Accounts,
         Clients,
         Clock,
@@ -106,6 +107,12 @@ class Wired:
         from chalicelib.repositories.accounts import DynamoUsers
 
         return DynamoUsers(self._table)
+
+    @cached_property
+    def access(self) -> Access:
+        from chalicelib.repositories.accounts import DynamoAccess
+
+        return DynamoAccess(self._table)
 
     @cached_property
     def clients(self) -> Clients:

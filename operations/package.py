@@ -24,7 +24,7 @@ import subprocess
 import sys
 import tempfile
 import zipfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -130,7 +130,7 @@ def finish_template(template: dict[str, Any], stage: str) -> None:
     parameters["Stage"] |= {"Default": stage, "AllowedValues": [stage]}
     parameters["MailSender"]["Default"] = stage_environment(stage)["DAYBOOK_MAIL_SENDER"]
     refuse_other_methods(template)
-    allow_origin(template, stage_environment(stage).get("DAYBOOK_ALLOWED_ORIGIN", "*"))
+    allow_origins(template, stage_environment(stage).get("DAYBOOK_ALLOWED_ORIGINS", "*"))
     for resource in template["Resources"].values():
         properties = resource.get("Properties", {})
         if resource["Type"] == "AWS::Serverless::Function":
@@ -149,11 +149,38 @@ def refuse_other_methods(template: dict[str, Any]) -> None:
         path["x-amazon-apigateway-any-method"] = {name: part for name, part in served.items() if name != "security"}
 
 
-def allow_origin(template: dict[str, Any], origin: str) -> None:
-    """What API Gateway answers by itself says the same about origins as what the application answers."""
+def allow_origins(template: dict[str, Any], listed: str) -> None:
+    """What API Gateway answers by itself says the same about origins as what the application answers.
+
+    Of several origins a preflight's template chooses the one that asks; the first stands for all that may not. A gateway
+    response cannot choose, since it knows variables but no conditions. There every page may read the refusal: it says nothing
+    that the page did not send itself.
+    """
     document = template["Resources"]["RestAPI"]["Properties"]["DefinitionBody"]
+    origins = [origin.strip() for origin in listed.split(",")]
     for response in document["x-amazon-apigateway-gateway-responses"].values():
-        response["responseParameters"]["gatewayresponse.header.Access-Control-Allow-Origin"] = f"'{origin}'"
+        allowed = origins[0] if len(origins) == 1 else "*"
+        response["responseParameters"]["gatewayresponse.header.Access-Control-Allow-Origin"] = f"'{allowed}'"
+    if len(origins) > 1:
+        for path in document["paths"].values():
+            choose_origin(path["options"], origins)
+
+
+def choose_origin(preflight: dict[str, Any], origins: Sequence[str]) -> None:
+    """An override wins over the header that is mapped, and may be given only once (API Gateway's developer guide)."""
+    [answer] = preflight["x-amazon-apigateway-integration"]["responses"].values()
+    answer["responseParameters"] |= {
+        "method.response.header.Access-Control-Allow-Origin": f"'{origins[0]}'",
+        "method.response.header.Vary": "'Origin'",
+    }
+    preflight["responses"]["200"]["headers"]["Vary"] = {"type": "string"}
+    is_allowed = " || ".join(f"$origin == '{origin}'" for origin in origins)
+    lines = [
+        "#set($origin = $input.params('Origin'))",
+        "#if($origin == '')#set($origin = $input.params('origin'))#end",
+        f"#if({is_allowed})#set($context.responseOverride.header.Access-Control-Allow-Origin = $origin)#end",
+    ]
+    answer["responseTemplates"] = {"application/json": "\n".join(lines)}
 
 
 # The zip

@@ -3,11 +3,22 @@
 import argparse
 import os
 import sys
+from typing import Any, cast
 
 from chalice.cli.factory import CLIFactory
+from chalice.local import ChaliceRequestHandler, LocalDevServer
 
+from chalicelib.edge.application import Application
 from operations.mail_sink import LOOPBACK
 from operations.project import ROOT
+
+
+class RequestHandler(ChaliceRequestHandler):
+    """Chalice answers preflights by itself, and as if one origin were configured."""
+
+    def _send_headers(self, headers: dict[str, Any]) -> None:
+        application = cast("Application", self.local_gateway._app_object)
+        super()._send_headers(headers | application.origin_headers(dict(self.headers)))
 
 
 def serve(port: int, aws_port: int) -> None:
@@ -15,7 +26,7 @@ def serve(port: int, aws_port: int) -> None:
     factory = CLIFactory(str(ROOT), environ=os.environ)
     here = {"AWS_ENDPOINT_URL": f"http://{LOOPBACK}:{aws_port}"}
     config = factory.create_config_obj("local", user_provided_params={"environment_variables": here})
-    server = factory.create_local_server(config.chalice_app, config, LOOPBACK, port)
+    server = LocalDevServer(config.chalice_app, config, LOOPBACK, port, handler_cls=RequestHandler)
     print(f"The API answers at http://{LOOPBACK}:{port}, with the AWS at {here['AWS_ENDPOINT_URL']}", flush=True)
     server.serve_forever()
 

@@ -17,6 +17,7 @@ _KINDS = frozenset(
     {
         "account",
         "user",
+        "owners",
         "sign_in",
         "client",
         "work",
@@ -108,10 +109,12 @@ class Books:
             digest = hashlib.sha256(users[user_id]["email"].encode()).hexdigest()
             if ways_in[user_id]["pk"] != f"email#{digest}":
                 yield Broken("every user can sign in, and nobody else", f"{user_id} by another address")
-        for kind in ("timer", "calendar", "work"):
-            for item in self.by_kind[kind]:
-                if item["user_id"] not in users:
-                    yield Broken("what belongs to a user has one", f"{kind} of {item['user_id']}")
+        owners = [set(item["users"]) for item in self.by_kind["owners"]]
+        if owners != [{user_id for user_id, user in users.items() if user["role"] == "owner"}] or owners == [set()]:
+            yield Broken("an account knows its owners, and has one", f"{owners}")
+        for timer in self.by_kind["timer"]:  # what was logged stays when its user goes
+            if timer["user_id"] not in users:
+                yield Broken("a timer has its user", timer["user_id"])
 
     def _places(self) -> Iterator[Broken]:
         """Each entry stands in the list of days once, as it is."""

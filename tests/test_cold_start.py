@@ -47,6 +47,7 @@ OURS_LOADED_LATER = [
     "chalicelib.domain.deliveries",
     "chalicelib.domain.events",
     "chalicelib.domain.invoices",
+    "chalicelib.domain.membership",
     "chalicelib.domain.reports",
     "chalicelib.domain.work",
     "chalicelib.edge.announcements",

@@ -17,7 +17,8 @@ def good_books() -> Books:
     """One account with one client, one billed entry, one open one, one credited invoice and its note."""
     return {
         "account": {"pk": "acc", "sk": "account", "type": "account", "id": "acc", "account_id": "acc"},
-        "user": of("user", "usr", email="ada@example.com"),
+        "user": of("user", "usr", email="ada@example.com", role="owner"),
+        "owners": {"pk": "acc", "sk": "owners", "type": "owners", "account_id": "acc", "users": {"usr"}},
         "sign_in": {
             "pk": f"email#{hashlib.sha256(b'ada@example.com').hexdigest()}",
             "sk": "sign_in",
@@ -157,7 +158,11 @@ SPOILT: list[tuple[str, Callable[[Books], None]]] = [
     ("an account has a user", without("user", "sign_in")),
     ("every user can sign in, and nobody else", without("sign_in")),
     ("every user can sign in, and nobody else", having("user", email="eve@example.com")),
-    ("what belongs to a user has one", having("open", user_id="nobody")),
+    ("an account knows its owners, and has one", without("owners")),
+    ("an account knows its owners, and has one", having("owners", users={"usr", "gone"})),
+    ("an account knows its owners, and has one", having("user", role="member")),
+    ("an account knows its owners, and has one", without("user", "sign_in", "owners")),
+    ("a timer has its user", lambda books: books.update(timer=of("timer", "nobody", user_id="nobody"))),
     ("each entry has one place in the list of days", without("open place")),
     ("each entry has one place in the list of days", lambda books: books.update(third=a_place("w2", "2026-01-07"))),
     ("each entry has one place in the list of days", without("open")),
@@ -213,7 +218,10 @@ def test_books_that_do_not_fit_break_a_rule(rule: str, spoil: Callable[[Books], 
 
 def test_items_are_read_as_the_table_gives_them() -> None:
     account = {"pk": {"S": "acc"}, "sk": {"S": "account"}, "type": {"S": "account"}, "id": {"S": "acc"}, "open": {"SS": ["x"]}}
-    assert {broken.rule for broken in check_table([account])} == {"an account has a user"}
+    assert {broken.rule for broken in check_table([account])} == {
+        "an account has a user",
+        "an account knows its owners, and has one",
+    }
 
 
 @pytest.mark.parametrize(

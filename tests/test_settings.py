@@ -28,11 +28,31 @@ def test_a_token_lifetime_that_is_none_is_refused(lifetime: str) -> None:
         read_settings({"DAYBOOK_STAGE": "dev", "DAYBOOK_TOKEN_LIFETIME_SECONDS": lifetime})
 
 
+@pytest.mark.parametrize(
+    ("set_to", "origins"),
+    [
+        ("*", ("*",)),
+        ("https://daybook.example", ("https://daybook.example",)),
+        ("https://a.example, http://localhost:5173", ("https://a.example", "http://localhost:5173")),
+    ],
+)
+def test_origins_are_read_from_a_list(set_to: str, origins: tuple[str, ...]) -> None:
+    assert read_settings({"DAYBOOK_STAGE": "dev", "DAYBOOK_ALLOWED_ORIGINS": set_to}).allowed_origins == origins
+
+
+@pytest.mark.parametrize(
+    "set_to", ["", "a.example", "https://a.example/", "*,https://a.example", "https://'", "https://A.example", "null"]
+)
+def test_what_is_no_origin_is_refused(set_to: str) -> None:
+    with pytest.raises(SettingsError, match="DAYBOOK_ALLOWED_ORIGINS"):
+        read_settings({"DAYBOOK_STAGE": "dev", "DAYBOOK_ALLOWED_ORIGINS": set_to})
+
+
 def test_a_function_does_not_start_without_its_bucket_and_sender() -> None:
     with pytest.raises(SettingsError, match="DAYBOOK_BUCKET must be set; DAYBOOK_MAIL_SENDER must be set"):
         read_settings({"DAYBOOK_STAGE": "dev", "AWS_LAMBDA_FUNCTION_NAME": "daybook-dev"})
 
 
-def test_warnings_are_written() -> None:
+def test_requests_and_warnings_are_written() -> None:
     assert daybook.app.log.name == "daybook"
-    assert logging.getLogger("daybook").isEnabledFor(logging.WARNING)
+    assert logging.getLogger("daybook").isEnabledFor(logging.INFO)

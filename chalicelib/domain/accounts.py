@@ -80,9 +80,12 @@ class SignUp:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
+    """`requests_per_minute` is for each of its users, where it is not the stage's; nobody but an operator sets it."""
+
     id: str
     name: str
     profile: Profile
+    requests_per_minute: int | None = None
     version: int = 1
     created_at: datetime
     updated_at: datetime

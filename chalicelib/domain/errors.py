@@ -66,6 +66,12 @@ class InvalidCredentials(Unauthenticated):
     code = "invalid_credentials"
 
 
+class Forbidden(DaybookError):
+    """Your role does not allow this."""
+
+    code = "forbidden"
+
+
 class IdempotencyKeyReused(DaybookError):
     """The Idempotency-Key came with another request before; each request needs a key of its own."""
 
@@ -88,6 +94,12 @@ class EmailTaken(Conflict):
     """A user with this e-mail address exists already."""
 
     code = "email_taken"
+
+
+class LastOwner(Conflict):
+    """The account's last owner can neither go nor become something else."""
+
+    code = "last_owner"
 
 
 class ClientArchived(Conflict):

@@ -4,6 +4,7 @@ import unicodedata
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import NamedTuple
 
 from chalicelib.domain.accounts import check_email
 from chalicelib.domain.errors import FieldError, Invalid
@@ -21,7 +22,10 @@ class Role(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class User:
-    """`password_hash` is an Argon2id PHC string and leaves the repository only for the password check."""
+    """`password_hash` is an Argon2id PHC string and leaves the repository only for the password check.
+
+    `password_version` counts the passwords that the user has had; a token is good for the one that it was issued under.
+    """
 
     account_id: str
     id: str
@@ -29,6 +33,7 @@ class User:
     email: str
     role: Role
     password_hash: str
+    password_version: int = 1
     version: int = 1
     created_at: datetime
     updated_at: datetime
@@ -36,12 +41,21 @@ class User:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Caller:
-    """Who asks: what the authorizer read from the token."""
+    """Who asks, as the authorizer found them; `requests_per_minute` is the account's own limit if it has one."""
 
     account_id: str
     user_id: str
     email: str
     roles: tuple[Role, ...]
+    requests_per_minute: int | None = None
+
+
+class Bearer(NamedTuple):
+    """For whom a token was issued, and under which of their passwords."""
+
+    account_id: str
+    user_id: str
+    password_version: int
 
 
 def sign_in_name(email: str) -> str:

@@ -1,6 +1,7 @@
 """A Chalice whose routes declare their types, and whose every answer, refusals too, comes from one place."""
 
-import logging
+import re
+import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,13 +10,14 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 import msgspec
 from chalice.app import Chalice, ChaliceAuthorizer, CORSConfig, Request, Response
 
-from chalicelib.domain.errors import DaybookError, NotFound
+from chalicelib.domain.errors import DaybookError, Forbidden, NotFound
 from chalicelib.domain.identifiers import is_id
 from chalicelib.domain.paging import Page
-from chalicelib.domain.users import Caller
+from chalicelib.domain.users import Caller, Role
 from chalicelib.edge import problems, responses
 from chalicelib.edge.preconditions import IfMatch, entity_tag, is_known
-from chalicelib.edge.requests import PREFIX_OF, path_of, read_body, read_caller, read_path, read_query, source_of
+from chalicelib.edge.request_log import RequestLog
+from chalicelib.edge.requests import PREFIX_OF, check_size, path_of, read_body, read_caller, read_path, read_query, source_of
 from chalicelib.edge.responses import Document, Text
 from chalicelib.edge.views import ListView, View
 
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
 
 Answer = type[View] | type[ListView] | Document
 AnyView = TypeVar("AnyView", bound=Callable[..., object])
-_log = logging.getLogger("daybook")
+_REQUEST_ID = r"(?a)[\w-]{8,64}"
 
 
 def refuses(*refusals: type[DaybookError]) -> Callable[[AnyView], AnyView]:
@@ -48,6 +50,7 @@ class Endpoint:
     status: int
     public: bool
     refuses: tuple[type[DaybookError], ...]
+    roles: tuple[Role, ...]
     body: type[msgspec.Struct] | None
     query: type[msgspec.Struct] | None
     path_parameters: tuple[tuple[str, type], ...]
@@ -59,11 +62,13 @@ class Endpoint:
 class Application(Chalice):
     """`endpoints` lists every route that was declared, in order."""
 
-    def __init__(self, app_name: str, *, allowed_origin: str) -> None:
-        super().__init__(app_name=app_name)
-        self.log.setLevel(logging.WARNING)  # Chalice would drop warnings
+    def __init__(self, app_name: str, *, allowed_origins: Sequence[str]) -> None:
+        super().__init__(app_name=app_name, configure_logs=False)
+        self._request_log = RequestLog()
+        self.register_middleware(self._request_log.trigger)
+        self._allowed_origins = allowed_origins
         cors = CORSConfig(
-            allow_origin=allowed_origin,
+            allow_origin=allowed_origins[0],
             allow_headers=["Idempotency-Key", "If-Match", "If-None-Match"],
             expose_headers=["ETag", "Idempotent-Replayed", "Link", "Location", "X-Request-Id"],
             max_age=600,
@@ -82,6 +87,7 @@ class Application(Chalice):
         answer: Answer | None = None,
         status: int = 200,
         public: bool = False,
+        for_roles: Sequence[Role] = tuple(Role),
         again: Callable[..., object] | None = None,
         **kwargs: Any,
     ) -> Callable[[AnyView], AnyView]:
@@ -89,7 +95,7 @@ class Application(Chalice):
 
         `caller: Caller` who asks; `body` and `query` Structs that are decoded and checked; `if_match: IfMatch`, which checks
         what is about to be changed; all others are path parameters. It returns what `answer` is a view of, or the document's
-        `Text`; without `answer`, the address to which the caller is sent on.
+        `Text`; without `answer`, the address to which the caller is sent on. `for_roles` says who may call it at all.
 
         `again` is for a POST that has taken effect and whose answer was lost: it returns what the view would have, and takes
         of its arguments those of the view and the ids of what was made.
@@ -97,7 +103,7 @@ class Application(Chalice):
 
         def declare(view: AnyView) -> AnyView:
             for method in methods:
-                endpoint = _endpoint(view, path, method, answer, status, public, again)
+                endpoint = _endpoint(view, path, method, answer, status, public, () if public else tuple(for_roles), again)
                 self.endpoints.append(endpoint)
                 super(Application, self).route(
                     path,
@@ -112,7 +118,31 @@ class Application(Chalice):
         return declare
 
     def __call__(self, event: dict[str, Any], context: Any) -> dict[str, Any]:
-        """Answers one request. What no route serves is refused like everything else, not in Chalice's own form."""
+        """Answers one request, with the headers that every answer has, and writes its line into the log."""
+        began = time.perf_counter()
+        try:
+            answer = self._answer(event, context)
+        except Exception as error:  # noqa: BLE001  the outermost HTTP boundary
+            self._request_log.failed(error)
+            answer = {"headers": {}}
+        if "X-Request-Id" not in answer["headers"]:  # Chalice's own answer to what it trips over
+            request_id = str(uuid.uuid4())
+            problem = problems.problem_of(problems.Unexpected(), instance="", request_id=request_id)
+            answer = problems.respond(problem, {"X-Request-Id": request_id, **self._cors_headers}).to_dict()
+        answer["headers"] = {**responses.SECURITY_HEADERS, **answer["headers"], **self.origin_headers(event["headers"] or {})}
+        self._request_log.request(event, answer, began, served=event["requestContext"]["resourcePath"] in self.routes)
+        return answer
+
+    def origin_headers(self, request_headers: Mapping[str, str]) -> dict[str, str]:
+        """The origin that is asked for if its pages may read the answer, else one that may: then the browser refuses."""
+        if len(self._allowed_origins) == 1:
+            return {}
+        asked = next((value for name, value in request_headers.items() if name.lower() == "origin"), "")
+        allowed = asked if asked in self._allowed_origins else self._allowed_origins[0]
+        return {"Access-Control-Allow-Origin": allowed, "Vary": "Origin"}
+
+    def _answer(self, event: dict[str, Any], context: Any) -> dict[str, Any]:
+        """What no route serves is refused like everything else, not in Chalice's own form."""
         served = self.routes.get(event["requestContext"]["resourcePath"], {})
         if event["requestContext"]["httpMethod"] in served:
             return super().__call__(event, context)
@@ -127,19 +157,23 @@ class Application(Chalice):
             request = cast("Request", self.current_request)
             headers = {"X-Request-Id": request_id_of(request)}
             try:
-                response = self._answer(endpoint, request, path_parameters)
+                response = self._serve(endpoint, request, path_parameters)
                 response.headers.update(headers)
                 return response
             except DaybookError as refusal:
+                self._request_log.failed(refusal)
                 return _refuse(refusal, request, headers)
-            except Exception:  # noqa: BLE001  the HTTP boundary
-                _log.exception("request %s failed", headers["X-Request-Id"])
+            except Exception as error:  # noqa: BLE001  the HTTP boundary
+                self._request_log.failed(error)
                 return _refuse(problems.Unexpected(), request, headers)
 
         return serve
 
-    def _answer(self, endpoint: Endpoint, request: Request, path_parameters: dict[str, str]) -> Response:
+    def _serve(self, endpoint: Endpoint, request: Request, path_parameters: dict[str, str]) -> Response:
+        check_size(request)
         caller = None if endpoint.public else read_caller(request)
+        if caller is not None and not set(caller.roles) & set(endpoint.roles):
+            raise Forbidden
         arguments = self._arguments(endpoint, request, path_parameters, caller)
 
         def serve() -> Response:
@@ -232,6 +266,7 @@ def _endpoint(
     answer: Answer | None,
     status: int,
     public: bool,
+    roles: tuple[Role, ...],
     again: Callable[..., object] | None,
 ) -> Endpoint:
     takes = {name: kind for name, kind in view.__annotations__.items() if name != "return"}
@@ -243,6 +278,7 @@ def _endpoint(
         status=status,
         public=public,
         refuses=vars(view).get("refuses", ()),
+        roles=roles,
         body=takes.pop("body", None),
         query=takes.pop("query", None),
         takes_caller=takes.pop("caller", None) is Caller,
@@ -258,5 +294,6 @@ def _refuse(error: DaybookError, request: Request, headers: dict[str, str]) -> R
 
 
 def request_id_of(request: Request) -> str:
-    """API Gateway's id of the request; `chalice local` has none, so it gets one of its own."""
-    return str(request.context.get("requestId") or uuid.uuid4())
+    """API Gateway's id of the request; `chalice local` has none, and a caller may put anything in its place: a new one then."""
+    given = str(request.context.get("requestId"))
+    return given if re.fullmatch(_REQUEST_ID, given) else str(uuid.uuid4())

@@ -2,27 +2,29 @@
 
 import sys
 import uuid
+from collections.abc import Callable
 
 from chalice.app import AuthRequest, AuthResponse
 
 from chalicelib.domain.errors import Unauthenticated
 from chalicelib.domain.users import Caller
 from chalicelib.edge.problems import problem_of, respond
-from chalicelib.edge.tokens import Tokens
+from chalicelib.edge.responses import SECURITY_HEADERS
 
 _SCHEME = "bearer"
 
 
-def admit(request: AuthRequest, tokens: Tokens) -> AuthResponse:
-    """Every route for a good token, with who is calling; what they may do there is the application's to say.
+def admit(request: AuthRequest, whose: Callable[[str], Caller]) -> AuthResponse:
+    """Every route for a token whose caller `whose` names; what they may do there is the application's to say.
 
     The policy names all routes because API Gateway keeps it for the token's next requests, to whatever route they go.
+    Only Unauthenticated makes a 401: whatever else is raised fails the authorizer, which API Gateway answers with a 500.
     """
     scheme, _, token = request.token.partition(" ")
     try:
         if scheme.lower() != _SCHEME:
             raise Unauthenticated
-        caller = tokens.read(token.strip())
+        caller = whose(token.strip())
     except Unauthenticated:
         raise _unauthorized(request) from None
     return AuthResponse(routes=["*"], principal_id=caller.user_id, context=_context(caller))
@@ -35,6 +37,7 @@ def _context(caller: Caller) -> dict[str, str]:
         "user_id": caller.user_id,
         "email": caller.email,
         "roles": " ".join(caller.roles),
+        "limit": "" if caller.requests_per_minute is None else str(caller.requests_per_minute),
     }
 
 
@@ -49,6 +52,6 @@ def _unauthorized(request: AuthRequest) -> Exception:
     request_id = str(uuid.uuid4())
     _, _, path = request.method_arn.split("/", 2)[-1].partition("/")
     problem = problem_of(Unauthenticated(), instance=f"/{path}", request_id=request_id)
-    answer = respond(problem, {"X-Request-Id": request_id})
+    answer = respond(problem, {**SECURITY_HEADERS, "X-Request-Id": request_id})
     refusal: Exception = local.NotAuthorizedError(answer.headers, answer.body.encode())
     return refusal

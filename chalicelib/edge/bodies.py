@@ -18,10 +18,12 @@ from chalicelib.domain.errors import FieldError, Invalid
 from chalicelib.domain.money import MINOR_UNITS
 from chalicelib.domain.paging import DEFAULT_LIMIT, MAX_LIMIT, PageRequest
 from chalicelib.domain.statuses import InvoiceStatus
+from chalicelib.domain.users import Role
 from chalicelib.edge.cursors import unseal
 
 if TYPE_CHECKING:
     from chalicelib.domain.invoices import InvoiceFilter, PaymentDetails
+    from chalicelib.domain.membership import UserDetails
     from chalicelib.domain.work import WorkDetails, WorkFilter
 
 T = TypeVar("T")
@@ -115,6 +117,39 @@ def _without_spaces(code: str | None) -> str | None:
     return code if code is None else code.replace(" ", "").upper() or None
 
 
+class EditedUser(Body, frozen=True, kw_only=True):
+    name: Name
+    email: Address
+    role: Role
+
+    def details(self) -> "UserDetails":
+        from chalicelib.domain.membership import UserDetails
+
+        return self.into(UserDetails)
+
+
+class NewUser(EditedUser, frozen=True, kw_only=True):
+    """`password` is the user's first."""
+
+    password: Password
+
+
+class UserPatch(Body, frozen=True, kw_only=True):
+    """A JSON merge patch (RFC 7396): what is left out stays."""
+
+    name: Name | UnsetType = UNSET
+    email: Address | UnsetType = UNSET
+    role: Role | UnsetType = UNSET
+
+    def apply(self, details: "UserDetails") -> "UserDetails":
+        return replace(details, **_changes(self))
+
+
+class NewPassword(Body, frozen=True, kw_only=True):
+    current: Password
+    new: Password
+
+
 class NewClient(Body, frozen=True, kw_only=True):
     """`rate` is per hour; `tax_rate` in per cent."""
 
@@ -154,10 +189,12 @@ class ClientPatch(Body, frozen=True, kw_only=True):
     payment_terms_days: TermsDays | None | UnsetType = UNSET
 
     def apply(self, details: ClientDetails) -> ClientDetails:
-        changes: dict[str, Any] = {
-            name: value for name in self.__struct_fields__ if (value := getattr(self, name)) is not UNSET
-        }
-        return replace(details, **changes)
+        return replace(details, **_changes(self))
+
+
+def _changes(patch: Body) -> dict[str, Any]:
+    """The members that were sent."""
+    return {name: value for name in patch.__struct_fields__ if (value := getattr(patch, name)) is not UNSET}
 
 
 class NewWork(Body, frozen=True, kw_only=True):
@@ -223,6 +260,10 @@ class ListQuery(Query, frozen=True, kw_only=True):
         """Raises: BadCursor."""
         after = None if self.next is None else unseal(self.next, account_id, self.list_name)
         return PageRequest(limit=self.limit, after=after)
+
+
+class UserQuery(ListQuery, frozen=True, kw_only=True):
+    list_name = "users"
 
 
 class ClientQuery(ListQuery, frozen=True, kw_only=True):

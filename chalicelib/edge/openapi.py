@@ -16,6 +16,7 @@ from chalicelib.domain.errors import (
     Contended,
     DaybookError,
     FieldError,
+    Forbidden,
     IdempotencyInProgress,
     IdempotencyKeyReused,
     Invalid,
@@ -28,10 +29,20 @@ from chalicelib.domain.errors import (
 from chalicelib.domain.idempotency import MAX_KEY_LENGTH
 from chalicelib.domain.identifiers import ENTROPY_BYTES, id_pattern, make_id
 from chalicelib.domain.money import EXPONENT_BOUND, MAX_SIGNIFICANT_DIGITS
+from chalicelib.domain.users import Role
 from chalicelib.edge import VERSION
 from chalicelib.edge.application import Application, Endpoint, shows_what_it_makes
 from chalicelib.edge.bodies import ListQuery
-from chalicelib.edge.problems import MEDIA_TYPE, Problem, TooLarge, Unexpected, UnsupportedMediaType, status_of
+from chalicelib.edge.problems import (
+    MEDIA_TYPE,
+    HeadersTooLarge,
+    Problem,
+    TooLarge,
+    Unexpected,
+    UnsupportedMediaType,
+    UriTooLong,
+    status_of,
+)
 from chalicelib.edge.requests import NUMBER, PREFIX_OF
 from chalicelib.edge.responses import Document, Text
 from chalicelib.edge.views import ListView
@@ -53,8 +64,8 @@ def _needs_token(endpoint: Endpoint) -> bool:
     return not endpoint.public
 
 
-def _has_roles(endpoint: Endpoint) -> bool:
-    return bool(getattr(endpoint, "roles", ()))
+def _is_for_some_roles(endpoint: Endpoint) -> bool:
+    return not endpoint.public and set(endpoint.roles) != set(Role)
 
 
 def _takes_body(endpoint: Endpoint) -> bool:
@@ -107,13 +118,13 @@ _REFUSALS: tuple[tuple[Callable[[Endpoint], bool], tuple[type[DaybookError] | HT
     (_takes_query, (Malformed, Invalid)),
     (_is_list, (BadCursor,)),
     (_needs_token, (Unauthenticated,)),
-    (_has_roles, (HTTPStatus.FORBIDDEN,)),
+    (_is_for_some_roles, (Forbidden,)),
     (_names_a_thing, (NotFound,)),
     (_changes_what_is_there, (Contended,)),
     (_takes_if_match, (PreconditionFailed,)),
     (_is_post, (IdempotencyInProgress, IdempotencyKeyReused)),
     (_hands_out_tokens, (Unauthenticated,)),
-    (_any, (HTTPStatus.TOO_MANY_REQUESTS, Unexpected, Unavailable)),
+    (_any, (UriTooLong, HTTPStatus.TOO_MANY_REQUESTS, HeadersTooLarge, Unexpected, Unavailable)),
 )
 """What routes of a kind can refuse, beside what they declare themselves; a status stands for all errors that have it."""
 
@@ -190,7 +201,7 @@ def _known(refusal: type[DaybookError] | HTTPStatus) -> Iterable[type[DaybookErr
 @lru_cache(maxsize=1)
 def description_of(app: Application) -> Text:
     """The document as text, made once."""
-    return Text(msgspec.json.encode(describe(app)).decode())
+    return Text(msgspec.json.encode(describe(app)).decode(), {"Cache-Control": "no-cache"})
 
 
 def describe(app: Application) -> dict[str, Any]:

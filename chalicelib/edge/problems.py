@@ -10,6 +10,7 @@ from chalicelib.domain.errors import (
     Conflict,
     DaybookError,
     FieldError,
+    Forbidden,
     IdempotencyKeyReused,
     Invalid,
     MailRefused,
@@ -23,12 +24,25 @@ from chalicelib.domain.errors import (
 MEDIA_TYPE = "application/problem+json"
 _UNAUTHORIZED = 401
 """Never without a challenge (RFC 9110, 15.5.2)."""
+_SERVER_ERROR = 500
 
 
 class TooLarge(DaybookError):
     """The body is larger than 1 MiB."""
 
     code = "too_large"
+
+
+class UriTooLong(DaybookError):
+    """The path and query are longer than 8,192 characters, or the query has more than 50 parameters."""
+
+    code = "uri_too_long"
+
+
+class HeadersTooLarge(DaybookError):
+    """The headers are larger than 16 KiB together."""
+
+    code = "headers_too_large"
 
 
 class UnsupportedMediaType(DaybookError):
@@ -53,14 +67,17 @@ STATUS: dict[type[DaybookError], int] = {
     Malformed: 400,
     BadCursor: 400,
     Unauthenticated: 401,
+    Forbidden: 403,
     NotFound: 404,
     MethodNotAllowed: 405,
     Conflict: 409,
     PreconditionFailed: 412,
     TooLarge: 413,
+    UriTooLong: 414,
     UnsupportedMediaType: 415,
     IdempotencyKeyReused: 422,
     Invalid: 422,
+    HeadersTooLarge: 431,
     Unexpected: 500,
     MailRefused: 502,
     Unavailable: 503,
@@ -86,12 +103,14 @@ def status_of(error: type[DaybookError]) -> int:
 
 
 def problem_of(error: DaybookError, *, instance: str, request_id: str) -> Problem:
+    """What went wrong on our side is told by its title only: its detail is the inside's."""
     cls = type(error)
+    status = status_of(cls)
     return Problem(
         type=f"/docs#{cls.code}",
         title=cls.title(),
-        status=status_of(cls),
-        detail=error.detail,
+        status=status,
+        detail=error.detail if status < _SERVER_ERROR else cls.title(),
         instance=instance,
         code=cls.code,
         request_id=request_id,

@@ -15,10 +15,14 @@ from chalicelib.domain.errors import FieldError, Invalid, Malformed, NotFound, U
 from chalicelib.domain.identifiers import Prefix, is_id
 from chalicelib.domain.users import Caller, Role
 from chalicelib.edge.bodies import WORDS
-from chalicelib.edge.problems import TooLarge, UnsupportedMediaType
+from chalicelib.edge.problems import HeadersTooLarge, TooLarge, UnsupportedMediaType, UriTooLong
 
 _NOT_JSON = "the body is not JSON in UTF-8"
 MAX_BODY_BYTES = 1024 * 1024
+MAX_URI_CHARACTERS = 8192
+MAX_QUERY_PARAMETERS = 50
+MAX_HEADER_CHARACTERS = 16 * 1024
+"""More than the 10,240 bytes that API Gateway lets through, and what it adds itself; `chalice local` lets anything through."""
 PREFIX_OF: dict[str, Prefix] = {
     "account_id": "acc",
     "client_id": "cli",
@@ -38,6 +42,19 @@ _LONGEST_FIELD = 100
 NUMBER = r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?"
 """RFC 8259: what a number in a string must look like, too. Decimal itself would take ` 1_000 ` and other scripts' digits."""
 _STEP = r"\.(?P<name>[^.\[]+)|\[(?P<index>[^\]]*)\]"
+
+
+def check_size(request: Request) -> None:
+    """Raises: UriTooLong, HeadersTooLarge."""
+    event = request.to_original_event()
+    query = event["multiValueQueryStringParameters"] or {}
+    pairs = [(name, value) for name, values in query.items() for value in values]
+    length = len(request.context.get("path") or "") + sum(len(name) + len(value) + 2 for name, value in pairs)
+    if length > MAX_URI_CHARACTERS or len(pairs) > MAX_QUERY_PARAMETERS:
+        raise UriTooLong
+    several = event.get("multiValueHeaders") or {name: [value] for name, value in (event["headers"] or {}).items()}
+    if sum(len(name) + len(value) for name, values in several.items() for value in values) > MAX_HEADER_CHARACTERS:
+        raise HeadersTooLarge
 
 
 def read_body(request: Request, body_type: type[T]) -> T:
@@ -149,16 +166,20 @@ def read_path(name: str, text: str, kind: type) -> object:
 
 
 def read_caller(request: Request) -> Caller:
-    """Who the authorizer says is asking. Raises: Unauthenticated where no authorizer stood before the route."""
-    context: dict[str, Any] = request.context.get("authorizer") or {}
-    if "account_id" not in context:
-        raise Unauthenticated
-    return Caller(
-        account_id=context["account_id"],
-        user_id=context["user_id"],
-        email=context["email"],
-        roles=tuple(Role(role) for role in context["roles"].split()),
-    )
+    """Who the authorizer says is asking. Raises: Unauthenticated where no authorizer stood before the route, or not ours."""
+    context: Any = request.context.get("authorizer")
+    try:
+        if not (is_id("acc", context["account_id"]) and is_id("usr", context["user_id"]) and isinstance(context["email"], str)):
+            raise Unauthenticated
+        return Caller(
+            account_id=context["account_id"],
+            user_id=context["user_id"],
+            email=context["email"],
+            roles=tuple(Role(role) for role in context["roles"].split()),
+            requests_per_minute=int(limit) if (limit := context.get("limit")) else None,
+        )
+    except (KeyError, TypeError, AttributeError, ValueError):
+        raise Unauthenticated from None
 
 
 def path_of(request: Request) -> str:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from chalicelib.domain.accounts import Account
 from chalicelib.domain.errors import Unauthenticated
-from chalicelib.domain.users import Caller, Role, User
+from chalicelib.domain.users import Bearer, User
 from chalicelib.edge.views import AccountView, OpenedAccount, TokenView, UserView
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ _ALGORITHM = "HS256"
 _UNSIGNED = r'(?P<before>"access_token":")(?P<signed>[^".]+\.[^".]+)(?=")'
 _SIGNED = r'(?P<before>"access_token":")(?P<signed>[^".]+\.[^".]+)\.[^"]+(?=")'
 """Where a body says so itself: within a string of ours the quotes would be escaped."""
-_REQUIRED = ["exp", "iat", "sub", "aud", "iss"]
+_REQUIRED = ["exp", "iat", "sub", "aud", "iss", "account_id", "password_version"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +45,7 @@ class Tokens:
             "account_id": user.account_id,
             "email": user.email,
             "roles": [user.role.value],
+            "password_version": user.password_version,
             "iss": self.issuer,
             "aud": AUDIENCE,
             "iat": now,
@@ -73,8 +74,11 @@ class Tokens:
 
         return re.sub(_UNSIGNED, sign, body)
 
-    def read(self, token: str) -> Caller:
-        """Whom the token speaks for. Raises: Unauthenticated for every fault alike."""
+    def read(self, token: str) -> Bearer:
+        """Whom the token speaks for; its address and roles tell its bearer something, and nobody else.
+
+        Raises: Unauthenticated for every fault alike.
+        """
         import jwt
 
         try:
@@ -90,13 +94,11 @@ class Tokens:
                 issuer=self.issuer,
                 options={"require": _REQUIRED},
             )
-            return Caller(
-                account_id=claims["account_id"],
-                user_id=claims["sub"],
-                email=claims["email"],
-                roles=tuple(Role(role) for role in claims["roles"]),
-            )
-        except (jwt.InvalidTokenError, KeyError, TypeError, ValueError):
+            bearer = Bearer(claims["account_id"], claims["sub"], claims["password_version"])
+            if [type(part) for part in bearer] != [str, str, int]:
+                raise Unauthenticated
+            return bearer
+        except (jwt.InvalidTokenError, TypeError, ValueError):
             raise Unauthenticated from None
 
 

@@ -280,6 +280,13 @@ class ListView(Struct, frozen=True, kw_only=True, omit_defaults=True):
     next: str | UnsetType = UNSET
 
 
+class UserList(ListView, frozen=True, kw_only=True):
+    list_name = "users"
+    item = UserView
+
+    users: tuple[UserView, ...]
+
+
 class ClientList(ListView, frozen=True, kw_only=True):
     list_name = "clients"
     item = ClientView

@@ -1,11 +1,19 @@
-"""Accounts and their users in DynamoDB."""
+"""Accounts and their users in DynamoDB.
+
+The addresses that people sign in with are items of their own, so that an address belongs to one user of all accounts. Who the
+owners of an account are stands in one item more: every write that makes an owner or takes one away moves it in the same
+transaction, under the condition that one is left.
+"""
 
 from chalicelib.domain.accounts import Account
-from chalicelib.domain.errors import EmailTaken
-from chalicelib.domain.users import User
+from chalicelib.domain.errors import Contended, DaybookError, EmailTaken, LastOwner, NotFound
+from chalicelib.domain.membership import Standing
+from chalicelib.domain.paging import Page, PageRequest
+from chalicelib.domain.users import Role, User
 from chalicelib.repositories import keys
 from chalicelib.repositories.items import Item, from_item, to_item
-from chalicelib.repositories.table import Table, add, put
+from chalicelib.repositories.pages import first_page
+from chalicelib.repositories.table import Refused, Table, Write, add, always_contended, delete, put, update
 
 
 class DynamoAccounts:
@@ -13,17 +21,13 @@ class DynamoAccounts:
         self._table = table
 
     def add(self, account: Account, owner: User) -> None:
-        sign_in = {
-            **keys.sign_in(owner.email)._asdict(),
-            "type": "sign_in",
-            "account_id": owner.account_id,
-            "user_id": owner.id,
+        owners = {
+            **keys.owners(account.id)._asdict(),
+            "type": "owners",
+            "account_id": account.id,
+            "users": {owner.id},
         }
-        self._table.transact(
-            add(_account_item(account)),
-            add(_user_item(owner)),
-            add(sign_in, refused=lambda _: EmailTaken()),
-        )
+        self._table.transact(add(_account_item(account)), add(owners), add(_user_item(owner)), _take_address(owner))
 
     def get(self, account_id: str) -> Account:
         return from_item(self._table.find(keys.account(account_id)), Account)
@@ -36,22 +40,46 @@ class DynamoAccounts:
 
     def user_by_email(self, email: str) -> User | None:
         sign_in = self._table.get(keys.sign_in(email))
-        return None if sign_in is None else self.user(sign_in["account_id"], sign_in["user_id"])
+        user = None if sign_in is None else self._table.get(keys.user(sign_in["account_id"], sign_in["user_id"]))
+        return None if user is None else from_item(user, User)
 
 
 class DynamoUsers:
     def __init__(self, table: Table) -> None:
         self._table = table
 
-    def save(self, user: User) -> None:
-        """The address is not changed: it is what the user signs in with, and has an item of its own."""
-        as_read = put(
-            _user_item(user),
-            condition="#version = :before AND #email = :email",
-            before=user.version - 1,
-            email=user.email,
+    def add(self, user: User) -> None:
+        self._table.transact(add(_user_item(user)), _take_address(user), *_ownership(None, user))
+
+    def page(self, account_id: str, request: PageRequest) -> Page[User]:
+        after = None if request.after is None else keys.user(account_id, request.after).sk
+        items = self._table.query(keys.users(account_id), newest_first=True, after=after, page_size=request.limit + 1)
+        return first_page((from_item(item, User) for item in items), request.limit, lambda user: user.id)
+
+    def save(self, user: User, read: User) -> None:
+        as_read = put(_user_item(user), condition="#version = :read", read=read.version)
+        moved = [_leave_address(read), _take_address(user)] if user.email != read.email else []
+        self._table.transact(as_read, *moved, *_ownership(read, user))
+
+    def remove(self, user: User) -> None:
+        self._table.transact(
+            delete(keys.user(user.account_id, user.id), condition="#version = :read", read=user.version),
+            _leave_address(user),
+            *_ownership(user, None),
+            delete(keys.timer(user.account_id, user.id)),
         )
-        self._table.transact(as_read)
+
+
+class DynamoAccess:
+    def __init__(self, table: Table) -> None:
+        self._table = table
+
+    def standing(self, account_id: str, user_id: str) -> Standing:
+        account, user = keys.account(account_id), keys.user(account_id, user_id)
+        found = self._table.get_all([account, user])
+        if len(found) < 2:
+            raise NotFound
+        return from_item({**found[account], **found[user]}, Standing)
 
 
 def _account_item(account: Account) -> Item:
@@ -60,3 +88,55 @@ def _account_item(account: Account) -> Item:
 
 def _user_item(user: User) -> Item:
     return to_item(keys.user(user.account_id, user.id), "user", user)
+
+
+def _take_address(user: User) -> Write:
+    sign_in = {
+        **keys.sign_in(user.email)._asdict(),
+        "type": "sign_in",
+        "account_id": user.account_id,
+        "user_id": user.id,
+    }
+    return add(sign_in, refused=_taken_from(user))
+
+
+def _taken_from(user: User) -> Refused:
+    """The user itself may have it already, by an equal request that was faster."""
+
+    def refusal(kept: Item | None) -> DaybookError:
+        its_own = kept is not None and (kept["account_id"], kept["user_id"]) == (user.account_id, user.id)
+        return Contended() if its_own else EmailTaken()
+
+    return refusal
+
+
+def _leave_address(user: User) -> Write:
+    return delete(
+        keys.sign_in(user.email),
+        condition="#account_id = :account_id AND #user_id = :user_id",
+        refused=always_contended,
+        account_id=user.account_id,
+        user_id=user.id,
+    )
+
+
+def _ownership(before: User | None, after: User | None) -> list[Write]:
+    """What a user's coming, change or going does to the account's owners."""
+    was, is_ = (user is not None and user.role is Role.OWNER for user in (before, after))
+    user = after or before
+    if was == is_ or user is None:
+        return []
+    owners = keys.owners(user.account_id)
+    if is_:
+        return [update(owners, "ADD #users :user", condition="attribute_exists(#pk)", user={user.id})]
+    one_is_left = "contains(#users, :id) AND size(#users) > :one"
+    return [
+        update(owners, "DELETE #users :user", condition=one_is_left, refused=_last(user), user={user.id}, id=user.id, one=1)
+    ]
+
+
+def _last(user: User) -> Refused:
+    def refusal(kept: Item | None) -> DaybookError:
+        return LastOwner() if kept is None or kept["users"] == {user.id} else Contended()
+
+    return refusal

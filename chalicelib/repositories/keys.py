@@ -7,7 +7,8 @@ what is asked                              | pk             | sk                
 -------------------------------------------|----------------|-----------------------------------------|---------------------------
 the account                                | account        | account                                 | get
 who signs in with an address               | email#<digest> | sign_in                                 | get
-a user                                     | account        | user#<user>                             | get
+a user; users, newest first                | account        | user#<user>                             | get; query
+which users are owners                     | account        | owners                                  | only in conditions
 a client; clients, newest first            | account        | client#<client>                         | get; query
 clients that are due, of all accounts      | due = "due"    | due_at <= now (only on the index)       | query
 a work entry                               | account        | work#<entry>                            | get
@@ -79,6 +80,14 @@ def sign_in(email: str) -> Key:
 
 def user(account_id: str, user_id: str) -> Key:
     return _key(account_id, "user", user_id)
+
+
+def users(account_id: str) -> Range:
+    return _range(account_id, "user")
+
+
+def owners(account_id: str) -> Key:
+    return Key(_part(account_id), "owners")
 
 
 def client(account_id: str, client_id: str) -> Key:

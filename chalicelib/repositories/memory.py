@@ -16,6 +16,7 @@ from chalicelib.domain.errors import (
     DaybookError,
     EmailTaken,
     IdempotencyInProgress,
+    LastOwner,
     NotFound,
     TimerRunning,
     WorkEntryBilled,
@@ -23,9 +24,10 @@ from chalicelib.domain.errors import (
 )
 from chalicelib.domain.idempotency import Keeping, KeptAnswer
 from chalicelib.domain.invoices import CreditNote, Invoice, InvoiceFilter, InvoiceLine
+from chalicelib.domain.membership import Standing
 from chalicelib.domain.paging import Page, PageRequest
 from chalicelib.domain.reports import DueOutcome, Outcome
-from chalicelib.domain.users import User
+from chalicelib.domain.users import Role, User
 from chalicelib.domain.work import (
     MAX_ENTRIES_ON_SHEET,
     Calendar,
@@ -83,6 +85,7 @@ class MemoryStore:
         state = _State()
         self.accounts = MemoryAccounts(state)
         self.users = MemoryUsers(state)
+        self.access = MemoryAccess(state)
         self.clients = MemoryClients(state)
         self.due_clients = MemoryDueClients(state)
         self.work = MemoryWork(state, max_entries_on_sheet)
@@ -163,16 +166,66 @@ class MemoryAccounts(_Repository):
         return _found(self._state.users.get((account_id, user_id)))
 
     def user_by_email(self, email: str) -> User | None:
-        user_id = self._state.sign_ins.get(email)
-        return None if user_id is None else self._state.users[user_id]
+        with self._state.lock:
+            user_id = self._state.sign_ins.get(email)
+            return None if user_id is None else self._state.users[user_id]
 
 
 class MemoryUsers(_Repository):
-    def save(self, user: User) -> None:
+    def add(self, user: User) -> None:
         with self._committing(user=user.id):
-            kept = _found(self._state.users.get((user.account_id, user.id)))
-            _check(kept.version == user.version - 1 and kept.email == user.email)
+            if user.email in self._state.sign_ins:
+                raise EmailTaken
+            _check((user.account_id, user.id) not in self._state.users)
             self._state.users[user.account_id, user.id] = user
+            self._state.sign_ins[user.email] = (user.account_id, user.id)
+
+    def page(self, account_id: str, request: PageRequest) -> Page[User]:
+        with self._state.lock:
+            users = [user for user in self._state.users.values() if user.account_id == account_id]
+        return _page(users, request, lambda user: user.id)
+
+    def save(self, user: User, read: User) -> None:
+        with self._committing(user=user.id):
+            self._check_read(read)
+            if user.email != read.email and user.email in self._state.sign_ins:
+                raise EmailTaken
+            if user.role is not Role.OWNER:
+                self._check_owner_left(read)
+            del self._state.sign_ins[read.email]
+            self._state.sign_ins[user.email] = (user.account_id, user.id)
+            self._state.users[user.account_id, user.id] = user
+
+    def remove(self, user: User) -> None:
+        with self._committing():
+            self._check_read(user)
+            self._check_owner_left(user)
+            del self._state.sign_ins[user.email]
+            del self._state.users[user.account_id, user.id]
+            self._state.timers.pop((user.account_id, user.id), None)
+
+    def _check_read(self, read: User) -> None:
+        _check(_found(self._state.users.get((read.account_id, read.id))).version == read.version)
+
+    def _check_owner_left(self, without: User) -> None:
+        owners = {
+            one.id for one in self._state.users.values() if (one.account_id, one.role) == (without.account_id, Role.OWNER)
+        }
+        if owners == {without.id}:
+            raise LastOwner
+
+
+class MemoryAccess(_Repository):
+    def standing(self, account_id: str, user_id: str) -> Standing:
+        with self._state.lock:
+            account = _found(self._state.accounts.get(account_id))
+            user = _found(self._state.users.get((account_id, user_id)))
+        return Standing(
+            email=user.email,
+            role=user.role,
+            password_version=user.password_version,
+            requests_per_minute=account.requests_per_minute,
+        )
 
 
 class MemoryClients(_Repository):

@@ -62,7 +62,7 @@ def sign_in(email: str, password: str, *, accounts: Accounts, users: Users, pass
         return user
     rehashed = replace(user, password_hash=passwords.hash(normal), version=user.version + 1, updated_at=clock.now())
     with suppress(Contended):  # another sign-in at this moment does it
-        users.save(rehashed)
+        users.save(rehashed, user)
     return user
 
 

@@ -13,6 +13,7 @@ from chalicelib.domain.clients import Client, schedule
 from chalicelib.domain.users import User
 from chalicelib.domain.work import MAX_ENTRIES_ON_SHEET, WorkChange, WorkEntry
 from chalicelib.ports import (
+    Access,
     Accounts,
     Clients,
     CreditNotes,
@@ -26,7 +27,7 @@ from chalicelib.ports import (
     Work,
 )
 from chalicelib.repositories import keys
-from chalicelib.repositories.accounts import DynamoAccounts, DynamoUsers
+from chalicelib.repositories.accounts import DynamoAccess, DynamoAccounts, DynamoUsers
 from chalicelib.repositories.clients import DynamoClients, DynamoDueClients
 from chalicelib.repositories.invoices import DynamoCreditNotes, DynamoInvoices
 from chalicelib.repositories.items import to_image, to_item
@@ -51,6 +52,8 @@ class Store(Protocol):
     def accounts(self) -> Accounts: ...
     @property
     def users(self) -> Users: ...
+    @property
+    def access(self) -> Access: ...
     @property
     def clients(self) -> Clients: ...
     @property
@@ -80,6 +83,7 @@ class DynamoStore:
         table = Table(client, TABLE, ephemeral=EPHEMERAL_TABLE, **more)
         self.accounts = DynamoAccounts(table)
         self.users = DynamoUsers(table)
+        self.access = DynamoAccess(table)
         self.clients = DynamoClients(table)
         self.due_clients = DynamoDueClients(table)
         self.work = DynamoWork(table, max_entries_on_sheet=max_entries_on_sheet)

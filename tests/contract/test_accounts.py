@@ -88,40 +88,15 @@ def test_saving_an_account_over_any_other_version_is_refused(store: Store, versi
     assert store.accounts.get("acc_1") == account
 
 
+def test_an_accounts_own_limit_comes_back_and_survives_its_profile(store: Store) -> None:
+    account = replace(an_account(), requests_per_minute=600)
+    opened(store, account)
+
+    store.accounts.save(replace(store.accounts.get("acc_1"), name="Ada GmbH", version=2))
+
+    assert store.accounts.get("acc_1").requests_per_minute == 600
+
+
 def test_an_account_that_never_was_cannot_be_saved(store: Store) -> None:
     with pytest.raises(NotFound):
         store.accounts.save(replace(an_account(), version=2))
-
-
-def test_saving_a_user_replaces_the_version_before(store: Store) -> None:
-    opened(store)
-    rehashed = a_user(password_hash="plain:another password", version=2)
-
-    store.users.save(rehashed)
-
-    assert store.accounts.user("acc_1", "usr_1") == rehashed
-    assert store.accounts.user_by_email("ada@example.com") == rehashed
-
-
-def test_a_stale_user_is_not_saved(store: Store) -> None:
-    opened(store)
-    store.users.save(a_user(name="Ada King", version=2))
-
-    with pytest.raises(Contended):
-        store.users.save(a_user(name="Ada Byron", version=2))
-
-    assert store.accounts.user("acc_1", "usr_1").name == "Ada King"
-
-
-def test_saving_a_user_does_not_change_the_address_to_sign_in_with(store: Store) -> None:
-    opened(store)
-
-    with pytest.raises(Contended):
-        store.users.save(a_user(email="countess@example.com", version=2))
-
-    assert store.accounts.user_by_email("ada@example.com") == a_user()
-
-
-def test_a_user_that_never_was_cannot_be_saved(store: Store) -> None:
-    with pytest.raises(NotFound):
-        store.users.save(a_user(version=2))

@@ -3,6 +3,7 @@
 import math
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -12,10 +13,16 @@ from botocore.session import get_session
 import app as daybook
 from benchmarks.costs import ENTRIES_OF_DUE, QUEUE, Desk, Meter, invoice, night
 from benchmarks.things import CLIENT, a_client, an_account, an_owner, api_event
+from chalicelib.domain.paging import PageRequest
+from chalicelib.domain.users import Role
+from chalicelib.repositories.accounts import DynamoAccess, DynamoAccounts, DynamoUsers
 from chalicelib.repositories.clients import DynamoClients
 from chalicelib.repositories.table import MAX_TRANSACTION_BYTES, MAX_WRITES, Table
+from chalicelib.usecases.users import change_user, list_users, remove_user
+from tests.builders import a_caller
 from tests.contract.stores import TABLE
 from tests.fakes import MemoryTokenKeys
+from tests.wired import MemoryWired
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -73,13 +80,16 @@ def test_an_invoice_of_any_length_is_one_transaction_within_dynamodbs_limits(des
     assert cost.transaction_bytes < MAX_TRANSACTION_BYTES
 
 
-def test_getting_a_client_is_one_read_and_its_authorizer_none(
+def test_getting_a_client_is_one_read_and_its_authorizer_another_for_a_minute(
     client: "DynamoDBClient", meter: Meter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    clients = DynamoClients(Table(client, TABLE))
+    table = Table(client, TABLE)
+    DynamoAccounts(table).add(an_account(), an_owner())
+    clients = DynamoClients(table)
     clients.add(CLIENT)
     # There is nothing else that could be asked.
-    monkeypatch.setattr(daybook, "wired", SimpleNamespace(clients=clients, token_keys=MemoryTokenKeys()))
+    only = SimpleNamespace(access=DynamoAccess(table), clients=clients, token_keys=MemoryTokenKeys())
+    monkeypatch.setattr(daybook, "wired", only)
     token = daybook.tokens.issue(an_owner()).access_token
 
     with meter.measuring() as cost:
@@ -92,8 +102,37 @@ def test_getting_a_client_is_one_read_and_its_authorizer_none(
         answer = daybook.app(event, None)
 
     assert answer["statusCode"] == 200
-    assert cost.calls == Counter(GetItem=1)
-    assert cost.items_read == 1
+    assert cost.calls == Counter(BatchGetItem=1, GetItem=1)
+    assert cost.items_read == 2 + 1
+
+
+def test_users_cost_the_same_however_many_there_are(client: "DynamoDBClient", meter: Meter) -> None:
+    table = Table(client, TABLE)
+    accounts, users = DynamoAccounts(table), DynamoUsers(table)
+    accounts.add(an_account(), an_owner())
+    for number in range(30):
+        users.add(replace(an_owner(), id=f"usr_{number}", email=f"{number}@example.com"))
+    caller, store = a_caller(an_owner()), MemoryWired()
+
+    with meter.measuring() as listing:
+        list_users(caller, PageRequest(), users=users)
+    with meter.measuring() as changing:
+        change_user(
+            caller,
+            "usr_7",
+            lambda details: replace(details, email="seven@example.com", role=Role.MEMBER),
+            accounts=accounts,
+            users=users,
+            clock=store.clock,
+        )
+    with meter.measuring() as removing:
+        remove_user(caller, "usr_8", accounts=accounts, users=users)
+
+    assert (listing.calls, listing.items_read) == (Counter(Query=1), 21)
+    # The user, and whether the caller still may; user, both addresses and owners; user, address, owners and timer.
+    assert (changing.calls, changing.items_read) == (Counter(GetItem=2, TransactWriteItems=1), 2)
+    assert (removing.calls, removing.items_read) == (Counter(GetItem=2, TransactWriteItems=1), 2)
+    assert (changing.transaction_items, removing.transaction_items) == (4, 4)
 
 
 def test_a_page_of_clients_is_one_read_of_one_more_than_it_shows(

@@ -1,9 +1,11 @@
 """What only DynamoDB can get wrong: sizes, items left unprocessed, collisions, lost answers, and what the stream sees."""
 
 import json
+import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import date
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -439,6 +441,7 @@ def test_only_what_is_told_outside_has_an_id_and_every_item_says_what_and_whose_
         "credit_note",
     }
     assert {item["type"]["S"] for item in items if "id" not in item} == {
+        "owners",
         "sign_in",
         "workday",
         "sheet",
@@ -449,6 +452,27 @@ def test_only_what_is_told_outside_has_an_id_and_every_item_says_what_and_whose_
     }
     assert {item["account_id"]["S"] for item in items} == {"acc_1"}
     assert all("version" in item for item in items if "id" in item)
+
+
+def test_an_operator_sets_an_accounts_own_limit_as_the_manual_says(ada: DynamoStore, client: "DynamoDBClient") -> None:
+    manual = (Path(__file__).parents[2] / "docs" / "operations.md").read_text()
+    (line,) = [line for line in manual.splitlines() if "aws dynamodb update-item" in line]
+    words = shlex.split(line.replace("daybook-STAGE", TABLE).replace("ACCOUNT_ID", "acc_1"))
+    options = dict(zip(words[3::2], words[4::2], strict=True))
+    read = ada.accounts.get("acc_1")
+
+    client.update_item(
+        TableName=options["--table-name"],
+        Key=json.loads(options["--key"]),
+        ConditionExpression=options["--condition-expression"],
+        UpdateExpression=options["--update-expression"],
+        ExpressionAttributeValues=json.loads(options["--expression-attribute-values"]),
+    )
+
+    assert ada.accounts.get("acc_1").requests_per_minute == 600
+    assert ada.access.standing("acc_1", "usr_1").requests_per_minute == 600
+    with pytest.raises(Contended):
+        ada.accounts.save(replace(read, name="Ada GmbH", version=read.version + 1))
 
 
 def test_an_image_reads_as_plain_data_without_keys_and_with_exact_amounts(ada: DynamoStore, client: "DynamoDBClient") -> None:

@@ -5,14 +5,17 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from copy import deepcopy
+from types import SimpleNamespace
 from typing import Any, get_args
 
+import airspeed
 import pytest
 
 from chalicelib.domain.errors import DaybookError, Malformed, NotFound, Unauthenticated, Unavailable
 from chalicelib.domain.events import ItemType
 from chalicelib.edge import problems
-from operations.package import Package
+from operations.package import Package, allow_origins
 from operations.project import chalice_config, stage_environment, stages
 
 Json = dict[str, Any]
@@ -453,6 +456,102 @@ def test_too_many_requests_are_refused_with_429(resources: Json) -> None:
         response = gateway_responses(resources)[kind]
         said = json.loads(response["responseTemplates"]["application/json"])
         assert (response["statusCode"], said["status"], said["code"]) == ("429", 429, "too_many_requests")
+
+
+def overridden_origin(template: str, headers: Mapping[str, str]) -> str | None:
+    """What the template has API Gateway answer instead of the mapped header, run by an engine of AWS's dialect of Velocity."""
+    sent = SimpleNamespace(params=lambda name: headers.get(name, ""))
+    context: Json = {"responseOverride": {"header": {}}}
+    assert airspeed.Template(template).merge({"input": sent, "context": context}).strip() == ""
+    origin: str | None = context["responseOverride"]["header"].get("Access-Control-Allow-Origin")
+    return origin
+
+
+ORIGINS = ["https://daybook.example", "http://localhost:5173"]
+
+
+def test_a_preflight_names_the_origin_that_asks_if_it_is_one_of_several(template: Json) -> None:
+    changed = deepcopy(template)
+    allow_origins(changed, ", ".join(ORIGINS))
+    for path in changed["Resources"]["RestAPI"]["Properties"]["DefinitionBody"]["paths"].values():
+        [answer] = path["options"]["x-amazon-apigateway-integration"]["responses"].values()
+        assert answer["responseParameters"]["method.response.header.Vary"] == "'Origin'"
+        assert {f"method.response.header.{name}" for name in path["options"]["responses"]["200"]["headers"]} == set(
+            answer["responseParameters"]
+        )
+        said = answer["responseTemplates"]["application/json"]
+        assert answer["responseParameters"]["method.response.header.Access-Control-Allow-Origin"] == f"'{ORIGINS[0]}'"
+        for header in ("Origin", "origin"):
+            assert [overridden_origin(said, {header: origin}) for origin in ORIGINS] == ORIGINS
+            for other in ("https://evil.example", f"{ORIGINS[0]}.evil.example", "null", "*", ""):
+                assert overridden_origin(said, {header: other}) is None
+        assert overridden_origin(said, {}) is None
+    for response in gateway_responses(changed["Resources"]).values():
+        assert response["responseParameters"]["gatewayresponse.header.Access-Control-Allow-Origin"] == "'*'"
+
+
+@pytest.mark.parametrize("origin", ["*", ORIGINS[0]])
+def test_where_one_origin_is_allowed_all_answers_name_it(template: Json, origin: str) -> None:
+    changed = deepcopy(template)
+    allow_origins(changed, origin)
+    for path in changed["Resources"]["RestAPI"]["Properties"]["DefinitionBody"]["paths"].values():
+        [answer] = path["options"]["x-amazon-apigateway-integration"]["responses"].values()
+        assert "responseTemplates" not in answer
+    for response in gateway_responses(changed["Resources"]).values():
+        assert response["responseParameters"]["gatewayresponse.header.Access-Control-Allow-Origin"] == f"'{origin}'"
+
+
+def test_preflights_allow_every_header_that_is_read_and_are_kept_for_ten_minutes(resources: Json) -> None:
+    for path in resources["RestAPI"]["Properties"]["DefinitionBody"]["paths"].values():
+        [answer] = path["options"]["x-amazon-apigateway-integration"]["responses"].values()
+        said = {name.rpartition(".")[2]: value.strip("'") for name, value in answer["responseParameters"].items()}
+        allowed = set(said["Access-Control-Allow-Headers"].split(","))
+        assert {"Authorization", "Content-Type", "Idempotency-Key", "If-Match", "If-None-Match"} <= allowed
+        assert said["Access-Control-Max-Age"] == "600"
+        assert "Access-Control-Allow-Credentials" not in said
+
+
+# https://docs.aws.amazon.com/apigateway/latest/developerguide/supported-gateway-response-types.html
+KINDS_OF_GATEWAY_RESPONSES = {
+    "ACCESS_DENIED": 403,
+    "API_CONFIGURATION_ERROR": 500,
+    "AUTHORIZER_CONFIGURATION_ERROR": 500,
+    "AUTHORIZER_FAILURE": 500,
+    "BAD_REQUEST_BODY": 400,
+    "BAD_REQUEST_PARAMETERS": 400,
+    "EXPIRED_TOKEN": 403,
+    "INTEGRATION_FAILURE": 504,
+    "INTEGRATION_TIMEOUT": 504,
+    "INVALID_API_KEY": 403,
+    "INVALID_SIGNATURE": 403,
+    "MISSING_AUTHENTICATION_TOKEN": 403,
+    "QUOTA_EXCEEDED": 429,
+    "REQUEST_TOO_LARGE": 413,
+    "RESOURCE_NOT_FOUND": 404,
+    "THROTTLED": 429,
+    "UNAUTHORIZED": 401,
+    "UNSUPPORTED_MEDIA_TYPE": 415,
+    "WAF_FILTERED": 403,
+}
+"""Each with the status that API Gateway gives it if nobody says otherwise."""
+
+
+@pytest.mark.parametrize("kind", KINDS_OF_GATEWAY_RESPONSES)
+def test_every_refusal_of_api_gateway_is_a_problem_document_of_its_status(kind: str, resources: Json) -> None:
+    family = "DEFAULT_5XX" if KINDS_OF_GATEWAY_RESPONSES[kind] >= 500 else "DEFAULT_4XX"
+    responses = gateway_responses(resources)
+    response = responses[kind if kind in responses else family]
+    said = json.loads(response["responseTemplates"]["application/json"])
+    assert said.get("status") == (int(response["statusCode"]) if "statusCode" in response else None)
+    assert said["type"] == f"/docs#{said['code']}"
+
+
+def test_no_gateway_response_is_of_a_kind_that_there_is_not(resources: Json) -> None:
+    assert set(gateway_responses(resources)) <= {*KINDS_OF_GATEWAY_RESPONSES, "DEFAULT_4XX", "DEFAULT_5XX"}
+
+
+def test_who_is_throttled_is_told_when_to_come_again(resources: Json) -> None:
+    assert gateway_responses(resources)["THROTTLED"]["responseParameters"]["gatewayresponse.header.Retry-After"] == "'1'"
 
 
 def test_what_api_gateway_refuses_a_browser_may_read(resources: Json) -> None:

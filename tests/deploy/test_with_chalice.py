@@ -58,7 +58,7 @@ def test_the_infrastructure_is_the_template_without_what_chalice_makes(template:
 
 
 def test_settings_of_the_configuration_stay_but_for_those_of_aws(tmp_path: Path) -> None:
-    configured = {"DAYBOOK_STAGE": "prod", "DAYBOOK_ALLOWED_ORIGIN": "https://daybook.example", "AWS_REGION": "us-east-1"}
+    configured = {"DAYBOOK_STAGE": "prod", "DAYBOOK_ALLOWED_ORIGINS": "https://daybook.example", "AWS_REGION": "us-east-1"}
     (tmp_path / ".chalice").mkdir()
     config = tmp_path / ".chalice" / "config.json"
     config.write_text(json.dumps({"stages": {"prod": {"environment_variables": configured}}}))
@@ -66,7 +66,7 @@ def test_settings_of_the_configuration_stay_but_for_those_of_aws(tmp_path: Path)
     name_resources(tmp_path, "prod", account, {"BucketName": "daybook-prod-1", "MailSender": "mara@business.test"})
     assert json.loads(config.read_text())["stages"]["prod"]["environment_variables"] == {
         "DAYBOOK_STAGE": "prod",
-        "DAYBOOK_ALLOWED_ORIGIN": "https://daybook.example",
+        "DAYBOOK_ALLOWED_ORIGINS": "https://daybook.example",
         "DAYBOOK_BUCKET": "daybook-prod-1",
         "DAYBOOK_MAIL_SENDER": "mara@business.test",
     }

@@ -24,7 +24,7 @@ STAGE: Final = "local"
 ACCOUNT: Final = "0" * 12
 REGION: Final = "us-east-1"
 TABLE: Final = f"daybook-{STAGE}"
-RETRIES_SECONDS: Final = (1, 2, 4, 8, 16)
+RETRIES_SECONDS: Final = (1, 2, 4, 8, 16, 32)
 """What a well-made client waits before it asks again."""
 
 
@@ -36,9 +36,9 @@ class HttpAnswer:
 
     @property
     def passes(self) -> bool:
-        """Whether to ask again: a 5xx, or somebody else was at it at the same moment."""
-        contended = isinstance(self.body, dict) and self.body.get("code") == "contended"
-        return self.status >= 500 or contended
+        """Whether to ask again: a 5xx, or somebody else was at it at the same moment, oneself perhaps."""
+        at_it = isinstance(self.body, dict) and self.body.get("code") in {"contended", "idempotency_in_progress"}
+        return self.status >= 500 or at_it
 
     def expect(self, *statuses: int) -> Any:
         """The body. Raises: AssertionError for any other status."""
@@ -55,8 +55,9 @@ class HttpClient:
     token: str | None = None
     asked_again: int = field(default=0)
 
-    def post(self, path: str, body: Mapping[str, Any] | None = None) -> HttpAnswer:
-        return self.ask("POST", path, body)
+    def post(self, path: str, body: Mapping[str, Any] | None = None, *, key: str = "") -> HttpAnswer:
+        """`key` is an Idempotency-Key."""
+        return self.ask("POST", path, body, {"Idempotency-Key": key} if key else {})
 
     def get(self, path: str) -> HttpAnswer:
         return self.ask("GET", path)
@@ -67,14 +68,16 @@ class HttpClient:
     def put(self, path: str, body: Mapping[str, Any]) -> HttpAnswer:
         return self.ask("PUT", path, body)
 
-    def ask(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> HttpAnswer:
-        answer = self.cloud.serve(method, path, body, self.token)
+    def ask(
+        self, method: str, path: str, body: Mapping[str, Any] | None = None, headers: Mapping[str, str] | None = None
+    ) -> HttpAnswer:
+        answer = self.cloud.serve(method, path, body, self.token, headers)
         for pause in RETRIES_SECONDS if self.patient else ():
             if not answer.passes:
                 break
             self.asked_again += 1
             self.cloud.clock.advance(pause)
-            answer = self.cloud.serve(method, path, body, self.token)
+            answer = self.cloud.serve(method, path, body, self.token, headers)
         return answer
 
 
@@ -159,10 +162,17 @@ class Cloud:
         entry = {"Source": "aws.ses", "DetailType": "Email Bounced", "Detail": json.dumps(detail)}
         eventbridge._put_events({"Entries": [entry]}, allow_aws_source=True)
 
-    def serve(self, method: str, path: str, body: Mapping[str, Any] | None, token: str | None) -> HttpAnswer:
+    def serve(
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, Any] | None,
+        token: str | None,
+        headers: Mapping[str, str] | None = None,
+    ) -> HttpAnswer:
         """API Gateway: the authorizer, then the handler; 500 if the one fails, 502 or 504 if the other does."""
         resource, parameters = self._route(urlsplit(path).path)
-        request = self._request(method, path, resource, parameters, body)
+        request = self._request(method, path, resource, parameters, body, headers or {})
         if token is not None:
             arn = f"arn:aws:execute-api:{REGION}:{ACCOUNT}:api/{STAGE}/{method}{urlsplit(path).path}"
             allowed = self.functions.invoke(
@@ -180,9 +190,9 @@ class Cloud:
             return HttpAnswer(504 if outcome.timed_out else 502, outcome.reason, {})
         answer = outcome.answer
         text = answer.get("body") or ""
-        headers = {name.lower(): value for name, value in answer.get("headers", {}).items()}
-        content = json.loads(text) if "json" in headers.get("content-type", "") else text
-        return HttpAnswer(answer["statusCode"], content, headers)
+        answered = {name.lower(): value for name, value in answer.get("headers", {}).items()}
+        content = json.loads(text) if "json" in answered.get("content-type", "") else text
+        return HttpAnswer(answer["statusCode"], content, answered)
 
     def _route(self, path: str) -> tuple[str, dict[str, str]]:
         for pattern in self.functions.application().app.routes:
@@ -192,12 +202,18 @@ class Cloud:
         raise LookupError(path)
 
     def _request(
-        self, method: str, path: str, resource: str, parameters: dict[str, str], body: Mapping[str, Any] | None
+        self,
+        method: str,
+        path: str,
+        resource: str,
+        parameters: dict[str, str],
+        body: Mapping[str, Any] | None,
+        more: Mapping[str, str],
     ) -> dict[str, Any]:
         query: dict[str, list[str]] = {}
         for name, value in parse_qsl(urlsplit(path).query):
             query.setdefault(name, []).append(value)
-        headers = {"Host": "api", "Content-Type": "application/json"}
+        headers = {"Host": "api", "Content-Type": "application/json", **more}
         return {
             "resource": resource,
             "path": urlsplit(path).path,

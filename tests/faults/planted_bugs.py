@@ -239,7 +239,20 @@ _ALL_TOLD = frozenset({"every change is told"})
 _NUMBERS = frozenset({"numbers without gap or repeat"})
 _DIES: Final = (Fault.CRASH_BEFORE, Fault.CRASH_AFTER)
 
+
+def _unnoted_effect(app: Any) -> None:
+    """What a keyed request did is noted only with its answer."""
+    _part("repositories.table").effect_to_note = lambda: None
+
+
 BUGS: Final = (
+    Bug(
+        name="an effect that is not noted in its own transaction",
+        scenario="keyed",
+        patch=_unnoted_effect,
+        breaks=frozenset({"a keyed request takes effect once", "as many as there should be"}),
+        strikes={"dynamodb.TransactWriteItems": _DIES},
+    ),
     Bug(
         name="a missing condition on the client's next day",
         scenario="edits",

@@ -251,6 +251,48 @@ def _expect_credited(world: World) -> Iterator[Broken]:
         yield Broken("the hours that were released are billed again", f"{open_ids}")
 
 
+def _keyed_requests(world: World) -> list[tuple[str, str, dict[str, Any]]]:
+    """Key, path and body of what nobody could tell from its double without the key; the last one ends what the others begin."""
+    client, invoice = world.ids["Client"], world.ids["invoice"]
+    return [
+        ("client", "/v1/clients", {"name": "Keyed", "rate": 80, "currency": "EUR"}),
+        ("minutes", "/v1/work", {"client_id": client, "date": "2026-01-19", "minutes": 15, "description": "Keyed"}),
+        ("part", f"/v1/invoices/{invoice}/payments", {"amount": "10.00", "paid_on": "2026-01-20"}),
+        ("invoice", "/v1/invoices", {"client_id": client, "through": "2026-01-20"}),
+        ("credit", f"/v1/invoices/{invoice}/credit-notes", {"reason": "Wrong"}),
+    ]
+
+
+def _ask_with_keys(world: World) -> None:
+    """Each request once; who asks again does so under the same key, and is told what the first one would have been."""
+    ada = world.people["Ada"]
+    for key, path, body in _keyed_requests(world)[: None if world.patient else -1]:
+        world.seen(ada, ada.post(path, body, key=key), 201)
+    world.cloud.pump.run_dry()
+
+
+def _expect_each_once(world: World) -> Iterator[Broken]:
+    """Asked once more in peace, everybody has what they asked for, once, and is told so in the same words twice."""
+    ada = world.people["Ada"]
+    ada.patient = True
+    world.cloud.clock.advance(60)
+    for key, path, body in _keyed_requests(world):
+        first, second = ada.post(path, body, key=key), ada.post(path, body, key=key)
+        if (first.status, second.status) != (201, 201) or first.body != second.body:
+            yield Broken("a keyed request is answered once and for all", f"{key}: {first.status}, {second.status}")
+    world.cloud.pump.run_dry()
+    kept = {"client": ["Client", "Keyed"], "work": ["Keyed", "Work", "Work"]}
+    for kind, member in (("client", "name"), ("work", "description")):
+        found = sorted(_text(item, member) for item in _documents(world, kind))
+        if found != kept[kind]:
+            yield Broken("a keyed request takes effect once", f"{kind}: {found}")
+    yield from _counted(world, "invoice", 2)
+    yield from _counted(world, "credit_note", 1)
+    credited = next(item for item in _documents(world, "invoice") if _text(item, "id") == world.ids["invoice"])
+    if [payment["M"]["amount"]["S"] for payment in credited["payments"]["L"]] != ["10.00"]:
+        yield Broken("a keyed request takes effect once", f"payments: {credited['payments']}")
+
+
 def _work(world: World) -> None:
     """Logs, moves to another client and month, removes, starts and stops."""
     ada = world.people["Ada"]
@@ -458,6 +500,7 @@ SCENARIOS: Final = (
     Scenario(name="pdf", set_up=_set_up_one_client, act=_issue_and_print, expect=_expect_one_invoice),
     Scenario(name="payment", set_up=_set_up_one_invoice, act=_pay, expect=_expect_paid),
     Scenario(name="credit", set_up=_set_up_one_invoice, act=_credit_and_bill_again, expect=_expect_credited),
+    Scenario(name="keyed", set_up=_set_up_one_invoice, act=_ask_with_keys, expect=_expect_each_once),
     Scenario(name="work", set_up=_set_up_work, act=_work, expect=_expect_work),
     Scenario(name="clients", set_up=_set_up_work, act=_change_clients, expect=_expect_changed_clients),
     Scenario(name="sign-up", set_up=lambda _: None, act=_open_account, expect=_expect_account),

@@ -1,12 +1,11 @@
 """Schemathesis against the application in this process: whatever the description allows and forbids is sent, and every
 answer must be as described."""
 
-import json
+import re
+import uuid
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-import re
-import uuid
 from typing import Any
 from unittest.mock import patch
 
@@ -32,6 +31,7 @@ UNSTATED = {
     "": "one of two forms of work",
     "/amount": "what is open of the invoice, and the decimals of its currency",
     "/bic": "the form of a BIC",
+    "/current": "the password that it is now",
     "/date": "the years that we keep books for",
     "/default_tax_rate": "how many decimals",
     "/email": "the form of an address",
@@ -39,6 +39,7 @@ UNSTATED = {
     "/iban": "the check digits",
     "/invoice_prefix": "not that of credit notes",
     "/minutes": "no more than that day has",
+    "/new": "how long its normal form is",
     "/paid_on": "not after today",
     "/password": "how long its normal form is",
     "/rate": "how many digits",

@@ -82,6 +82,17 @@ class Api:
         opened = made(self.post("/v1/accounts", sign_up(email=email, **changes)))
         return replace(self, token=opened["access_token"], account_id=opened["account"]["id"], user_id=opened["user"]["id"])
 
+    def signed_in(self, email: str, password: str = PASSWORD) -> "Api":
+        """The user with that address, with a new token."""
+        answer = self.post("/v1/tokens", {"email": email, "password": password})
+        assert answer.status == 200, answer.body
+        return replace(self, token=answer.json["access_token"])
+
+    def add_user(self, email: str, role: str = "member") -> "Api":
+        """A new user of the same account, signed in."""
+        user = made(self.post("/v1/users", new_user(email, role=role)))
+        return replace(self.signed_in(email), user_id=user["id"])
+
     def add_client(self, **changes: Any) -> str:
         """The id of a new client."""
         return str(made(self.post("/v1/clients", client_body(**changes)))["id"])
@@ -112,6 +123,11 @@ def sign_up(**changes: Any) -> dict[str, Any]:
         "time_zone": "Europe/Vienna",
         "country": "AT",
     }
+    return {name: value for name, value in (body | changes).items() if value is not ...}
+
+
+def new_user(email: str, **changes: Any) -> dict[str, Any]:
+    body = {"name": "Mary Somerville", "email": email, "role": "member", "password": PASSWORD}
     return {name: value for name, value in (body | changes).items() if value is not ...}
 
 

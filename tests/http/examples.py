@@ -13,13 +13,14 @@ import msgspec
 import app as daybook
 from chalicelib.edge import bodies
 from chalicelib.edge.application import Endpoint
-from tests.http.api import PASSWORD, Answer, Api, client_body, sign_up
+from tests.http.api import PASSWORD, Answer, Api, client_body, new_user, sign_up
 from tests.http.test_accounts import PROFILE
 
 Ids = Mapping[str, str]
 """By the name of the parameter or member that holds such an id."""
 
 NEVER: Ids = {
+    "user_id": "usr_01J00000000000000000000000",
     "client_id": "cli_01J00000000000000000000000",
     "entry_id": "wrk_01J00000000000000000000000",
     "invoice_id": "inv_01J00000000000000000000000",
@@ -30,6 +31,10 @@ BODIES: Mapping[type[msgspec.Struct], Callable[[Ids], dict[str, Any]]] = {
     bodies.NewAccount: lambda _: sign_up(email="grace@example.com"),
     bodies.Credentials: lambda _: {"email": "ada@example.com", "password": PASSWORD},
     bodies.NewProfile: lambda _: PROFILE,
+    bodies.NewUser: lambda _: new_user("hedy@example.com"),
+    bodies.EditedUser: lambda _: {"name": "Hedy Lamarr", "email": "hedy@example.com", "role": "admin"},
+    bodies.UserPatch: lambda _: {"name": "Hedy Lamarr"},
+    bodies.NewPassword: lambda _: {"current": PASSWORD, "new": "another horse battery"},
     bodies.NewClient: lambda _: client_body(),
     bodies.ClientPatch: lambda _: {"name": "Babbage Ltd"},
     bodies.NewWork: lambda ids: {"client_id": ids["client_id"], "date": "2026-11-18", "minutes": 5},
@@ -75,8 +80,9 @@ class Inhabitant:
 
 
 def move_in(visitor: Api, email: str) -> Inhabitant:
-    """Opens an account and leaves in it: clients, open work on two pages, two invoices and a running timer."""
+    """Opens an account and leaves in it: a member, clients, open work on two pages, two invoices and a running timer."""
     api = visitor.signed_up(email)
+    user_id = api.add_user(f"mary.{email}").user_id
     client_id = api.add_client()
     api.add_client()
     entry_id = api.log(client_id, "2026-11-02")
@@ -84,4 +90,5 @@ def move_in(visitor: Api, email: str) -> Inhabitant:
         api.log(client_id, day)
         invoice_id = api.issue(client_id, day)["id"]
     api.log(client_id, "2026-11-03")
-    return Inhabitant(api=api, ids={"client_id": client_id, "entry_id": entry_id, "invoice_id": invoice_id})
+    ids = {"user_id": user_id, "client_id": client_id, "entry_id": entry_id, "invoice_id": invoice_id}
+    return Inhabitant(api=api, ids=ids)

@@ -10,9 +10,9 @@ import pytest
 
 from chalicelib.edge.application import Endpoint
 from chalicelib.edge.bodies import ListQuery
-from chalicelib.edge.requests import MAX_BODY_BYTES
+from chalicelib.edge.requests import MAX_BODY_BYTES, MAX_HEADER_CHARACTERS, MAX_URI_CHARACTERS
 from tests.http.api import Answer, Api, client_body
-from tests.http.examples import BODIES, ENDPOINTS, WITH_BODY, Inhabitant, move_in, name_of
+from tests.http.examples import BODIES, ENDPOINTS, OTHER_PATH_PARAMETERS, WITH_BODY, Inhabitant, move_in, name_of
 from tests.wired import MemoryWired
 
 WITH_PATH = [endpoint for endpoint in ENDPOINTS if endpoint.path_parameters]
@@ -316,7 +316,39 @@ def test_a_cursor_that_was_changed_is_refused(ada: Inhabitant, endpoint: Endpoin
 
     for changed in (cursor[:-1], cursor + "A", cursor + "=", cursor.swapcase(), cursor[::-1], "A" + cursor[1:]):
         refused(ada.send(endpoint, query={"next": changed}), 400, "bad_cursor")
-    refused(ada.send(endpoint, query={"next": "x" * 100_000}), 400, "bad_cursor")
+    refused(ada.send(endpoint, query={"next": "x" * 8_000}), 400, "bad_cursor")
+
+
+@pytest.mark.parametrize("endpoint", ENDPOINTS, ids=name_of)
+def test_an_address_of_8192_characters_is_read_and_one_more_is_too_long(
+    ada: Inhabitant, wired: MemoryWired, endpoint: Endpoint
+) -> None:
+    path = endpoint.path.format(**OTHER_PATH_PARAMETERS, **ada.ids)
+    rest = MAX_URI_CHARACTERS - len(path) - len("nonsense") - len("?=")
+
+    assert ada.send(endpoint, query={"nonsense": "x" * rest}).status != 414
+    before = wired.state()
+    refused(ada.send(endpoint, query={"nonsense": "x" * (rest + 1)}), 414, "uri_too_long")
+    refused(ada.send(endpoint, query={f"p{number}": "" for number in range(51)}), 414, "uri_too_long")
+    assert wired.state() == before
+
+
+@pytest.mark.parametrize("endpoint", ENDPOINTS, ids=name_of)
+def test_headers_of_16_kib_are_read_and_one_more_character_is_too_much(
+    ada: Inhabitant, wired: MemoryWired, endpoint: Endpoint
+) -> None:
+    usual = len("Authorization") + len(f"Bearer {ada.api.token}")
+    usual += len("Content-Type") + len("application/json") if endpoint.body else 0
+    rest = MAX_HEADER_CHARACTERS - usual - len("X-A") - len("X-B") - 8_000
+
+    def sent(length: int) -> Answer:
+        headers = {"X-A": "a" * 8_000, "X-B": "b" * length}
+        return replace(ada, api=replace(ada.api, headers=headers)).send(endpoint)
+
+    assert sent(rest).status != 431
+    before = wired.state()
+    refused(sent(rest + 1), 431, "headers_too_large")
+    assert wired.state() == before
 
 
 @pytest.mark.parametrize("query", ["from=null", "to=Null", "billed=null"])

@@ -32,7 +32,7 @@ def ask(wired: MemoryWired) -> Ask:
     ) -> dict[str, Any]:
         event = deepcopy(EVENT) | changes
         parameters = event["pathParameters"] or {}
-        path = resource.format(**parameters)
+        path = resource.format(**parameters) if parameters else resource
         event |= {"resource": resource, "path": path, "httpMethod": method}
         event["requestContext"] |= {"resourcePath": resource, "httpMethod": method, "path": f"/api{path}", **(context or {})}
         answer: dict[str, Any] = json.loads(json.dumps(daybook.app(event, None)))
@@ -119,8 +119,15 @@ def test_an_unknown_id_is_not_found(ask: Ask, client_id: str) -> None:
     assert problem["instance"] == f"/api/v1/clients/{client_id}".replace("\ud800", "?")
 
 
-@pytest.mark.parametrize("authorizer", [None, {}, {"principalId": "usr_1"}])
-def test_without_the_authorizers_word_nobody_is_let_in(ask: Ask, wired: MemoryWired, authorizer: dict[str, str] | None) -> None:
+WORDS = ("account_id", "user_id", "email", "roles")
+NO_WORDS: tuple[Any, ...] = (None, 5, [], {}, True)
+NO_IDS = ("", "x", "../x", "acc_1", "acc_01J00000000000000000000001#", "usr_01J0000000000000000000000")
+ODD_WORDS = [{**CALLER, name: odd} for name in WORDS for odd in (*NO_WORDS, *(NO_IDS if name.endswith("_id") else ()))]
+ODD_WORDS += [{**CALLER, "roles": "god"}, *({name: CALLER[name] for name in CALLER if name != one} for one in WORDS)]
+
+
+@pytest.mark.parametrize("authorizer", [None, "", "x", 5, [], {}, {"principalId": "usr_1"}, *ODD_WORDS], ids=str)
+def test_without_the_authorizers_word_nobody_is_let_in(ask: Ask, wired: MemoryWired, authorizer: Any) -> None:
     """Should the gateway ever be deployed without its authorizer."""
     before = wired.state()
 
@@ -147,13 +154,12 @@ def test_a_path_that_no_route_serves_is_not_found(ask: Ask) -> None:
 
 
 def test_what_goes_wrong_inside_stays_inside(
-    ask: Ask, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ask: Ask, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def broken(*_: object, **__: object) -> None:
         raise RuntimeError("the table daybook-test has no item pk=acc_1")
 
     monkeypatch.setattr(accounts, "get_account", broken)
-    monkeypatch.setattr(daybook.app.log, "propagate", True)
 
     answer = ask("GET", "/v1/account", body=None)
 
@@ -162,5 +168,25 @@ def test_what_goes_wrong_inside_stays_inside(
     assert problem["request_id"] == answer["headers"]["X-Request-Id"]
     assert "table" not in answer["body"]
     assert "RuntimeError" not in answer["body"]
-    assert "has no item" in caplog.text
-    assert problem["request_id"] in caplog.text
+    [line] = (json.loads(line) for line in capsys.readouterr().out.splitlines())
+    assert (line["level"], line["request_id"], line["status"]) == ("ERROR", problem["request_id"], 500)
+    assert line["error"][0]["type"] == "RuntimeError"
+    assert line["error"][0]["at"][-1].endswith(" in broken")
+    assert "has no item" not in str(line)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"pathParameters": None}, {"multiValueQueryStringParameters": 5}, {"headers": 5}, {"multiValueHeaders": {"A": [None]}}],
+    ids=str,
+)
+def test_an_event_that_api_gateway_would_never_send_is_answered_with_a_problem_too(ask: Ask, changes: dict[str, Any]) -> None:
+    event = {"pathParameters": {"client_id": "cli_1"}} | changes
+    parameters = event.pop("pathParameters")
+
+    answer = ask("GET", "/v1/clients/{client_id}" if parameters is None else "/v1/clients", **changes)
+
+    assert (answer["statusCode"], json.loads(answer["body"])["code"]) == (500, "internal_error")
+    assert answer["headers"]["X-Request-Id"] == json.loads(answer["body"])["request_id"]
+    assert answer["headers"]["Access-Control-Allow-Origin"] == "*"
+    assert answer["headers"]["Cache-Control"] == "no-store"

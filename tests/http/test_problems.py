@@ -14,7 +14,7 @@ from chalicelib.domain.errors import DaybookError, FieldError, Invalid, Unauthen
 from chalicelib.edge import problems
 from chalicelib.edge.application import Endpoint
 from tests.http.api import Api
-from tests.http.examples import ENDPOINTS, Inhabitant, move_in, name_of
+from tests.http.examples import ENDPOINTS, NEVER, OTHER_PATH_PARAMETERS, Inhabitant, move_in, name_of
 from tests.wired import MemoryWired
 
 RESOURCES = json.loads((Path(__file__).parents[2] / ".chalice" / "resources.json").read_text())
@@ -23,6 +23,7 @@ STATUS_OF = {
     "bad_cursor": 400,
     "unauthenticated": 401,
     "invalid_credentials": 401,
+    "forbidden": 403,
     "not_found": 404,
     "idempotency_in_progress": 409,
     "idempotency_key_reused": 422,
@@ -30,6 +31,7 @@ STATUS_OF = {
     "method_not_allowed": 405,
     "conflict": 409,
     "email_taken": 409,
+    "last_owner": 409,
     "client_archived": 409,
     "client_currency_fixed": 409,
     "work_entry_billed": 409,
@@ -42,8 +44,10 @@ STATUS_OF = {
     "invoice_paid": 409,
     "contended": 409,
     "too_large": 413,
+    "uri_too_long": 414,
     "unsupported_media_type": 415,
     "invalid": 422,
+    "headers_too_large": 431,
     "internal_error": 500,
     "mail_refused": 502,
     "unavailable": 503,
@@ -89,9 +93,7 @@ def test_a_problem_says_all_that_the_contract_asks_for() -> None:
 
 @pytest.mark.parametrize("endpoint", ENDPOINTS, ids=name_of)
 def test_every_answer_has_a_request_id_of_its_own_and_may_be_read_by_a_browser(visitor: Api, endpoint: Endpoint) -> None:
-    ada = move_in(visitor, "ada@example.com")
-
-    answers = [ada.send(endpoint), ada.send(endpoint)]
+    answers = [move_in(visitor, email).send(endpoint) for email in ("ada@example.com", "grace.h@example.com")]
 
     assert len({answer.headers["X-Request-Id"] for answer in answers}) == 2
     for answer in answers:
@@ -102,7 +104,7 @@ def test_every_answer_has_a_request_id_of_its_own_and_may_be_read_by_a_browser(v
 @pytest.mark.parametrize("endpoint", ENDPOINTS, ids=name_of)
 def test_a_preflight_is_answered_for_every_route(endpoint: Endpoint) -> None:
     """By the gateway alone; Chalice's test client stumbles over the empty body."""
-    address = endpoint.path.format(client_id="cli_1", entry_id="wrk_1", invoice_id="inv_1", day="2026-11-20")
+    address = endpoint.path.format(**NEVER, **OTHER_PATH_PARAMETERS)
 
     answer = LocalGateway(daybook.app, Config.create()).handle_request("OPTIONS", address, {}, b"")
 

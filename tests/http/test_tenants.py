@@ -1,7 +1,9 @@
 """Another account's id, wherever it may stand, is answered like an id that never was, and nothing changes."""
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import msgspec
 import pytest
@@ -47,6 +49,7 @@ def _slots() -> Iterator[Slot]:
             yield from (Slot(endpoint, where, name) for name in names if name.endswith("_id") and name not in TAX_NUMBERS)
 
 
+NOBODYS = {**NEVER, "account_id": "acc_01J00000000000000000000000", "user_id": "usr_01J00000000000000000000000"}
 TAX_NUMBERS = {"vat_id", "tax_id"}
 """Called ids by the tax office; they name nothing of ours."""
 SLOTS = list(_slots())
@@ -112,11 +115,93 @@ def test_another_accounts_id_is_answered_like_one_that_never_was(
     assert wired.state() == before
 
 
+HEADERS_THAT_NAME_THINGS = ("If-Match", "If-None-Match", "Idempotency-Key")
+"""Read by the application, or meant to be; whoever adds a header in which something can be named adds it here."""
+
+
+def _places(endpoint: Endpoint) -> Iterator[tuple[str, str]]:
+    """Every place in a request of this route where a text can stand, whatever it is meant for."""
+    yield from (("path", name) for name, _ in endpoint.path_parameters)
+    yield from (("query", name) for name in (endpoint.query.__struct_encode_fields__ if endpoint.query else ()))
+    yield from (("body", name) for name in (endpoint.body.__struct_encode_fields__ if endpoint.body else ()))
+    yield from (("header", name) for name in HEADERS_THAT_NAME_THINGS)
+    yield from (("query", "nonsense"), ("header", "X-Account-Id"))
+
+
+@dataclass
+class Fork:
+    """Two tenants, and what comes of one request from the same state on, again and again."""
+
+    ada: Inhabitant
+    eve: Inhabitant
+    wired: MemoryWired
+
+    def __post_init__(self) -> None:
+        self.tables, self.ids_made = self.wired.tables(), self.wired.ids.made
+
+    def course_of_things(self, endpoint: Endpoint, place: tuple[str, str], value: str) -> list[str]:
+        """The answer to eve, and all that was written; the id that she sent reads ID, tokens are left out."""
+        before = self.wired.state()
+        where, name = place
+        if where == "header":
+            answer = replace(self.eve, api=replace(self.eve.api, headers={name: value})).send(endpoint)
+        else:
+            answer = Slot(endpoint, where, name).send(self.eve, value)
+        status, headers, body = _alike(answer)
+        without_token = re.sub(rb'"access_token":"[^"]*"', b"", body)
+        written = list(_written(before, self.wired.state()))
+        self._return()
+        return [one.replace(value, "ID") for one in (f"{status} {headers} {without_token.decode()}", *written)]
+
+    def _return(self) -> None:
+        for name, kept in self.tables.items():
+            table = getattr(self.wired.store.accounts._state, name)
+            table.clear()
+            table.update(kept)
+        self.wired.documents._kept.clear()
+        self.wired.ids.made = self.ids_made
+
+
+@pytest.fixture
+def fork(ada: Inhabitant, eve: Inhabitant, wired: MemoryWired) -> Fork:
+    return Fork(ada, eve, wired)
+
+
+def _written(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[str]:
+    """What is in one state and not in the other."""
+    for name, part in after.items():
+        if isinstance(part, dict):
+            keys = [key for key in {**before[name], **part} if before[name].get(key) != part.get(key)]
+            yield from (f"{name} {key} {part.get(key)!r}" for key in keys)
+        else:
+            yield from (f"{name} {one!r}" for one in part[len(before[name]) :])
+
+
+@pytest.mark.parametrize("endpoint", ENDPOINTS, ids=name_of)
+def test_wherever_another_accounts_id_stands_all_goes_as_with_one_that_never_was(fork: Fork, endpoint: Endpoint) -> None:
+    theirs = {**fork.ada.ids, "account_id": fork.ada.api.account_id, "user_id": fork.ada.api.user_id}
+    for place in _places(endpoint):
+        for kind, never in NOBODYS.items():
+            as_theirs = fork.course_of_things(endpoint, place, theirs[kind])
+            assert as_theirs == fork.course_of_things(endpoint, place, never), (place, kind)
+
+
+def test_what_a_request_writes_is_part_of_the_comparison(fork: Fork) -> None:
+    """Otherwise the test before would show less than it says."""
+    add = next(endpoint for endpoint in WITH_BODY if endpoint.path == "/v1/clients" and endpoint.method == "POST")
+
+    answer, *written = fork.course_of_things(add, ("body", "description"), fork.ada.ids["client_id"])
+
+    assert answer.startswith("201 ")
+    assert any(one.startswith("clients ") and "ID" in one for one in written)
+    assert fork.wired.tables() == fork.tables
+
+
 @pytest.mark.parametrize("slot", SLOTS, ids=a_slot)
 def test_an_id_of_another_kind_is_answered_like_one_that_never_was(ada: Inhabitant, wired: MemoryWired, slot: Slot) -> None:
     before = wired.state()
 
-    for other in [ada.api.account_id, ada.api.user_id, *(ada.ids[name] for name in NEVER if name != slot.name)]:
+    for other in [ada.api.account_id, *(ada.ids[name] for name in NEVER if name != slot.name)]:
         assert slot.alike(ada, other) == slot.alike(ada, NEVER[slot.name])
     assert wired.state() == before
 

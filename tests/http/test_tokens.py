@@ -5,7 +5,7 @@ import hmac
 import json
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -14,11 +14,13 @@ import pytest
 from chalice.app import AuthRequest
 
 from chalicelib.domain.errors import Unauthenticated, Unavailable
-from chalicelib.domain.users import Caller, Role
+from chalicelib.domain.users import Bearer, Caller, Role
 from chalicelib.edge.authorizer import admit
 from chalicelib.edge.tokens import AUDIENCE, Tokens
 from chalicelib.ports import TokenKey, TokenKeys
-from tests.builders import a_user
+from chalicelib.repositories.memory import MemoryStore
+from chalicelib.usecases.users import admit as admit_bearer
+from tests.builders import a_user, an_account
 from tests.fakes import MemoryTokenKeys
 
 ISSUER = "daybook-test"
@@ -49,6 +51,7 @@ class Mint:
             "account_id": "acc_1",
             "email": "ada@example.com",
             "roles": ["owner"],
+            "password_version": 1,
             "iss": ISSUER,
             "aud": AUDIENCE,
             "iat": now - timedelta(minutes=1),
@@ -87,9 +90,7 @@ def mint() -> Mint:
 def test_a_token_that_was_issued_says_who_calls(mint: Mint) -> None:
     view = mint.tokens.issue(a_user(role=Role.ADMIN))
 
-    assert mint.tokens.read(view.access_token) == Caller(
-        account_id="acc_1", user_id="usr_1", email="ada@example.com", roles=(Role.ADMIN,)
-    )
+    assert mint.tokens.read(view.access_token) == Bearer(account_id="acc_1", user_id="usr_1", password_version=1)
     assert (view.token_type, view.expires_in) == ("Bearer", 3600)
 
 
@@ -98,11 +99,12 @@ def test_an_issued_token_names_its_key_and_all_that_the_contract_lists(mint: Min
 
     assert jwt.get_unverified_header(token) == {"alg": "HS256", "typ": "JWT", "kid": "key-1"}
     claims = jwt.decode(token, options={"verify_signature": False})
-    assert set(claims) == {"sub", "account_id", "email", "roles", "iss", "aud", "iat", "exp"}
+    assert set(claims) == {"sub", "account_id", "email", "roles", "password_version", "iss", "aud", "iat", "exp"}
+    assert (claims["email"], claims["roles"]) == ("ada@example.com", ["owner"])
     assert claims["exp"] - claims["iat"] == 3600
 
 
-@pytest.mark.parametrize("claim", ["exp", "iat", "sub", "aud", "iss", "account_id", "email", "roles"])
+@pytest.mark.parametrize("claim", ["exp", "iat", "sub", "aud", "iss", "account_id", "password_version"])
 def test_a_token_without_a_claim_is_refused(mint: Mint, claim: str) -> None:
     without: dict[str, Any] = {claim: LOST}
 
@@ -122,9 +124,13 @@ def test_a_token_without_a_claim_is_refused(mint: Mint, claim: str) -> None:
         pytest.param({"nbf": datetime(2199, 1, 1, tzinfo=UTC)}, id="not yet valid"),
         pytest.param({"iat": datetime(2199, 1, 1, tzinfo=UTC)}, id="issued in the future"),
         pytest.param({"exp": "tomorrow"}, id="whose end is no time"),
-        pytest.param({"roles": ["emperor"]}, id="in a role that there is not"),
-        pytest.param({"roles": "owner"}, id="whose roles are no list"),
-        pytest.param({"roles": None}, id="whose roles are null"),
+        pytest.param({"exp": datetime.now(UTC) - timedelta(seconds=1)}, id="expired a second ago"),
+        pytest.param({"account_id": 1}, id="whose account is no text"),
+        pytest.param({"account_id": None}, id="whose account is null"),
+        pytest.param({"sub": ["usr_1"]}, id="whose user is a list"),
+        pytest.param({"password_version": "1"}, id="whose password's version is no number"),
+        pytest.param({"password_version": True}, id="whose password's version is a truth"),
+        pytest.param({"password_version": 1.0}, id="whose password's version is a fraction"),
     ],
 )
 def test_a_token_is_refused(mint: Mint, claims: dict[str, Any]) -> None:
@@ -185,6 +191,23 @@ def test_what_everybody_may_know_is_no_key(mint: Mint, secret: str) -> None:
     assert mint.tokens.read(mint.forged(head)).user_id == "usr_1"
     with pytest.raises(Unauthenticated):
         mint.tokens.read(mint.forged(head, secret=secret))
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        {"jwk": {"kty": "oct", "k": _encoded(b"a key of my own, long enough"), "kid": "key-1"}},
+        {"jku": "https://evil.example/keys.json"},
+        {"x5u": "https://evil.example/keys.pem"},
+        {"kid": "key-9", "jwk": {"kty": "oct", "k": _encoded(b"a key of my own, long enough"), "kid": "key-9"}},
+    ],
+    ids=str,
+)
+def test_a_token_that_brings_its_own_key_is_refused(mint: Mint, header: dict[str, Any]) -> None:
+    head = {"alg": "HS256", "typ": "JWT", "kid": "key-1"} | header
+
+    with pytest.raises(Unauthenticated):
+        mint.tokens.read(mint.forged(head, secret="a key of my own, long enough"))
 
 
 def test_a_token_that_was_changed_after_signing_is_refused(mint: Mint) -> None:
@@ -263,13 +286,22 @@ Admit = Callable[[str], dict[str, Any]]
 
 
 @pytest.fixture
-def ask(mint: Mint, monkeypatch: pytest.MonkeyPatch) -> Admit:
+def store() -> MemoryStore:
+    """It has the user for whom the mint makes tokens, and a second owner."""
+    store = MemoryStore()
+    store.accounts.add(replace(an_account(), requests_per_minute=600), a_user())
+    store.users.add(a_user("usr_2", email="grace@example.com"))
+    return store
+
+
+@pytest.fixture
+def ask(mint: Mint, store: MemoryStore, monkeypatch: pytest.MonkeyPatch) -> Admit:
     """Asks the authorizer as API Gateway does, where `chalice.local` is not loaded."""
     monkeypatch.delitem(sys.modules, "chalice.local", raising=False)
 
     def asked(header: str) -> dict[str, Any]:
         request = AuthRequest("TOKEN", header, ARN)
-        return admit(request, mint.tokens).to_dict(request)
+        return admit(request, lambda token: admit_bearer(mint.tokens.read(token), access=store.access)).to_dict(request)
 
     return asked
 
@@ -289,9 +321,72 @@ def test_the_authorizer_lets_a_good_token_through_to_every_route(mint: Mint, ask
 
 
 def test_the_authorizer_hands_on_flat_strings_only(mint: Mint, ask: Admit) -> None:
-    context = ask(f"Bearer {mint.token(roles=['owner', 'member'])}")["context"]
+    context = ask(f"Bearer {mint.token()}")["context"]
 
-    assert context == {"account_id": "acc_1", "user_id": "usr_1", "email": "ada@example.com", "roles": "owner member"}
+    assert context == {
+        "account_id": "acc_1",
+        "user_id": "usr_1",
+        "email": "ada@example.com",
+        "roles": "owner",
+        "limit": "600",
+    }
+
+
+def test_what_is_kept_of_a_user_counts_and_not_what_a_token_says(mint: Mint, ask: Admit, store: MemoryStore) -> None:
+    store.accounts.save(replace(an_account(), version=2))
+    store.users.save(a_user(role=Role.MEMBER, email="king@example.com", version=2), a_user())
+
+    context = ask(f"Bearer {mint.token(roles=['owner'], email='ada@example.com')}")["context"]
+
+    assert (context["roles"], context["email"], context["limit"]) == ("member", "king@example.com", "")
+
+
+@pytest.mark.parametrize(
+    "who",
+    [
+        {"sub": "usr_9"},
+        {"account_id": "acc_9"},
+        {"account_id": "acc_1#user"},
+        {"sub": ""},
+        {"sub": "../usr_1"},
+        {"password_version": 0},
+        {"password_version": 2},
+    ],
+    ids=str,
+)
+def test_a_good_token_of_nobody_who_is_there_is_refused(mint: Mint, ask: Admit, who: dict[str, Any]) -> None:
+    with pytest.raises(Exception, match=r"^Unauthorized$"):
+        ask(f"Bearer {mint.token(**who)}")
+
+
+def test_a_users_tokens_end_with_the_user(mint: Mint, ask: Admit, store: MemoryStore) -> None:
+    token = mint.tokens.issue(a_user()).access_token
+    assert ask(f"Bearer {token}")
+
+    store.users.remove(a_user())
+
+    with pytest.raises(Exception, match=r"^Unauthorized$"):
+        ask(f"Bearer {token}")
+
+
+def test_a_users_tokens_end_with_the_password_they_were_issued_under(mint: Mint, ask: Admit, store: MemoryStore) -> None:
+    changed = a_user(password_version=2, version=2)
+    token = mint.tokens.issue(a_user()).access_token
+    store.users.save(changed, a_user())
+
+    with pytest.raises(Exception, match=r"^Unauthorized$"):
+        ask(f"Bearer {token}")
+    assert ask(f"Bearer {mint.tokens.issue(changed).access_token}")
+
+
+def test_without_an_answer_of_the_table_nobody_is_told_that_their_token_is_bad(mint: Mint) -> None:
+    """A client throws a token away at a 401; whatever else the authorizer raises, API Gateway answers with a 500."""
+
+    def unavailable(_: str) -> Caller:
+        raise Unavailable
+
+    with pytest.raises(Unavailable):
+        admit(AuthRequest("TOKEN", f"Bearer {mint.token()}", ARN), unavailable)
 
 
 @pytest.mark.parametrize(

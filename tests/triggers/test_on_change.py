@@ -71,6 +71,21 @@ def test_an_event_says_who_what_when_and_how_it_was_before(wired: MemoryWired) -
     assert not {"pk", "sk", "due", "type"} & set(event.new)
 
 
+def test_no_event_of_a_user_bears_the_hash_of_a_password(wired: MemoryWired) -> None:
+    user = a_user(password_hash="$argon2id$v=19$m=19456,t=2,p=1$c2FsdA$aGFzaA")
+    changed = replace(user, password_hash="$argon2id$v=19$m=19456,t=2,p=1$c2FsdA$b3RoZXI", password_version=2, version=2)
+
+    assert told(wired, change(None, user), change(user, changed), change(changed, None)) == [
+        "UserCreated",
+        "UserUpdated",
+        "UserDeleted",
+    ]
+
+    assert "argon2id" not in repr(wired.event_bus.published)
+    assert "password_hash" not in repr(wired.event_bus.published)
+    assert [event.new and event.new["email"] for event in wired.event_bus.published] == ["ada@example.com"] * 2 + [None]
+
+
 def test_amounts_keep_their_digits(wired: MemoryWired, issued: Invoice) -> None:
     told(wired, change(None, issued))
 

@@ -37,7 +37,7 @@ def outdated(wired: MemoryWired, business: Business) -> User:
     """A user whose password was hashed long ago."""
     (user,) = wired.state()["users"].values()
     old: User = replace(user, password_hash=f"old:{PASSWORD}", version=2)
-    wired.store.users.save(old)
+    wired.store.users.save(old, user)
     return old
 
 

@@ -1,0 +1,145 @@
+"""Who may work in an account, and as what.
+
+A caller's role comes from the authorizer, whose answer API Gateway keeps for a minute. What gives others access asks the table
+again: who is no owner or admin any more must not use that minute to come back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from chalicelib.domain.errors import FieldError, Invalid, NotFound, Unauthenticated
+from chalicelib.domain.membership import UserDetails, caller_of, check_manages, check_new_user, details_of, edit_user
+from chalicelib.domain.paging import Page, PageRequest
+from chalicelib.domain.users import Bearer, Caller, User, check_password, normal_password
+from chalicelib.usecases.contention import Check, unconditionally, until_uncontended
+
+if TYPE_CHECKING:
+    from chalicelib.ports import Access, Accounts, Clock, Ids, Passwords, Users
+
+
+def admit(bearer: Bearer, *, access: Access) -> Caller:
+    """Who calls with that token, as what they are now.
+
+    Raises: Unauthenticated if the user is gone, or has got another password since the token was issued.
+    """
+    try:
+        standing = access.standing(bearer.account_id, bearer.user_id)
+    except NotFound:
+        raise Unauthenticated from None
+    if standing.password_version != bearer.password_version:
+        raise Unauthenticated
+    return caller_of(bearer, standing)
+
+
+def add_user(
+    caller: Caller,
+    details: UserDetails,
+    password: str,
+    *,
+    accounts: Accounts,
+    users: Users,
+    passwords: Passwords,
+    ids: Ids,
+    clock: Clock,
+) -> User:
+    """Raises: Forbidden, Invalid, EmailTaken."""
+    check_manages(get_me(caller, accounts=accounts), details.role)
+    email, normal = check_new_user(details, password)
+    now = clock.now()
+    user = User(
+        account_id=caller.account_id,
+        id=ids.new("usr", now),
+        name=details.name,
+        email=email,
+        role=details.role,
+        password_hash=passwords.hash(normal),
+        created_at=now,
+        updated_at=now,
+    )
+    users.add(user)
+    return user
+
+
+def get_user(caller: Caller, user_id: str, *, accounts: Accounts) -> User:
+    """Raises: NotFound."""
+    return accounts.user(caller.account_id, user_id)
+
+
+def list_users(caller: Caller, request: PageRequest, *, users: Users) -> Page[User]:
+    return users.page(caller.account_id, request)
+
+
+def change_user(
+    caller: Caller,
+    user_id: str,
+    change: Callable[[UserDetails], UserDetails],
+    *,
+    accounts: Accounts,
+    users: Users,
+    clock: Clock,
+    check: Check[User] = unconditionally,
+) -> User:
+    """The user with its details as `change` makes them. Raises: NotFound, Forbidden, Invalid, EmailTaken, LastOwner."""
+
+    def attempt() -> User:
+        user = accounts.user(caller.account_id, user_id)
+        details = change(details_of(user))
+        check_manages(get_me(caller, accounts=accounts), user.role, details.role)
+        check(user)
+        edited = edit_user(user, details, now=clock.now())
+        users.save(edited, user)
+        return edited
+
+    return until_uncontended(attempt)
+
+
+def remove_user(
+    caller: Caller, user_id: str, *, accounts: Accounts, users: Users, check: Check[User] = unconditionally
+) -> User:
+    """The user as it last was; what it has logged stays. Raises: NotFound, Forbidden, LastOwner."""
+
+    def attempt() -> User:
+        user = accounts.user(caller.account_id, user_id)
+        check_manages(get_me(caller, accounts=accounts), user.role)
+        check(user)
+        users.remove(user)
+        return user
+
+    return until_uncontended(attempt)
+
+
+def get_me(caller: Caller, *, accounts: Accounts) -> User:
+    """The caller's own user. Raises: Unauthenticated if it has gone within the last minute."""
+    try:
+        return accounts.user(caller.account_id, caller.user_id)
+    except NotFound:
+        raise Unauthenticated from None
+
+
+def change_password(
+    caller: Caller, current: str, new: str, *, accounts: Accounts, users: Users, passwords: Passwords, clock: Clock
+) -> User:
+    """The caller's own user under its new password; every token from before ends.
+
+    Raises: Invalid, also for a `current` that is not the password.
+    """
+    normal = check_password(new, "/new")
+
+    def attempt() -> User:
+        user = get_me(caller, accounts=accounts)
+        if not passwords.matches(normal_password(current), user.password_hash):
+            raise Invalid(FieldError("/current", "is not your password"))
+        changed = replace(
+            user,
+            password_hash=passwords.hash(normal),
+            password_version=user.password_version + 1,
+            version=user.version + 1,
+            updated_at=clock.now(),
+        )
+        users.save(changed, user)
+        return changed
+
+    return until_uncontended(attempt)
