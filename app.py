@@ -10,6 +10,7 @@ from chalicelib import usecases
 from chalicelib.domain import errors
 from chalicelib.domain.accounts import Account
 from chalicelib.domain.clients import Client
+from chalicelib.domain.limits import Standing
 from chalicelib.domain.paging import Page
 from chalicelib.domain.users import Caller, Role, User
 from chalicelib.edge import bodies, views
@@ -17,6 +18,7 @@ from chalicelib.edge.application import Application, refuses
 from chalicelib.edge.authorizer import admit
 from chalicelib.edge.batches import BatchAnswer, each_message, reader_of
 from chalicelib.edge.preconditions import IfMatch
+from chalicelib.edge.rate_limits import Limit
 from chalicelib.edge.responses import Document, Text
 from chalicelib.edge.schedules import time_of
 from chalicelib.edge.tokens import Tokens, opened
@@ -44,6 +46,17 @@ def authorize(request: AuthRequest) -> AuthResponse:
 app.gatekeeper = authorize
 
 
+def count(limit: Limit, caller: Caller | None, address: str) -> Standing:
+    if limit == "none":
+        return usecases.limits.not_counted(wired.quotas)
+    if limit == "sign_in":
+        return usecases.limits.count_sign_in(address, limits=wired.limits, quotas=wired.quotas, clock=wired.clock)
+    return usecases.limits.count_request(caller, address, limits=wired.limits, quotas=wired.quotas, clock=wired.clock)
+
+
+app.limiter = count
+
+
 def once() -> "Once":
     from chalicelib.edge.idempotency import Once
 
@@ -56,12 +69,12 @@ MANAGERS = (Role.OWNER, Role.ADMIN)
 # The front door
 
 
-@app.route("/", answer=views.Welcome, public=True)
+@app.route("/", answer=views.Welcome, public=True, limit="none")
 def welcome() -> views.Welcome:
     return views.Welcome()
 
 
-@app.route("/health", answer=views.Health, public=True)
+@app.route("/health", answer=views.Health, public=True, limit="none")
 def health() -> views.Health:
     return views.Health()
 
@@ -99,7 +112,7 @@ def open_account(body: bodies.NewAccount) -> views.OpenedAccount:
     return opened(account, user, tokens.issue(user))
 
 
-@app.route("/v1/tokens", methods=["POST"], answer=views.TokenView, public=True)
+@app.route("/v1/tokens", methods=["POST"], answer=views.TokenView, public=True, limit="sign_in")
 @refuses(errors.InvalidCredentials)
 def sign_in(body: bodies.Credentials) -> views.TokenView:
     user = usecases.accounts.sign_in(

@@ -2,7 +2,7 @@
 
     python -m benchmarks.warm [--requests 3000]
 
-First in this process, with a DynamoDB that answers before the wire: what the handler and botocore's work for its one read take.
+First in this process, with a DynamoDB that answers before the wire: the work of the handler and of botocore for two calls.
 Then behind the Runtime API and against the stub, beside the naive application.
 """
 

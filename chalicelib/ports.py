@@ -22,10 +22,11 @@ if TYPE_CHECKING:
     from chalicelib.domain.idempotency import Keeping, KeptAnswer
     from chalicelib.domain.identifiers import Prefix
     from chalicelib.domain.invoices import CreditNote, Invoice, InvoiceFilter, InvoiceLine
+    from chalicelib.domain.limits import Attempts
     from chalicelib.domain.membership import Standing
     from chalicelib.domain.paging import Page, PageRequest
     from chalicelib.domain.reports import DueOutcome, InvoiceDue
-    from chalicelib.domain.users import User
+    from chalicelib.domain.users import Caller, User
     from chalicelib.domain.work import Calendar, LoggedWork, Timer, WorkChange, WorkFilter, WorkSheet
 
 
@@ -214,6 +215,21 @@ class CreditNotes(Protocol):
 
     def save(self, note: CreditNote) -> None:
         """Replaces the version before `note.version`; only its delivery is written. Raises: Contended."""
+
+
+class Limits(Protocol):
+    """Counters that are soon forgotten; what got no answer may have counted."""
+
+    def count(self, who: Caller | str, window: int, *, enough: int) -> int:
+        """Counts one request of a user, or from an address, in the window that begins at that second, and returns how many
+        there were. Beyond `enough` it need not count on.
+        """
+
+    def attempts(self, address: str) -> Attempts | None:
+        """The series of attempts to sign in from there; it may be over."""
+
+    def note_attempt(self, address: str, before: Attempts | None, after: Attempts, *, forgotten_at: int) -> None:
+        """Replaces what was read. It may be gone from that second on. Raises: Contended."""
 
 
 class Reports(Protocol):

@@ -3,11 +3,26 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 _STAGE = re.compile(r"[a-z][a-z0-9]{0,19}", re.ASCII)
 _ORIGIN = re.compile(r"https?://[a-z0-9.-]+(:[0-9]{1,5})?", re.ASCII)
 """As browsers write it (RFC 6454, 6.2): lower case, no path, no slash at the end."""
-_DEFAULT_TOKEN_LIFETIME_SECONDS = 3600
+
+
+class _WholeNumber(NamedTuple):
+    least: int
+    most: int
+    default: int
+
+
+_WHOLE_NUMBERS = {
+    "DAYBOOK_TOKEN_LIFETIME_SECONDS": _WholeNumber(60, 86_400, 3600),
+    "DAYBOOK_REQUESTS_PER_MINUTE": _WholeNumber(1, 1_000_000, 100),
+    "DAYBOOK_PUBLIC_REQUESTS_PER_MINUTE": _WholeNumber(1, 1_000_000, 60),
+    "DAYBOOK_SIGN_IN_ATTEMPTS": _WholeNumber(1, 1_000_000, 5),
+    "DAYBOOK_SIGN_IN_QUIET_SECONDS": _WholeNumber(60, 86_400, 900),
+}
 
 
 class SettingsError(Exception):
@@ -27,7 +42,11 @@ class Settings:
     mail_sender: str
     stream_arn: str
     allowed_origins: tuple[str, ...] = ("*",)
-    token_lifetime_seconds: int = _DEFAULT_TOKEN_LIFETIME_SECONDS
+    token_lifetime_seconds: int = _WHOLE_NUMBERS["DAYBOOK_TOKEN_LIFETIME_SECONDS"].default
+    requests_per_minute: int = _WHOLE_NUMBERS["DAYBOOK_REQUESTS_PER_MINUTE"].default
+    public_requests_per_minute: int = _WHOLE_NUMBERS["DAYBOOK_PUBLIC_REQUESTS_PER_MINUTE"].default
+    sign_in_attempts: int = _WHOLE_NUMBERS["DAYBOOK_SIGN_IN_ATTEMPTS"].default
+    sign_in_quiet_seconds: int = _WHOLE_NUMBERS["DAYBOOK_SIGN_IN_QUIET_SECONDS"].default
 
     @property
     def table(self) -> str:
@@ -68,9 +87,11 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
     stage = environment.get("DAYBOOK_STAGE", "")
     if _STAGE.fullmatch(stage) is None:
         faults.append("DAYBOOK_STAGE must be lower-case letters and digits, such as dev")
-    lifetime = environment.get("DAYBOOK_TOKEN_LIFETIME_SECONDS", str(_DEFAULT_TOKEN_LIFETIME_SECONDS))
-    if not (lifetime.isascii() and lifetime.isdigit() and 60 <= int(lifetime) <= 86_400):
-        faults.append("DAYBOOK_TOKEN_LIFETIME_SECONDS must be 60 to 86400")
+    numbers = {name: environment.get(name, str(number.default)) for name, number in _WHOLE_NUMBERS.items()}
+    for name, text in numbers.items():
+        least, most, _ = _WHOLE_NUMBERS[name]
+        if not (text.isascii() and text.isdigit() and len(text) <= len(str(most)) and least <= int(text) <= most):
+            faults.append(f"{name} must be {least} to {most}")
     origins = tuple(origin.strip() for origin in environment.get("DAYBOOK_ALLOWED_ORIGINS", "*").split(","))
     if origins != ("*",) and not all(_ORIGIN.fullmatch(origin) for origin in origins):
         faults.append("DAYBOOK_ALLOWED_ORIGINS must be * or origins such as https://example.com, with commas between them")
@@ -86,5 +107,9 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
             "DAYBOOK_STREAM_ARN", f"arn:aws:dynamodb:us-east-1:000000000000:table/daybook-{stage}/stream/set-by-the-template"
         ),
         allowed_origins=origins,
-        token_lifetime_seconds=int(lifetime),
+        token_lifetime_seconds=int(numbers["DAYBOOK_TOKEN_LIFETIME_SECONDS"]),
+        requests_per_minute=int(numbers["DAYBOOK_REQUESTS_PER_MINUTE"]),
+        public_requests_per_minute=int(numbers["DAYBOOK_PUBLIC_REQUESTS_PER_MINUTE"]),
+        sign_in_attempts=int(numbers["DAYBOOK_SIGN_IN_ATTEMPTS"]),
+        sign_in_quiet_seconds=int(numbers["DAYBOOK_SIGN_IN_QUIET_SECONDS"]),
     )

@@ -14,6 +14,7 @@ from chalicelib.settings import Settings
 
 if TYPE_CHECKING:
     from chalicelib.domain.events import Plain
+    from chalicelib.domain.limits import Quotas
     from chalicelib.gateways.aws_clients import AwsClients
     from chalicelib.ports import (
         Access,
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
         InvoicingQueue,
         KeyedRequests,
         Ledger,
+        Limits,
         Mailer,
         Passwords,
         Printer,
@@ -167,6 +169,23 @@ class Wired:
         from chalicelib.repositories.reports import DynamoReports
 
         return DynamoReports(self._table)
+
+    @cached_property
+    def limits(self) -> Limits:
+        from chalicelib.repositories.limits import DynamoLimits
+
+        return DynamoLimits(self._ephemeral)
+
+    @cached_property
+    def quotas(self) -> Quotas:
+        from chalicelib.domain.limits import Quotas
+
+        return Quotas(
+            user_requests=self._settings.requests_per_minute,
+            address_requests=self._settings.public_requests_per_minute,
+            sign_in_attempts=self._settings.sign_in_attempts,
+            sign_in_quiet_seconds=self._settings.sign_in_quiet_seconds,
+        )
 
     @cached_property
     def documents(self) -> Documents:

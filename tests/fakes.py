@@ -5,9 +5,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from chalicelib.domain.deliveries import Mail
+from chalicelib.domain.errors import Unavailable
 from chalicelib.domain.events import DomainEvent
 from chalicelib.domain.identifiers import ENTROPY_BYTES, Prefix, make_id
 from chalicelib.domain.invoices import CreditNote, Invoice, InvoiceLine
+from chalicelib.domain.limits import Attempts
 from chalicelib.domain.reports import InvoiceDue
 from chalicelib.ports import TokenKey
 
@@ -119,6 +121,19 @@ class MemoryInvoicingQueue:
         asked = list(invoices)
         self.messages += asked
         return len(asked)
+
+
+class SilentLimits:
+    """Counters that do not answer."""
+
+    def count(self, *_: object, **__: object) -> int:
+        raise Unavailable
+
+    def attempts(self, *_: object) -> Attempts | None:
+        raise Unavailable
+
+    def note_attempt(self, *_: object, **__: object) -> None:
+        raise Unavailable
 
 
 @dataclass

@@ -5,7 +5,9 @@ import logging
 import pytest
 
 import app as daybook
+from chalicelib.domain.limits import Quotas
 from chalicelib.settings import SettingsError, read_settings
+from chalicelib.wiring import Wired
 
 
 def test_every_name_follows_from_the_stage() -> None:
@@ -46,6 +48,34 @@ def test_origins_are_read_from_a_list(set_to: str, origins: tuple[str, ...]) -> 
 def test_what_is_no_origin_is_refused(set_to: str) -> None:
     with pytest.raises(SettingsError, match="DAYBOOK_ALLOWED_ORIGINS"):
         read_settings({"DAYBOOK_STAGE": "dev", "DAYBOOK_ALLOWED_ORIGINS": set_to})
+
+
+def test_the_limits_are_those_of_the_contract_unless_a_stage_has_its_own() -> None:
+    plain = read_settings({"DAYBOOK_STAGE": "dev"})
+    own = {
+        "DAYBOOK_STAGE": "dev",
+        "DAYBOOK_REQUESTS_PER_MINUTE": "1000",
+        "DAYBOOK_PUBLIC_REQUESTS_PER_MINUTE": "1",
+        "DAYBOOK_SIGN_IN_ATTEMPTS": "10",
+        "DAYBOOK_SIGN_IN_QUIET_SECONDS": "3600",
+    }
+
+    assert Wired(plain).quotas == Quotas(100, 60, 5, 900)
+    assert Wired(read_settings(own)).quotas == Quotas(1000, 1, 10, 3600)
+
+
+def test_every_limit_that_is_none_is_named() -> None:
+    wrong = {
+        "DAYBOOK_REQUESTS_PER_MINUTE": "0",
+        "DAYBOOK_PUBLIC_REQUESTS_PER_MINUTE": "1" * 5_000,
+        "DAYBOOK_SIGN_IN_ATTEMPTS": "five",
+        "DAYBOOK_SIGN_IN_QUIET_SECONDS": "59",
+    }
+
+    with pytest.raises(SettingsError) as refused:
+        read_settings({"DAYBOOK_STAGE": "dev", **wrong})
+
+    assert [name for name in wrong if name in str(refused.value)] == list(wrong)
 
 
 def test_a_function_does_not_start_without_its_bucket_and_sender() -> None:

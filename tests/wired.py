@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from chalicelib.domain.events import Plain
+from chalicelib.domain.limits import Quotas
 from chalicelib.repositories.memory import MemoryStore
 from chalicelib.repositories.memory_documents import MemoryDocuments
 from tests.fakes import (
@@ -17,6 +18,9 @@ from tests.fakes import (
     PlainPasswords,
     PlainPrinter,
 )
+
+UNLIMITED = Quotas(user_requests=10**6, address_requests=10**6, sign_in_attempts=10**6, sign_in_quiet_seconds=900)
+"""Tests ask often within a minute that does not pass."""
 
 
 @dataclass
@@ -33,6 +37,8 @@ class MemoryWired:
     mailer: MemoryMailer = field(default_factory=MemoryMailer)
     event_bus: MemoryEventBus = field(default_factory=MemoryEventBus)
     invoicing_queue: MemoryInvoicingQueue = field(default_factory=MemoryInvoicingQueue)
+
+    quotas: Quotas = UNLIMITED
 
     def __getattr__(self, name: str) -> Any:
         """The repositories, all of one store."""

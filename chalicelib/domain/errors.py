@@ -168,6 +168,22 @@ class Contended(Conflict):
     code = "contended"
 
 
+class TooManyRequests(DaybookError):
+    """More requests than are allowed at a time."""
+
+    code = "too_many_requests"
+
+    def __init__(self, retry_after_seconds: int = 0) -> None:
+        self.retry_after_seconds = max(retry_after_seconds, 1)
+        super().__init__(f"{self.title()} Come back in {retry_after_seconds} s." if retry_after_seconds else "")
+
+
+class SignInLocked(TooManyRequests):
+    """Too many attempts to sign in from this network address."""
+
+    code = "sign_in_locked"
+
+
 class IdempotencyInProgress(Conflict):
     """The first request with this Idempotency-Key still runs; ask again in a moment."""
 

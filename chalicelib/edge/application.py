@@ -14,8 +14,9 @@ from chalicelib.domain.errors import DaybookError, Forbidden, NotFound
 from chalicelib.domain.identifiers import is_id
 from chalicelib.domain.paging import Page
 from chalicelib.domain.users import Caller, Role
-from chalicelib.edge import problems, responses
+from chalicelib.edge import problems, rate_limits, responses
 from chalicelib.edge.preconditions import IfMatch, entity_tag, is_known
+from chalicelib.edge.rate_limits import Limit, Limiter
 from chalicelib.edge.request_log import RequestLog
 from chalicelib.edge.requests import PREFIX_OF, check_size, path_of, read_body, read_caller, read_path, read_query, source_of
 from chalicelib.edge.responses import Document, Text
@@ -49,12 +50,13 @@ class Endpoint:
     answer: Answer | None
     status: int
     public: bool
-    refuses: tuple[type[DaybookError], ...]
     roles: tuple[Role, ...]
+    refuses: tuple[type[DaybookError], ...]
     body: type[msgspec.Struct] | None
     query: type[msgspec.Struct] | None
     path_parameters: tuple[tuple[str, type], ...]
     takes_caller: bool
+    limit: Limit
     takes_if_match: bool
     again: Callable[..., object] | None
 
@@ -70,13 +72,14 @@ class Application(Chalice):
         cors = CORSConfig(
             allow_origin=allowed_origins[0],
             allow_headers=["Idempotency-Key", "If-Match", "If-None-Match"],
-            expose_headers=["ETag", "Idempotent-Replayed", "Link", "Location", "X-Request-Id"],
+            expose_headers=["ETag", "Idempotent-Replayed", "Link", "Location", "X-Request-Id", *rate_limits.HEADERS],
             max_age=600,
         )
         self.api.cors = cors
         self._cors_headers: dict[str, str] = cors.get_access_control_headers()
         self.endpoints: list[Endpoint] = []
         self.gatekeeper: ChaliceAuthorizer | None = None
+        self.limiter: Limiter | None = None
         self.once: Callable[[], Once] | None = None
 
     def route(
@@ -88,6 +91,7 @@ class Application(Chalice):
         status: int = 200,
         public: bool = False,
         for_roles: Sequence[Role] = tuple(Role),
+        limit: Limit = "requests",
         again: Callable[..., object] | None = None,
         **kwargs: Any,
     ) -> Callable[[AnyView], AnyView]:
@@ -99,11 +103,14 @@ class Application(Chalice):
 
         `again` is for a POST that has taken effect and whose answer was lost: it returns what the view would have, and takes
         of its arguments those of the view and the ids of what was made.
+
+        `limit` is what a request counts as, before anything else of it is read.
         """
 
         def declare(view: AnyView) -> AnyView:
             for method in methods:
-                endpoint = _endpoint(view, path, method, answer, status, public, () if public else tuple(for_roles), again)
+                roles = () if public else tuple(for_roles)
+                endpoint = _endpoint(view, path, method, answer, status, public, roles, limit, again)
                 self.endpoints.append(endpoint)
                 super(Application, self).route(
                     path,
@@ -147,27 +154,55 @@ class Application(Chalice):
         if event["requestContext"]["httpMethod"] in served:
             return super().__call__(event, context)
         request = Request(event, context)
-        headers = {"X-Request-Id": request_id_of(request), **self._cors_headers}
-        if not served:
-            return _refuse(NotFound(), request, headers).to_dict()
-        return _refuse(problems.MethodNotAllowed(), request, {**headers, "Allow": ", ".join(sorted(served))}).to_dict()
+
+        headers = dict(self._cors_headers)
+
+        def refuse() -> Response:
+            self._count("requests", request, headers)
+            if not served:
+                raise NotFound
+            headers["Allow"] = ", ".join(sorted(served))
+            raise problems.MethodNotAllowed
+
+        return self._answered(request, headers, refuse).to_dict()
 
     def _serving(self, endpoint: Endpoint) -> Callable[..., Response]:
         def serve(**path_parameters: str) -> Response:
             request = cast("Request", self.current_request)
-            headers = {"X-Request-Id": request_id_of(request)}
-            try:
-                response = self._serve(endpoint, request, path_parameters)
-                response.headers.update(headers)
-                return response
-            except DaybookError as refusal:
-                self._request_log.failed(refusal)
-                return _refuse(refusal, request, headers)
-            except Exception as error:  # noqa: BLE001  the HTTP boundary
-                self._request_log.failed(error)
-                return _refuse(problems.Unexpected(), request, headers)
+            headers: dict[str, str] = {}
+
+            def answer() -> Response:
+                self._count(endpoint.limit, request, headers)
+                return self._serve(endpoint, request, path_parameters)
+
+            return self._answered(request, headers, answer)
 
         return serve
+
+    def _answered(self, request: Request, headers: dict[str, str], answer: Callable[[], Response]) -> Response:
+        """What `answer` returns or raises, with these headers, to which it may add."""
+        headers["X-Request-Id"] = request_id_of(request)
+        try:
+            response = answer()
+        except DaybookError as refusal:
+            self._request_log.failed(refusal)
+            return _refuse(refusal, request, headers)
+        except Exception as error:  # noqa: BLE001  the HTTP boundary
+            self._request_log.failed(error)
+            return _refuse(problems.Unexpected(), request, headers)
+        response.headers.update(headers)
+        return response
+
+    def _count(self, limit: Limit, request: Request, headers: dict[str, str]) -> None:
+        """Adds what the answer tells of the limit. Raises: TooManyRequests; Unavailable if it must be counted and cannot be."""
+        if self.limiter is None:
+            return
+        standing = self.limiter(limit, rate_limits.caller_of(request), rate_limits.address_of(request))
+        headers |= rate_limits.headers_of(standing)
+        if standing.remaining is None:
+            self._request_log.uncounted(headers["X-Request-Id"])
+        if standing.refusal is not None:
+            raise standing.refusal
 
     def _serve(self, endpoint: Endpoint, request: Request, path_parameters: dict[str, str]) -> Response:
         check_size(request)
@@ -267,6 +302,7 @@ def _endpoint(
     status: int,
     public: bool,
     roles: tuple[Role, ...],
+    limit: Limit,
     again: Callable[..., object] | None,
 ) -> Endpoint:
     takes = {name: kind for name, kind in view.__annotations__.items() if name != "return"}
@@ -277,14 +313,15 @@ def _endpoint(
         answer=answer,
         status=status,
         public=public,
-        refuses=vars(view).get("refuses", ()),
         roles=roles,
+        refuses=vars(view).get("refuses", ()),
         body=takes.pop("body", None),
         query=takes.pop("query", None),
         takes_caller=takes.pop("caller", None) is Caller,
         takes_if_match=takes.pop("if_match", None) is IfMatch,
         again=again,
         path_parameters=tuple(takes.items()),
+        limit=limit,
     )
 
 

@@ -23,6 +23,8 @@ from chalicelib.domain.errors import (
     Malformed,
     NotFound,
     PreconditionFailed,
+    SignInLocked,
+    TooManyRequests,
     Unauthenticated,
     Unavailable,
 )
@@ -84,6 +86,10 @@ def _names_a_thing(endpoint: Endpoint) -> bool:
     return bool(endpoint.path_parameters)
 
 
+def _is_sign_in(endpoint: Endpoint) -> bool:
+    return endpoint.limit == "sign_in"
+
+
 def _is_post(endpoint: Endpoint) -> bool:
     return endpoint.method == "POST"
 
@@ -113,7 +119,7 @@ def _changes_what_is_there(endpoint: Endpoint) -> bool:
     return endpoint.method != "GET" and not endpoint.public
 
 
-_REFUSALS: tuple[tuple[Callable[[Endpoint], bool], tuple[type[DaybookError] | HTTPStatus, ...]], ...] = (
+_REFUSALS: tuple[tuple[Callable[[Endpoint], bool], tuple[type[DaybookError], ...]], ...] = (
     (_takes_body, (Malformed, TooLarge, UnsupportedMediaType, Invalid)),
     (_takes_query, (Malformed, Invalid)),
     (_is_list, (BadCursor,)),
@@ -124,11 +130,13 @@ _REFUSALS: tuple[tuple[Callable[[Endpoint], bool], tuple[type[DaybookError] | HT
     (_takes_if_match, (PreconditionFailed,)),
     (_is_post, (IdempotencyInProgress, IdempotencyKeyReused)),
     (_hands_out_tokens, (Unauthenticated,)),
-    (_any, (UriTooLong, HTTPStatus.TOO_MANY_REQUESTS, HeadersTooLarge, Unexpected, Unavailable)),
+    (_is_sign_in, (SignInLocked,)),
+    (_any, (UriTooLong, TooManyRequests, HeadersTooLarge, Unexpected, Unavailable)),
 )
-"""What routes of a kind can refuse, beside what they declare themselves; a status stands for all errors that have it."""
+"""What routes of a kind can refuse, beside what they declare themselves."""
 
 _TEXT: Schema = {"type": "string"}
+_NUMBER: Schema = {"type": "integer", "minimum": 0}
 
 
 def _header(name: str, description: str, bounds: Schema | None = None) -> Schema:
@@ -169,6 +177,20 @@ _HEADERS: Mapping[str, tuple[Callable[[Endpoint, int], bool], Schema]] = {
         lambda endpoint, status: _is_post(endpoint) and status == endpoint.status,
         {"description": "`true` on an answer that was given before to the same Idempotency-Key.", "schema": _TEXT},
     ),
+    "X-RateLimit-Limit": (lambda _, __: True, {"description": "Requests that the window allows.", "schema": _NUMBER}),
+    "X-RateLimit-Remaining": (lambda _, __: True, {"description": "Requests that are left in it.", "schema": _NUMBER}),
+    "RateLimit-Policy": (
+        lambda _, __: True,
+        {"description": "The same, with the window (draft-ietf-httpapi-ratelimit-headers).", "schema": _TEXT},
+    ),
+    "RateLimit": (
+        lambda _, __: True,
+        {"description": "What is left, and for how long (draft-ietf-httpapi-ratelimit-headers).", "schema": _TEXT},
+    ),
+    "Retry-After": (
+        lambda _, status: status == HTTPStatus.TOO_MANY_REQUESTS,
+        {"description": "Seconds to wait (RFC 9110, 10.2.3).", "schema": _NUMBER},
+    ),
     "Link": (
         lambda endpoint, status: status == HTTPStatus.OK and _answers_list(endpoint),
         {"description": 'The next page, `rel="next"` (RFC 8288); absent on the last.', "schema": _TEXT},
@@ -188,14 +210,7 @@ def all_refusals(root: type[DaybookError] = DaybookError) -> Iterator[type[Daybo
 def refusals_of(endpoint: Endpoint) -> tuple[type[DaybookError], ...]:
     """What the route can refuse, by status."""
     conventional = (refusal for applies, refusals in _REFUSALS if applies(endpoint) for refusal in refusals)
-    every = {known for refusal in (*conventional, *endpoint.refuses) for known in _known(refusal)}
-    return tuple(sorted(every, key=lambda refusal: (status_of(refusal), refusal.code)))
-
-
-def _known(refusal: type[DaybookError] | HTTPStatus) -> Iterable[type[DaybookError]]:
-    if isinstance(refusal, HTTPStatus):
-        return [known for known in all_refusals() if status_of(known) == refusal]
-    return [refusal]
+    return tuple(sorted({*conventional, *endpoint.refuses}, key=lambda refusal: (status_of(refusal), refusal.code)))
 
 
 @lru_cache(maxsize=1)

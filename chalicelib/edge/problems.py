@@ -17,6 +17,7 @@ from chalicelib.domain.errors import (
     Malformed,
     NotFound,
     PreconditionFailed,
+    TooManyRequests,
     Unauthenticated,
     Unavailable,
 )
@@ -77,6 +78,7 @@ STATUS: dict[type[DaybookError], int] = {
     UnsupportedMediaType: 415,
     IdempotencyKeyReused: 422,
     Invalid: 422,
+    TooManyRequests: 429,
     HeadersTooLarge: 431,
     Unexpected: 500,
     MailRefused: 502,

@@ -56,6 +56,10 @@ class RequestLog:
         """Says why the request that is being served is about to be answered with a 5xx."""
         _failure.set(error)
 
+    def uncounted(self, request_id: str) -> None:
+        """Says that a request is served without being counted against a limit."""
+        _log.warning("request could not be counted", extra={"told": {"request_id": request_id}})
+
     def request(self, event: Mapping[str, Any], answer: Mapping[str, Any], began: float, *, served: bool) -> None:
         """`served` says whether a route has this path; only then it is the route's pattern and no text of the caller's."""
         context = event["requestContext"]

@@ -12,6 +12,16 @@ from chalicelib.domain.paging import Page
 from chalicelib.edge.cursors import seal
 from chalicelib.edge.views import ListView, View
 
+SECURITY_HEADERS = {
+    "Strict-Transport-Security": "max-age=63072000",
+    "X-Content-Type-Options": "nosniff",
+    "Cache-Control": "no-store",
+    "Referrer-Policy": "no-referrer",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+"""On every answer, unless it says otherwise itself. The last one is asked where a page loads without CORS; with it, never."""
+
 
 @dataclass(frozen=True, slots=True)
 class Document:
@@ -28,15 +38,6 @@ class Text:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
-SECURITY_HEADERS = {
-    "Strict-Transport-Security": "max-age=63072000",
-    "X-Content-Type-Options": "nosniff",
-    "Cache-Control": "no-store",
-    "Referrer-Policy": "no-referrer",
-    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
-    "Cross-Origin-Resource-Policy": "same-origin",
-}
-"""On every answer, unless it says otherwise itself. The last one is asked where a page loads without CORS; with it, never."""
 _JSON = msgspec.json.Encoder(decimal_format="number")
 
 

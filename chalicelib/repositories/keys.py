@@ -40,6 +40,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
 from chalicelib.domain.errors import NotFound
+from chalicelib.domain.users import Caller
 
 if TYPE_CHECKING:
     from chalicelib.domain.billing import DocumentKind
@@ -169,6 +170,16 @@ def outcome(of: DueOutcome) -> Key:
 
 def outcomes(account_id: str, run_on: date) -> Range:
     return _range(account_id, "report", run_on.isoformat())
+
+
+def requests(who: Caller | str, window: int) -> Key:
+    """`window` begins at that second; an address is no id and has none of a key's own characters in it."""
+    whose = f"{_part(who.account_id)}#{_part(who.user_id)}" if isinstance(who, Caller) else who
+    return Key(f"requests#{whose}", str(window))
+
+
+def sign_ins(address: str) -> Key:
+    return Key(f"sign_ins#{address}", "series")
 
 
 def keyed_request(request_id: str) -> Key:

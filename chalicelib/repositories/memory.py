@@ -42,6 +42,7 @@ from chalicelib.domain.work import (
     month_of,
 )
 from chalicelib.repositories import keys
+from chalicelib.repositories.memory_limits import MemoryLimits
 from chalicelib.repositories.once import effect_of, effect_to_note
 from chalicelib.repositories.pages import first_page
 from chalicelib.repositories.work_change import entry_of, gravest, moves_calendar, sheets_of
@@ -94,6 +95,7 @@ class MemoryStore:
         self.invoices = MemoryInvoices(state)
         self.credit_notes = MemoryCreditNotes(state)
         self.reports = MemoryReports(state)
+        self.limits = MemoryLimits()
         self.keyed_requests = MemoryKeyedRequests(state)
 
 

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from chalicelib.usecases import clients as clients
     from chalicelib.usecases import deliveries as deliveries
     from chalicelib.usecases import invoices as invoices
+    from chalicelib.usecases import limits as limits
     from chalicelib.usecases import reports as reports
     from chalicelib.usecases import users as users
     from chalicelib.usecases import work as work

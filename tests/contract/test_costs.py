@@ -13,19 +13,24 @@ from botocore.session import get_session
 import app as daybook
 from benchmarks.costs import ENTRIES_OF_DUE, QUEUE, Desk, Meter, invoice, night
 from benchmarks.things import CLIENT, a_client, an_account, an_owner, api_event
+from chalicelib.domain.limits import Quotas
 from chalicelib.domain.paging import PageRequest
 from chalicelib.domain.users import Role
 from chalicelib.repositories.accounts import DynamoAccess, DynamoAccounts, DynamoUsers
 from chalicelib.repositories.clients import DynamoClients
+from chalicelib.repositories.limits import DynamoLimits
 from chalicelib.repositories.table import MAX_TRANSACTION_BYTES, MAX_WRITES, Table
+from chalicelib.usecases.limits import count_sign_in
 from chalicelib.usecases.users import change_user, list_users, remove_user
 from tests.builders import a_caller
-from tests.contract.stores import TABLE
-from tests.fakes import MemoryTokenKeys
+from tests.contract.stores import EPHEMERAL_TABLE, TABLE
+from tests.fakes import FixedClock, MemoryTokenKeys
 from tests.wired import MemoryWired
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
+
+QUOTAS = Quotas(user_requests=3, address_requests=3, sign_in_attempts=2, sign_in_quiet_seconds=900)
 
 
 @pytest.fixture
@@ -80,15 +85,20 @@ def test_an_invoice_of_any_length_is_one_transaction_within_dynamodbs_limits(des
     assert cost.transaction_bytes < MAX_TRANSACTION_BYTES
 
 
-def test_getting_a_client_is_one_read_and_its_authorizer_another_for_a_minute(
+def wired_for_costs(client: "DynamoDBClient", **more: Any) -> SimpleNamespace:
+    """There is nothing else that could be asked."""
+    limits = DynamoLimits(Table(client, EPHEMERAL_TABLE))
+    return SimpleNamespace(limits=limits, quotas=QUOTAS, clock=FixedClock(), **more)
+
+
+def test_getting_a_client_is_one_read_and_one_count_and_its_authorizer_another_read_for_a_minute(
     client: "DynamoDBClient", meter: Meter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     table = Table(client, TABLE)
     DynamoAccounts(table).add(an_account(), an_owner())
     clients = DynamoClients(table)
     clients.add(CLIENT)
-    # There is nothing else that could be asked.
-    only = SimpleNamespace(access=DynamoAccess(table), clients=clients, token_keys=MemoryTokenKeys())
+    only = wired_for_costs(client, access=DynamoAccess(table), clients=clients, token_keys=MemoryTokenKeys())
     monkeypatch.setattr(daybook, "wired", only)
     token = daybook.tokens.issue(an_owner()).access_token
 
@@ -102,7 +112,7 @@ def test_getting_a_client_is_one_read_and_its_authorizer_another_for_a_minute(
         answer = daybook.app(event, None)
 
     assert answer["statusCode"] == 200
-    assert cost.calls == Counter(BatchGetItem=1, GetItem=1)
+    assert cost.calls == Counter(BatchGetItem=1, UpdateItem=1, GetItem=1), "one to count the request"
     assert cost.items_read == 2 + 1
 
 
@@ -141,11 +151,53 @@ def test_a_page_of_clients_is_one_read_of_one_more_than_it_shows(
     clients = DynamoClients(Table(client, TABLE))
     for number in range(30):
         clients.add(a_client(number, account=an_account()))
-    monkeypatch.setattr(daybook, "wired", SimpleNamespace(clients=clients))
+    monkeypatch.setattr(daybook, "wired", wired_for_costs(client, clients=clients))
 
     with meter.measuring() as cost:
         answer = daybook.app(api_event("/v1/clients"), None)
 
     assert answer["statusCode"] == 200
-    assert cost.calls == Counter(Query=1)
+    assert cost.calls == Counter(UpdateItem=1, Query=1)
     assert cost.items_read == 21
+
+
+def test_a_request_past_the_limit_is_one_write_at_most_and_further_ones_none(
+    client: "DynamoDBClient", meter: Meter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(daybook, "wired", wired_for_costs(client, clients=DynamoClients(Table(client, TABLE))))
+    for _ in range(QUOTAS.user_requests):
+        daybook.app(api_event("/v1/clients"), None)
+
+    with meter.measuring() as fourth:
+        assert daybook.app(api_event("/v1/clients"), None)["statusCode"] == 429
+    with meter.measuring() as further:
+        assert [daybook.app(api_event("/v1/clients"), None)["statusCode"] for _ in range(50)] == [429] * 50
+
+    assert fourth.calls == Counter(UpdateItem=1)
+    assert further.calls == Counter()
+
+
+def test_an_attempt_to_sign_in_is_one_read_and_one_write_and_a_refused_one_no_write(
+    client: "DynamoDBClient", meter: Meter
+) -> None:
+    wired = wired_for_costs(client)
+    counted = {"limits": wired.limits, "quotas": wired.quotas, "clock": wired.clock}
+
+    costs = []
+    for _ in range(3):
+        with meter.measuring() as cost:
+            count_sign_in("198.51.100.7", **counted)
+        costs.append(cost.calls)
+
+    assert costs == [Counter(GetItem=1, PutItem=1), Counter(GetItem=1, PutItem=1), Counter(GetItem=1)]
+
+
+def test_the_health_of_the_application_costs_nothing(
+    client: "DynamoDBClient", meter: Meter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(daybook, "wired", SimpleNamespace(quotas=QUOTAS))
+
+    with meter.measuring() as cost:
+        assert [daybook.app(api_event(path), None)["statusCode"] for path in ("/health", "/")] == [200, 200]
+
+    assert cost.calls == Counter()

@@ -106,8 +106,12 @@ def test_every_function_logs_into_a_group_that_forgets(name: str, resources: Jso
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
-def test_functions_get_the_names_of_their_resources_from_the_stack(name: str, resources: Json) -> None:
-    assert resources[name]["Properties"]["Environment"]["Variables"] == {
+def test_functions_get_the_names_of_their_resources_from_the_stack_and_their_limits_from_the_stage(
+    name: str, resources: Json
+) -> None:
+    limits = {name: value for name, value in stage_environment("local").items() if name.endswith(("_PER_MINUTE", "_ATTEMPTS"))}
+    assert len(limits) == 3
+    assert resources[name]["Properties"]["Environment"]["Variables"] == limits | {
         "DAYBOOK_STAGE": {"Ref": "Stage"},
         "DAYBOOK_BUCKET": {"Ref": "DocumentsBucket"},
         "DAYBOOK_MAIL_SENDER": {"Ref": "MailSender"},

@@ -17,7 +17,8 @@ from schemathesis.config import SchemathesisConfig
 from schemathesis.config._checks import NEGATIVE_DATA_REJECTION_EXPECTED_STATUSES as NEGATIVE
 from schemathesis.config._checks import POSITIVE_DATA_ACCEPTANCE_EXPECTED_STATUSES as POSITIVE
 from schemathesis.core.parameters import ParameterLocation
-from schemathesis.engine import Status, events, from_schema
+from schemathesis.engine import events, from_schema
+from schemathesis.engine.recorder import ScenarioRecorder
 from schemathesis.transport.wsgi import WSGITransport
 
 import app as daybook
@@ -95,7 +96,7 @@ class Report:
 
 
 @schemathesis.check
-def refused_only_by_a_rule_that_no_schema_states(context: CheckContext, response: Response, case: Case) -> None:
+def refused_only_by_a_rule_that_no_schema_states(context: CheckContext, response: Response, case: Case[Any]) -> None:
     """Fails for a request that the description allows and the application refuses without one of those rules."""
     if case.meta is None or not case.meta.generation.mode.is_positive or response.status_code not in {400, 422}:
         return
@@ -105,7 +106,7 @@ def refused_only_by_a_rule_that_no_schema_states(context: CheckContext, response
 
 
 @schemathesis.hook("before_call")
-def fresh_key(context: HookContext, case: Case, kwargs: dict[str, Any]) -> None:
+def fresh_key(context: HookContext, case: Case[Any], kwargs: dict[str, Any]) -> None:
     """Without it all requests of a route would bear one key, and all after the first be refused for that alone."""
     header = case.meta and case.meta.components.get(ParameterLocation.HEADER)
     if header and header.mode.is_positive and "Idempotency-Key" in case.headers:
@@ -164,12 +165,27 @@ def _settings(token: str, cases: int) -> dict[str, Any]:
 
 
 def _failures(event: events.EngineEvent) -> Iterator[str]:
-    if isinstance(event, events.NonFatalError | events.FatalError):
-        yield f"{event!r}\n{getattr(event, 'info', None) and event.info.format()}"
+    if isinstance(event, events.FatalError):
+        raise event.exception
+    if isinstance(event, events.NonFatalError):
+        yield f"{event.label}: {event.info.format()}"
     if isinstance(event, events.ScenarioFinished):
         for case_id, checks in event.recorder.checks.items():
-            for check in checks:
-                if check.status is Status.FAILURE:
-                    case = event.recorder.cases[case_id].value
-                    failure = check.failure_info.failure if check.failure_info else None
-                    yield f"{event.phase}: {check.name}: {case.method} {case.path}: {event.recorder.interactions[case_id].response.status_code} {failure}\n{case.as_curl_command()}"
+            told = (check for check in checks if check.failure_info is not None)
+            for check in told:
+                yield f"{event.phase.value}: {check.name}: {check.failure_info.failure}\n{_told(event.recorder, case_id)}"
+
+
+def _told(recorder: ScenarioRecorder, case_id: str) -> str:
+    """The request and its answer."""
+    response = recorder.interactions[case_id].response
+    answer = "no answer" if response is None else f"{response.status_code} {response.text[:500]}"
+    return f"{recorder.cases[case_id].value.as_curl_command()}\n{answer}"
+
+
+def run(cases: int) -> None:
+    """Fails with all that is not as described."""
+    report = attack(cases)
+    print(f"{report.cases:,} requests that the description allows or forbids: {len(report.failures)} answers not as described")
+    if report.failures:
+        raise SystemExit("\n\n".join(report.failures))

@@ -18,7 +18,10 @@ from tests.http.examples import ENDPOINTS, NEVER, OTHER_PATH_PARAMETERS, Inhabit
 from tests.wired import MemoryWired
 
 RESOURCES = json.loads((Path(__file__).parents[2] / ".chalice" / "resources.json").read_text())
+LIMIT_HEADERS = ["RateLimit", "RateLimit-Policy", "X-RateLimit-Limit", "X-RateLimit-Remaining"]
 STATUS_OF = {
+    "too_many_requests": 429,
+    "sign_in_locked": 429,
     "malformed": 400,
     "bad_cursor": 400,
     "unauthenticated": 401,
@@ -98,7 +101,9 @@ def test_every_answer_has_a_request_id_of_its_own_and_may_be_read_by_a_browser(v
     assert len({answer.headers["X-Request-Id"] for answer in answers}) == 2
     for answer in answers:
         assert answer.headers["Access-Control-Allow-Origin"] == "*"
-        assert {"Link", "Location", "X-Request-Id"} <= set(answer.headers["Access-Control-Expose-Headers"].split(","))
+        exposed = set(answer.headers["Access-Control-Expose-Headers"].split(","))
+        assert {"Link", "Location", "X-Request-Id", "Retry-After", *LIMIT_HEADERS} <= exposed
+        assert set(LIMIT_HEADERS) <= answer.headers.keys()
 
 
 @pytest.mark.parametrize("endpoint", ENDPOINTS, ids=name_of)

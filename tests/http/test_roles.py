@@ -16,6 +16,8 @@ MANAGERS = "owner admin"
 TABLE = {
     "GET /": NOBODY_ASKS,
     "GET /health": NOBODY_ASKS,
+    "GET /openapi.json": NOBODY_ASKS,
+    "GET /docs": NOBODY_ASKS,
     "POST /v1/accounts": NOBODY_ASKS,
     "POST /v1/tokens": NOBODY_ASKS,
     "GET /v1/account": EVERYBODY,

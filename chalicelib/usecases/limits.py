@@ -1,0 +1,66 @@
+"""Counting requests and attempts to sign in, before anything is done for them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from chalicelib.domain.errors import Contended, Unavailable
+from chalicelib.domain.limits import (
+    Quotas,
+    Standing,
+    after_attempt,
+    after_request,
+    epoch,
+    locked,
+    next_attempt,
+    requests_quota,
+    sign_in_quota,
+    uncounted,
+    untouched,
+    window_start,
+)
+
+if TYPE_CHECKING:
+    from chalicelib.domain.users import Caller
+    from chalicelib.ports import Clock, Limits
+
+RACES = 3
+"""So many attempts at the same moment may be faster than this one; then it is refused, unheard."""
+
+
+def count_request(caller: Caller | None, address: str, *, limits: Limits, quotas: Quotas, clock: Clock) -> Standing:
+    """Who cannot be counted is let through: better too many requests than none."""
+    now = clock.now()
+    quota = requests_quota(caller, quotas)
+    try:
+        count = limits.count(caller or address, window_start(now), enough=quota.limit + 1)
+    except Unavailable:
+        return uncounted(quota)
+    return after_request(quota, count, now)
+
+
+def count_sign_in(address: str, *, limits: Limits, quotas: Quotas, clock: Clock) -> Standing:
+    """Counts an attempt before its password is looked at, so that many at once count as many.
+
+    Who cannot be counted is refused: nobody guesses passwords uncounted.
+    """
+    now = clock.now()
+    try:
+        for _ in range(RACES):
+            before = limits.attempts(address)
+            after = next_attempt(before, quotas, now)
+            if after is None:
+                return locked(before.next_at if before else 0, quotas, now)
+            try:
+                limits.note_attempt(address, before, after, forgotten_at=after.next_at + quotas.sign_in_quiet_seconds)
+            except Contended:
+                continue
+            return after_attempt(after, quotas, now)
+    except Unavailable as silence:
+        return uncounted(sign_in_quota(quotas), silence)
+    return locked(epoch(now) + 1, quotas, now)
+
+
+def not_counted(quotas: Quotas) -> Standing:
+    """For what costs so little that counting it would cost more."""
+    return untouched(requests_quota(None, quotas))
