@@ -356,9 +356,10 @@ def _asking() -> Iterator[None]:
 
 
 def _placeholders(text: str, values: Mapping[str, object], names: Mapping[str, str] | None = None) -> dict[str, Any]:
-    """The attributes that the expression names, and its values; DynamoDB refuses any that is not used."""
+    """The attributes that the expression names, and its values; DynamoDB refuses any that is not used, and an empty map."""
     known = names or {}
-    request: dict[str, Any] = {"ExpressionAttributeNames": {f"#{name}": known.get(name, name) for name in _NAMES.findall(text)}}
+    named = {f"#{name}": known.get(name, name) for name in _NAMES.findall(text)}
+    request: dict[str, Any] = {"ExpressionAttributeNames": named} if named else {}
     if values:
         request["ExpressionAttributeValues"] = {f":{name}": to_attribute(value) for name, value in values.items()}
     return request

@@ -47,6 +47,14 @@ class _CopyOnce:
 _transact = DynamoDBBackend.transact_write_items
 
 
+def _refuse_empty_maps(params: Any, **_: object) -> None:
+    """As DynamoDB does ("ExpressionAttributeNames must not be empty"), and moto only for some operations."""
+    for name, value in params.items() if isinstance(params, dict) else ():
+        assert value or not name.startswith("ExpressionAttribute"), f"{name} must not be empty"
+        for part in value if isinstance(value, list) else [value]:
+            _refuse_empty_maps(part)
+
+
 @pytest.fixture(scope="module")
 def moto_client() -> Iterator["DynamoDBClient"]:
     once = _CopyOnce()
@@ -54,6 +62,7 @@ def moto_client() -> Iterator["DynamoDBClient"]:
         patch.setattr(models, "copy", once)
         patch.setattr(DynamoDBBackend, "transact_write_items", lambda backend, writes: once.transact(backend, writes))
         client: Any = get_session().create_client("dynamodb", region_name="eu-central-1")
+        client.meta.events.register("before-parameter-build.dynamodb", _refuse_empty_maps)
         yield client
 
 

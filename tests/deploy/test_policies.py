@@ -1,9 +1,13 @@
 """Policies as they stand in .chalice, and what they become in a template."""
 
+import json
+from pathlib import Path
+
 import pytest
 
 from operations.policies import narrowed, narrowed_resource
 
+CHALICE = Path(__file__).parents[2] / ".chalice"
 HERE = "${AWS::Region}:${AWS::AccountId}"
 
 
@@ -52,3 +56,17 @@ def test_narrowing_changes_nothing_but_the_resources() -> None:
     [after] = narrowed(document)["Statement"]
     assert {name: part for name, part in after.items() if name != "Resource"} == statement
     assert after["Resource"] == [{"Fn::Sub": f"arn:${{AWS::Partition}}:sqs:{HERE}:daybook-${{Stage}}"}]
+
+
+def test_the_authorizer_may_read_who_stands_in_the_table_and_nothing_else() -> None:
+    statements = json.loads((CHALICE / "policy-authorize.json").read_text())["Statement"]
+
+    asked = {action: statement["Resource"] for statement in statements for action in statement["Action"]}
+
+    assert asked["dynamodb:BatchGetItem"] == ["arn:aws:dynamodb:*:*:table/daybook-*"]
+    assert set(asked) == {
+        "dynamodb:BatchGetItem",
+        "secretsmanager:GetSecretValue",
+        "logs:CreateLogStream",
+        "logs:PutLogEvents",
+    }

@@ -555,7 +555,9 @@ def test_no_gateway_response_is_of_a_kind_that_there_is_not(resources: Json) -> 
 
 
 def test_who_is_throttled_is_told_when_to_come_again(resources: Json) -> None:
-    assert gateway_responses(resources)["THROTTLED"]["responseParameters"]["gatewayresponse.header.Retry-After"] == "'1'"
+    headers = gateway_responses(resources)["THROTTLED"]["responseParameters"]
+    assert headers["gatewayresponse.header.Retry-After"] == "'1'"
+    assert "Retry-After" in headers["gatewayresponse.header.Access-Control-Expose-Headers"]
 
 
 def test_what_api_gateway_refuses_a_browser_may_read(resources: Json) -> None:

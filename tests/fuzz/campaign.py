@@ -16,12 +16,14 @@ import app as daybook
 from chalicelib.domain.errors import DaybookError
 from chalicelib.edge import problems
 from tests.fuzz.spoiled import Spoiler
-from tests.fuzz.world import Event, settle, wired_to_memory
+from tests.fuzz.world import Event, as_of_chalice_local, settle, wired_to_memory
 from tests.wired import MemoryWired
 
 BLOCK = 500
 """Requests to one world; then a new one, since deletions and growth would make it ever less like the first."""
 SLOWEST_SECONDS = 1.0
+LOCAL_SHARE = 0.1
+"""Of the requests, how many come as `chalice local` hands them on."""
 
 
 class Fault(msgspec.Struct, forbid_unknown_fields=True):
@@ -75,9 +77,12 @@ def run_block(seed: int, block: int, size: int = BLOCK) -> Findings:
     """The same requests and answers for the same seed and block, whatever ran before."""
     found = Findings()
     with wired_to_memory() as wired, contextlib.redirect_stdout(io.StringIO()) as written:
-        spoiler = Spoiler(random.Random(f"{seed}/{block}"), settle("ada@example.com"))
+        chance = random.Random(f"{seed}/{block}")
+        spoiler = Spoiler(chance, settle("ada@example.com"))
         for number in range(size):
             event = spoiler.request().event()
+            if chance.random() < LOCAL_SHARE:
+                event = as_of_chalice_local(event)
             written.seek(0)
             written.truncate()
             for fault in _send(event, wired, written, found):
@@ -165,5 +170,5 @@ def _faults_of_log(written: str, answer: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _shown(event: Event) -> str:
-    whole = json.dumps(event)
+    whole = json.dumps(event, default=repr)
     return whole if len(whole) < 3_000 else f"{whole[:1_500]} ... {whole[-1_500:]}"

@@ -34,7 +34,7 @@ BODIES: Mapping[type[msgspec.Struct], Callable[[Ids], dict[str, Any]]] = {
     bodies.NewUser: lambda _: new_user("hedy@example.com"),
     bodies.EditedUser: lambda _: {"name": "Hedy Lamarr", "email": "hedy@example.com", "role": "admin"},
     bodies.UserPatch: lambda _: {"name": "Hedy Lamarr"},
-    bodies.NewPassword: lambda _: {"current": PASSWORD, "new": "another horse battery"},
+    bodies.NewPassword: lambda _: {"current": PASSWORD, "new": PASSWORD},
     bodies.NewClient: lambda _: client_body(),
     bodies.ClientPatch: lambda _: {"name": "Babbage Ltd"},
     bodies.NewWork: lambda ids: {"client_id": ids["client_id"], "date": "2026-11-18", "minutes": 5},

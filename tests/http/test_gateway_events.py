@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 
 import app as daybook
+from chalicelib.domain.accounts import Account
+from chalicelib.domain.users import Caller
 from chalicelib.usecases import accounts
 from tests.builders import a_user, an_account
 from tests.http.api import client_body
@@ -136,6 +138,23 @@ def test_without_the_authorizers_word_nobody_is_let_in(ask: Ask, wired: MemoryWi
     assert (answer["statusCode"], json.loads(answer["body"])["code"]) == (401, "unauthenticated")
     assert answer["headers"]["WWW-Authenticate"] == "Bearer"
     assert wired.state() == before
+
+
+@pytest.mark.parametrize(("said", "limit"), [({"limit": "600"}, 600), ({"limit": ""}, None), ({}, None)])
+def test_the_authorizer_says_the_accounts_own_limit(
+    ask: Ask, monkeypatch: pytest.MonkeyPatch, said: dict[str, str], limit: int | None
+) -> None:
+    callers: list[Caller] = []
+    get_account = accounts.get_account
+
+    def noted(caller: Caller, **ports: Any) -> Account:
+        callers.append(caller)
+        return get_account(caller, **ports)
+
+    monkeypatch.setattr(accounts, "get_account", noted)
+
+    assert ask("GET", "/v1/account", body=None, context={"authorizer": {**CALLER, **said}})["statusCode"] == 200
+    assert [caller.requests_per_minute for caller in callers] == [limit]
 
 
 def test_a_method_that_no_route_serves_is_not_allowed(ask: Ask) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from types import SimpleNamespace
@@ -106,7 +107,8 @@ def test_nothing_that_is_sent_is_ever_logged(
     caplog.set_level(logging.INFO)
     secrets = Secrets()
     answers = list(requests_with(endpoint, ada, secrets))
-    monkeypatch.setattr(daybook, "wired", SimpleNamespace(token_keys=wired.token_keys, **dict.fromkeys(PORTS, Broken())))
+    door = {"token_keys": wired.token_keys, "access": wired.store.access}
+    monkeypatch.setattr(daybook, "wired", SimpleNamespace(**door, **dict.fromkeys(PORTS, Broken())))
     crashed = list(requests_with(endpoint, ada, secrets))
 
     out, err = capfd.readouterr()
@@ -151,6 +153,18 @@ def test_a_request_is_one_line_that_says_who_what_and_how_it_went(ada: Inhabitan
     }
 
 
+def test_lambdas_own_handler_does_not_write_the_line_again(visitor: Api, capfd: pytest.CaptureFixture[str]) -> None:
+    at_the_root = logging.StreamHandler(sys.stderr)
+    logging.getLogger().addHandler(at_the_root)
+    try:
+        visitor.get("/health")
+    finally:
+        logging.getLogger().removeHandler(at_the_root)
+
+    out, err = capfd.readouterr()
+    assert (len(lines_in(out)), err) == (1, "")
+
+
 def test_only_the_first_request_of_a_process_is_a_cold_start(visitor: Api, capfd: pytest.CaptureFixture[str]) -> None:
     daybook.app._request_log._cold = True
 
@@ -161,9 +175,9 @@ def test_only_the_first_request_of_a_process_is_a_cold_start(visitor: Api, capfd
 
 
 def test_a_failure_is_told_by_its_types_and_places(
-    ada: Inhabitant, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    ada: Inhabitant, wired: MemoryWired, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(daybook, "wired", SimpleNamespace(clients=Broken(), token_keys=daybook.wired.token_keys))
+    monkeypatch.setattr(daybook, "wired", SimpleNamespace(clients=Broken(), token_keys=wired.token_keys, access=wired.access))
     capfd.readouterr()
 
     assert ada.api.get(f"/v1/clients/{ada.ids['client_id']}").status == 500
