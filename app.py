@@ -157,7 +157,7 @@ def get_user(caller: Caller, user_id: str) -> User:
 
 
 @app.route("/v1/users", methods=["POST"], answer=views.UserView, status=201, for_roles=MANAGERS, again=get_user)
-@refuses(errors.EmailTaken, errors.Contended)
+@refuses(errors.EmailTaken)
 def add_user(caller: Caller, body: bodies.NewUser) -> User:
     return usecases.users.add_user(
         caller,
@@ -172,7 +172,7 @@ def add_user(caller: Caller, body: bodies.NewUser) -> User:
 
 
 @app.route("/v1/users/{user_id}", methods=["PUT"], answer=views.UserView, for_roles=MANAGERS)
-@refuses(errors.NotFound, errors.EmailTaken, errors.LastOwner)
+@refuses(errors.EmailTaken, errors.LastOwner)
 def replace_user(caller: Caller, user_id: str, body: bodies.EditedUser, if_match: IfMatch) -> User:
     return usecases.users.change_user(
         caller,
@@ -186,7 +186,7 @@ def replace_user(caller: Caller, user_id: str, body: bodies.EditedUser, if_match
 
 
 @app.route("/v1/users/{user_id}", methods=["PATCH"], answer=views.UserView, for_roles=MANAGERS)
-@refuses(errors.NotFound, errors.EmailTaken, errors.LastOwner)
+@refuses(errors.EmailTaken, errors.LastOwner)
 def change_user(caller: Caller, user_id: str, body: bodies.UserPatch, if_match: IfMatch) -> User:
     return usecases.users.change_user(
         caller, user_id, body.apply, accounts=wired.accounts, users=wired.users, clock=wired.clock, check=if_match.check
@@ -194,7 +194,7 @@ def change_user(caller: Caller, user_id: str, body: bodies.UserPatch, if_match: 
 
 
 @app.route("/v1/users/{user_id}", methods=["DELETE"], answer=views.UserView, for_roles=MANAGERS)
-@refuses(errors.NotFound, errors.LastOwner)
+@refuses(errors.LastOwner)
 def remove_user(caller: Caller, user_id: str, if_match: IfMatch) -> User:
     return usecases.users.remove_user(caller, user_id, accounts=wired.accounts, users=wired.users, check=if_match.check)
 

@@ -77,7 +77,7 @@ _POLICY = f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; base-uri 'none
 def page_of(app: Application) -> Text:
     """The page, made once."""
     page = _Page(app)
-    return Text("\n".join(page.lines()), {"Content-Security-Policy": _POLICY})
+    return Text("\n".join(page.lines()), {"Content-Security-Policy": _POLICY, "Cache-Control": "no-cache"})
 
 
 class _Page:

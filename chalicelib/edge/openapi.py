@@ -16,18 +16,22 @@ from chalicelib.domain.errors import (
     Contended,
     DaybookError,
     FieldError,
+    Forbidden,
     IdempotencyInProgress,
     IdempotencyKeyReused,
     Invalid,
     Malformed,
     NotFound,
     PreconditionFailed,
+    SignInLocked,
+    TooManyRequests,
     Unauthenticated,
     Unavailable,
 )
 from chalicelib.domain.idempotency import MAX_KEY_LENGTH
 from chalicelib.domain.identifiers import ENTROPY_BYTES, id_pattern, make_id
 from chalicelib.domain.money import EXPONENT_BOUND, MAX_SIGNIFICANT_DIGITS
+from chalicelib.domain.users import Role
 from chalicelib.edge import VERSION
 from chalicelib.edge.application import Application, Endpoint, shows_what_it_makes
 from chalicelib.edge.bodies import ListQuery
@@ -62,8 +66,8 @@ def _needs_token(endpoint: Endpoint) -> bool:
     return not endpoint.public
 
 
-def _has_roles(endpoint: Endpoint) -> bool:
-    return bool(getattr(endpoint, "roles", ()))
+def _is_for_some_roles(endpoint: Endpoint) -> bool:
+    return not endpoint.public and set(endpoint.roles) != set(Role)
 
 
 def _takes_body(endpoint: Endpoint) -> bool:
@@ -80,6 +84,10 @@ def _is_list(endpoint: Endpoint) -> bool:
 
 def _names_a_thing(endpoint: Endpoint) -> bool:
     return bool(endpoint.path_parameters)
+
+
+def _is_sign_in(endpoint: Endpoint) -> bool:
+    return endpoint.limit == "sign_in"
 
 
 def _is_post(endpoint: Endpoint) -> bool:
@@ -111,22 +119,24 @@ def _changes_what_is_there(endpoint: Endpoint) -> bool:
     return endpoint.method != "GET" and not endpoint.public
 
 
-_REFUSALS: tuple[tuple[Callable[[Endpoint], bool], tuple[type[DaybookError] | HTTPStatus, ...]], ...] = (
+_REFUSALS: tuple[tuple[Callable[[Endpoint], bool], tuple[type[DaybookError], ...]], ...] = (
     (_takes_body, (Malformed, TooLarge, UnsupportedMediaType, Invalid)),
     (_takes_query, (Malformed, Invalid)),
     (_is_list, (BadCursor,)),
     (_needs_token, (Unauthenticated,)),
-    (_has_roles, (HTTPStatus.FORBIDDEN,)),
+    (_is_for_some_roles, (Forbidden,)),
     (_names_a_thing, (NotFound,)),
     (_changes_what_is_there, (Contended,)),
     (_takes_if_match, (PreconditionFailed,)),
     (_is_post, (IdempotencyInProgress, IdempotencyKeyReused)),
     (_hands_out_tokens, (Unauthenticated,)),
-    (_any, (UriTooLong, HeadersTooLarge, HTTPStatus.TOO_MANY_REQUESTS, Unexpected, Unavailable)),
+    (_is_sign_in, (SignInLocked,)),
+    (_any, (UriTooLong, TooManyRequests, HeadersTooLarge, Unexpected, Unavailable)),
 )
-"""What routes of a kind can refuse, beside what they declare themselves; a status stands for all errors that have it."""
+"""What routes of a kind can refuse, beside what they declare themselves."""
 
 _TEXT: Schema = {"type": "string"}
+_NUMBER: Schema = {"type": "integer", "minimum": 0}
 
 
 def _header(name: str, description: str, bounds: Schema | None = None) -> Schema:
@@ -167,6 +177,20 @@ _HEADERS: Mapping[str, tuple[Callable[[Endpoint, int], bool], Schema]] = {
         lambda endpoint, status: _is_post(endpoint) and status == endpoint.status,
         {"description": "`true` on an answer that was given before to the same Idempotency-Key.", "schema": _TEXT},
     ),
+    "X-RateLimit-Limit": (lambda _, __: True, {"description": "Requests that the window allows.", "schema": _NUMBER}),
+    "X-RateLimit-Remaining": (lambda _, __: True, {"description": "Requests that are left in it.", "schema": _NUMBER}),
+    "RateLimit-Policy": (
+        lambda _, __: True,
+        {"description": "The same, with the window (draft-ietf-httpapi-ratelimit-headers).", "schema": _TEXT},
+    ),
+    "RateLimit": (
+        lambda _, __: True,
+        {"description": "What is left, and for how long (draft-ietf-httpapi-ratelimit-headers).", "schema": _TEXT},
+    ),
+    "Retry-After": (
+        lambda _, status: status == HTTPStatus.TOO_MANY_REQUESTS,
+        {"description": "Seconds to wait (RFC 9110, 10.2.3).", "schema": _NUMBER},
+    ),
     "Link": (
         lambda endpoint, status: status == HTTPStatus.OK and _answers_list(endpoint),
         {"description": 'The next page, `rel="next"` (RFC 8288); absent on the last.', "schema": _TEXT},
@@ -186,20 +210,13 @@ def all_refusals(root: type[DaybookError] = DaybookError) -> Iterator[type[Daybo
 def refusals_of(endpoint: Endpoint) -> tuple[type[DaybookError], ...]:
     """What the route can refuse, by status."""
     conventional = (refusal for applies, refusals in _REFUSALS if applies(endpoint) for refusal in refusals)
-    every = {known for refusal in (*conventional, *endpoint.refuses) for known in _known(refusal)}
-    return tuple(sorted(every, key=lambda refusal: (status_of(refusal), refusal.code)))
-
-
-def _known(refusal: type[DaybookError] | HTTPStatus) -> Iterable[type[DaybookError]]:
-    if isinstance(refusal, HTTPStatus):
-        return [known for known in all_refusals() if status_of(known) == refusal]
-    return [refusal]
+    return tuple(sorted({*conventional, *endpoint.refuses}, key=lambda refusal: (status_of(refusal), refusal.code)))
 
 
 @lru_cache(maxsize=1)
 def description_of(app: Application) -> Text:
     """The document as text, made once."""
-    return Text(msgspec.json.encode(describe(app)).decode())
+    return Text(msgspec.json.encode(describe(app)).decode(), {"Cache-Control": "no-cache"})
 
 
 def describe(app: Application) -> dict[str, Any]:

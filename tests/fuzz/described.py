@@ -1,10 +1,12 @@
 """Schemathesis against the application in this process: whatever the description allows and forbids is sent, and every
 answer must be as described."""
 
+import io
 import re
 import uuid
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass, field
 from typing import Any
 from unittest.mock import patch
@@ -17,7 +19,8 @@ from schemathesis.config import SchemathesisConfig
 from schemathesis.config._checks import NEGATIVE_DATA_REJECTION_EXPECTED_STATUSES as NEGATIVE
 from schemathesis.config._checks import POSITIVE_DATA_ACCEPTANCE_EXPECTED_STATUSES as POSITIVE
 from schemathesis.core.parameters import ParameterLocation
-from schemathesis.engine import Status, events, from_schema
+from schemathesis.engine import events, from_schema
+from schemathesis.engine.recorder import ScenarioRecorder
 from schemathesis.transport.wsgi import WSGITransport
 
 import app as daybook
@@ -31,6 +34,7 @@ UNSTATED = {
     "": "one of two forms of work",
     "/amount": "what is open of the invoice, and the decimals of its currency",
     "/bic": "the form of a BIC",
+    "/current": "the password that it is now",
     "/date": "the years that we keep books for",
     "/default_tax_rate": "how many decimals",
     "/email": "the form of an address",
@@ -38,6 +42,7 @@ UNSTATED = {
     "/iban": "the check digits",
     "/invoice_prefix": "not that of credit notes",
     "/minutes": "no more than that day has",
+    "/new": "how long its normal form is",
     "/paid_on": "not after today",
     "/password": "how long its normal form is",
     "/rate": "how many digits",
@@ -57,13 +62,12 @@ StartResponse = Callable[[str, list[tuple[str, str]]], object]
 
 @dataclass
 class Gateway:
-    """The application behind API Gateway, as WSGI; counts what is asked of it."""
+    """The application behind API Gateway, as WSGI; counts what it answers."""
 
     local: LocalGateway = field(default_factory=lambda: LocalGateway(daybook.app, Config.create()))
-    asked: int = 0
+    statuses: Counter[int] = field(default_factory=Counter)
 
     def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
-        self.asked += 1
         path = environ["REQUEST_URI"].partition("?")[0]  # as it was sent, which PATH_INFO is not
         target = f"{path}?{environ['QUERY_STRING']}" if environ["QUERY_STRING"] else path
         headers = {
@@ -73,6 +77,7 @@ class Gateway:
         }
         body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
         status, answered, content = self._handled(environ["REQUEST_METHOD"], target, headers, body)
+        self.statuses[status] += 1
         start_response(f"{status} -", [*answered.items()])
         return [content]
 
@@ -84,16 +89,27 @@ class Gateway:
         return answer["statusCode"], answer["headers"], (answer["body"] or "").encode()
 
 
+class Nowhere(io.TextIOBase):
+    """Where the request log goes."""
+
+    def write(self, text: str) -> int:
+        return len(text)
+
+
 @dataclass
 class Report:
-    """How many requests were sent, and in words what was not as described."""
+    """How many requests were sent, by the status of their answers, and in words what was not as described."""
 
-    cases: int = 0
+    statuses: Counter[int] = field(default_factory=Counter)
     failures: list[str] = field(default_factory=list)
+
+    @property
+    def cases(self) -> int:
+        return self.statuses.total()
 
 
 @schemathesis.check
-def refused_only_by_a_rule_that_no_schema_states(context: CheckContext, response: Response, case: Case) -> None:
+def refused_only_by_a_rule_that_no_schema_states(context: CheckContext, response: Response, case: Case[Any]) -> None:
     """Fails for a request that the description allows and the application refuses without one of those rules."""
     if case.meta is None or not case.meta.generation.mode.is_positive or response.status_code not in {400, 422}:
         return
@@ -103,7 +119,7 @@ def refused_only_by_a_rule_that_no_schema_states(context: CheckContext, response
 
 
 @schemathesis.hook("before_call")
-def fresh_key(context: HookContext, case: Case, kwargs: dict[str, Any]) -> None:
+def fresh_key(context: HookContext, case: Case[Any], kwargs: dict[str, Any]) -> None:
     """Without it all requests of a route would bear one key, and all after the first be refused for that alone."""
     header = case.meta and case.meta.components.get(ParameterLocation.HEADER)
     if header and header.mode.is_positive and "Idempotency-Key" in case.headers:
@@ -112,7 +128,7 @@ def fresh_key(context: HookContext, case: Case, kwargs: dict[str, Any]) -> None:
 
 def attack(cases: int) -> Report:
     """Sends at least so many requests, the same ones each time."""
-    with in_memory(), mended_transport():
+    with in_memory(), mended_transport(), redirect_stdout(Nowhere()):
         token = str(Api().signed_up().token)
         gateway = Gateway()
         report = Report()
@@ -120,7 +136,7 @@ def attack(cases: int) -> Report:
         schema = schemathesis.openapi.from_wsgi("/openapi.json", gateway, config=config)
         for event in from_schema(schema).execute():
             report.failures += _failures(event)
-        report.cases = gateway.asked
+        report.statuses = gateway.statuses
         return report
 
 
@@ -162,12 +178,29 @@ def _settings(token: str, cases: int) -> dict[str, Any]:
 
 
 def _failures(event: events.EngineEvent) -> Iterator[str]:
-    if isinstance(event, events.NonFatalError | events.FatalError):
-        yield f"{event!r}\n{getattr(event, 'info', None) and event.info.format()}"
+    if isinstance(event, events.FatalError):
+        raise event.exception
+    if isinstance(event, events.NonFatalError):
+        yield f"{event.label}: {event.info.format()}"
     if isinstance(event, events.ScenarioFinished):
         for case_id, checks in event.recorder.checks.items():
-            for check in checks:
-                if check.status is Status.FAILURE:
-                    case = event.recorder.cases[case_id].value
-                    failure = check.failure_info.failure if check.failure_info else None
-                    yield f"{event.phase}: {check.name}: {case.method} {case.path}: {event.recorder.interactions[case_id].response.status_code} {failure}\n{case.as_curl_command()}"
+            failed = ((check.name, check.failure_info.failure) for check in checks if check.failure_info is not None)
+            for name, failure in failed:
+                yield f"{event.phase.value}: {name}: {failure}\n{_told(event.recorder, case_id)}"
+
+
+def _told(recorder: ScenarioRecorder, case_id: str) -> str:
+    """The request and its answer."""
+    response = recorder.interactions[case_id].response
+    answer = "no answer" if response is None else f"{response.status_code} {response.text[:500]}"
+    return f"{recorder.cases[case_id].value.as_curl_command()}\n{answer}"
+
+
+def run(cases: int) -> bool:
+    """Says what was sent and what was not answered as described; whether all was."""
+    report = attack(cases)
+    print(f"{report.cases} requests that the description allows or forbids: {len(report.failures)} not answered as it says")
+    print(f"  by status: {dict(sorted(report.statuses.items()))}")
+    for failure in report.failures:
+        print(failure)
+    return not report.failures
