@@ -51,7 +51,7 @@ from chalicelib.edge.views import ListView
 
 Schema = dict[str, Any]
 _SCHEMAS = "#/components/schemas/"
-_EXAMPLE_DAY = datetime(2026, 11, 20, 9, 30, tzinfo=UTC)
+_EXAMPLE_DAY = datetime(2026, 1, 31, 9, 30, tzinfo=UTC)
 _DIGITS = f"An exact decimal number with at most {MAX_SIGNIFICANT_DIGITS} significant digits."
 
 

@@ -39,6 +39,8 @@ _MEDIA_TYPE = r"(?ai)application/(?:[a-z0-9.+-]+\+)?json\s*(?:;.*)?"
 _FAULT = r"(?s)(?P<what>Object (?:missing required|contains unknown) field `(?P<field>.*)`|.*?)(?: - at `(?P<path>\$[^`]*)`)?"
 _LONGEST_FIELD = 100
 """Of an unknown member's name, what an answer repeats."""
+_LONGEST_DETAIL = 300
+"""Longer than anything but a value that is repeated in it."""
 NUMBER = r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?"
 """RFC 8259: what a number in a string must look like, too. Decimal itself would take ` 1_000 ` and other scripts' digits."""
 _STEP = r"\.(?P<name>[^.\[]+)|\[(?P<index>[^\]]*)\]"
@@ -200,7 +202,7 @@ def _field_error(fault: str) -> FieldError:
     if (field := parts["field"]) is not None:
         steps.append(field[:_LONGEST_FIELD])
         what = what.replace(field, field[:_LONGEST_FIELD])
-    return FieldError(_pointer(*steps), _in_words(what))
+    return FieldError(_pointer(*steps), _in_words(what)[:_LONGEST_DETAIL])
 
 
 def _pointer(*steps: str) -> str:

@@ -6,6 +6,7 @@
 import copy
 import os
 from collections.abc import Iterator
+from threading import RLock
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -27,9 +28,13 @@ KINDS = ["memory", "dynamodb", *(["endpoint"] if ENDPOINT else [])]
 
 
 class _CopyOnce:
-    """Takes the place of `copy` in moto, which copies the whole table anew for every single write of a transaction."""
+    """Takes the place of `copy` in moto, which copies the whole table anew for every single write of a transaction.
+
+    DynamoDB's transactions are all or nothing among others too; moto's are so one at a time.
+    """
 
     def __init__(self) -> None:
+        self.alone = RLock()
         self.tables: dict[str, MotoTable] = {}
 
     def deepcopy(self, thing: Any) -> Any:
@@ -40,8 +45,9 @@ class _CopyOnce:
         return self.tables[thing.name]
 
     def transact(self, backend: DynamoDBBackend, writes: list[dict[str, Any]]) -> None:
-        self.tables = {}
-        _transact(backend, writes)
+        with self.alone:
+            self.tables = {}
+            _transact(backend, writes)
 
 
 _transact = DynamoDBBackend.transact_write_items

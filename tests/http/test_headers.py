@@ -14,7 +14,7 @@ from chalice.local import LocalDevServer
 
 import app as daybook
 from chalicelib.edge.application import Application, Endpoint
-from chalicelib.edge.responses import SECURITY_HEADERS
+from chalicelib.edge.responses import SECURITY_HEADERS, Document
 from operations.serve import RequestHandler
 from tests.http.api import Answer, Api
 from tests.http.examples import ENDPOINTS, Inhabitant, move_in, name_of
@@ -55,8 +55,10 @@ def answers_of(endpoint: Endpoint, ada: Inhabitant) -> Iterator[Answer]:
 @pytest.mark.parametrize("endpoint", ENDPOINTS, ids=name_of)
 def test_every_answer_tells_browsers_to_keep_share_and_run_nothing_of_it(ada: Inhabitant, endpoint: Endpoint) -> None:
     for answer in answers_of(endpoint, ada):
+        # A document, which is the same for all, says itself how it is shown and kept.
+        own = {"Cache-Control", "Content-Security-Policy"} if isinstance(endpoint.answer, Document) else set()
         for name, value in SECURITY_HEADERS.items():
-            assert answer.headers[name] == value, (name, answer)
+            assert answer.headers[name] == value or (name in own and answer.status == 200), (name, answer.headers)
 
 
 def test_what_no_route_serves_has_them_too() -> None:

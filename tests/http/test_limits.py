@@ -253,7 +253,7 @@ def test_without_the_counter_users_are_served_and_told_only_what_is_allowed(
 
     assert answer.status == 200
     assert told(answer) == {"RateLimit-Policy": '"default";q=100;w=60', "X-RateLimit-Limit": "100"}
-    [warning] = [record for record in caplog.records if record.levelname == "WARNING"]
+    warning = next(record for record in caplog.records if record.levelname == "WARNING")
     assert warning.getMessage() == "request could not be counted"
     assert vars(warning)["told"] == {"request_id": answer.headers["X-Request-Id"]}
 
