@@ -31,7 +31,10 @@ FUNCTIONS = {
 DEAD_LETTERS = {"InvoicingQueue": "InvoicingDeadLetters", "DeliveriesQueue": "DeliveriesDeadLetters"}
 TRIES = {"InvoicingQueue": 5, "DeliveriesQueue": 10}
 CONSUMERS = {"InvoicingQueue": "OnInvoiceDue", "DeliveriesQueue": "OnDelivery"}
-PUBLIC = {("/", "get"), ("/health", "get"), ("/v1/accounts", "post"), ("/v1/tokens", "post")}
+PUBLIC = {
+    *(("/", "get"), ("/health", "get"), ("/openapi.json", "get"), ("/docs", "get")),
+    *(("/v1/accounts", "post"), ("/v1/tokens", "post")),
+}
 ANY_METHOD = "x-amazon-apigateway-any-method"
 
 
