@@ -3,7 +3,7 @@
 import json
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -80,11 +80,34 @@ class Deployed:
         assert "FunctionError" not in answer, answer["Payload"].read()
 
 
-class User:
-    """Somebody with an account and a token."""
+class Person:
+    """Somebody with a token."""
+
+    def __init__(self, url: str, token: str) -> None:
+        self.url = url
+        self.token = token
+
+    def ask(self, method: str, path: str, body: object = None, *, status: int = 200) -> Any:
+        """The JSON of an answer with that status; for a redirect, where it leads."""
+        answer = self.send(method, path, body)
+        assert answer.status_code == status, f"{method} {path}: {answer.status_code} {answer.text}"
+        return answer.headers["Location"] if answer.is_redirect else answer.json()
+
+    def send(self, method: str, path: str, body: object = None, headers: Mapping[str, str] | None = None) -> requests.Response:
+        return requests.request(
+            method,
+            self.url + path,
+            json=body,
+            headers={"Authorization": f"Bearer {self.token}", **(headers or {})},
+            timeout=TIMEOUT_SECONDS,
+            allow_redirects=False,
+        )
+
+
+class User(Person):
+    """The owner of a new account."""
 
     def __init__(self, url: str, **account: str) -> None:
-        self.url = url
         self.email = f"{uuid.uuid4().hex}@example.com"
         self.password = "a password of some length"
         form = {"name": "Mara Lindström", "currency": "EUR", "time_zone": "Europe/Vienna", "country": "AT"}
@@ -94,21 +117,8 @@ class User:
             timeout=TIMEOUT_SECONDS,
         )
         assert opened.status_code == 201, opened.text
+        super().__init__(url, opened.json()["access_token"])
         self.account_id: str = opened.json()["account"]["id"]
-        self.token: str = opened.json()["access_token"]
-
-    def ask(self, method: str, path: str, body: object = None, *, status: int = 200) -> Any:
-        """The JSON of an answer with that status; for a redirect, where it leads."""
-        answer = requests.request(
-            method,
-            self.url + path,
-            json=body,
-            headers={"Authorization": f"Bearer {self.token}"},
-            timeout=TIMEOUT_SECONDS,
-            allow_redirects=False,
-        )
-        assert answer.status_code == status, f"{method} {path}: {answer.status_code} {answer.text}"
-        return answer.headers["Location"] if answer.is_redirect else answer.json()
 
 
 @pytest.fixture(scope="session")
