@@ -10,7 +10,7 @@ from chalicelib import usecases
 from chalicelib.domain import errors
 from chalicelib.domain.accounts import Account
 from chalicelib.domain.clients import Client
-from chalicelib.domain.limits import Standing
+from chalicelib.domain.limits import Usage
 from chalicelib.domain.paging import Page
 from chalicelib.domain.users import Caller, Role, User
 from chalicelib.edge import bodies, views
@@ -46,7 +46,7 @@ def authorize(request: AuthRequest) -> AuthResponse:
 app.gatekeeper = authorize
 
 
-def count(limit: Limit, caller: Caller | None, address: str) -> Standing:
+def count(limit: Limit, caller: Caller | None, address: str) -> Usage:
     if limit == "none":
         return usecases.limits.not_counted(wired.quotas)
     if limit == "sign_in":
@@ -204,7 +204,7 @@ def get_me(caller: Caller) -> User:
     return usecases.users.get_me(caller, accounts=wired.accounts)
 
 
-@app.route("/v1/me/password", methods=["PUT"], answer=views.TokenView)
+@app.route("/v1/me/password", methods=["PUT"], answer=views.TokenView, limit="sign_in")
 def change_password(caller: Caller, body: bodies.NewPassword) -> views.TokenView:
     user = usecases.users.change_password(
         caller,

@@ -35,8 +35,8 @@ class Quota(NamedTuple):
     seconds: int
 
 
-class Standing(NamedTuple):
-    """Where somebody stands with a quota after a request that counts.
+class Usage(NamedTuple):
+    """What somebody has used of a quota, after a request that counts.
 
     `seconds` is when it will be full again or, after a refusal, when to come back. Both are None if nobody could count.
     """
@@ -58,7 +58,7 @@ def requests_quota(caller: Caller | None, quotas: Quotas) -> Quota:
     """That of the caller's account, if it has its own; without a caller that of an address."""
     if caller is None:
         return Quota("address", quotas.address_requests, WINDOW_SECONDS)
-    own: int | None = getattr(caller, "requests_per_minute", None)
+    own = caller.requests_per_minute
     return Quota("default", quotas.user_requests if own is None else own, WINDOW_SECONDS)
 
 
@@ -75,11 +75,11 @@ def window_start(now: datetime) -> int:
     return epoch(now) // WINDOW_SECONDS * WINDOW_SECONDS
 
 
-def after_request(quota: Quota, count: int, now: datetime) -> Standing:
+def after_request(quota: Quota, count: int, now: datetime) -> Usage:
     """After the `count`th request of this window."""
     seconds = window_start(now) + WINDOW_SECONDS - epoch(now)
     refusal = TooManyRequests(seconds) if count > quota.limit else None
-    return Standing(quota, max(quota.limit - count, 0), seconds, refusal)
+    return Usage(quota, max(quota.limit - count, 0), seconds, refusal)
 
 
 def next_attempt(before: Attempts | None, quotas: Quotas, now: datetime) -> Attempts | None:
@@ -111,24 +111,24 @@ def lock_seconds(number: int, quotas: Quotas) -> int:
     return min(FIRST_LOCK_SECONDS << min(doublings, _DOUBLINGS), LONGEST_LOCK_SECONDS)
 
 
-def after_attempt(series: Attempts, quotas: Quotas, now: datetime) -> Standing:
+def after_attempt(series: Attempts, quotas: Quotas, now: datetime) -> Usage:
     """After an attempt that was let through."""
     quota = sign_in_quota(quotas)
     wait = series.next_at - epoch(now)
-    return Standing(quota, max(quota.limit - series.number, 0), wait or quota.seconds)
+    return Usage(quota, max(quota.limit - series.number, 0), wait or quota.seconds)
 
 
-def locked(next_at: int, quotas: Quotas, now: datetime) -> Standing:
+def locked(next_at: int, quotas: Quotas, now: datetime) -> Usage:
     """For an attempt that was not: it changes nothing."""
     seconds = max(next_at - epoch(now), 1)
-    return Standing(sign_in_quota(quotas), 0, seconds, SignInLocked(seconds))
+    return Usage(sign_in_quota(quotas), 0, seconds, SignInLocked(seconds))
 
 
-def uncounted(quota: Quota, refusal: DaybookError | None = None) -> Standing:
+def uncounted(quota: Quota, refusal: DaybookError | None = None) -> Usage:
     """If the counter cannot be reached."""
-    return Standing(quota, None, None, refusal)
+    return Usage(quota, None, None, refusal)
 
 
-def untouched(quota: Quota) -> Standing:
+def untouched(quota: Quota) -> Usage:
     """After a request that takes nothing from the quota."""
-    return Standing(quota, quota.limit, quota.seconds)
+    return Usage(quota, quota.limit, quota.seconds)

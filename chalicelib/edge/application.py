@@ -197,12 +197,12 @@ class Application(Chalice):
         """Adds what the answer tells of the limit. Raises: TooManyRequests; Unavailable if it must be counted and cannot be."""
         if self.limiter is None:
             return
-        standing = self.limiter(limit, rate_limits.caller_of(request), rate_limits.address_of(request))
-        headers |= rate_limits.headers_of(standing)
-        if standing.remaining is None:
+        usage = self.limiter(limit, rate_limits.caller_of(request), rate_limits.address_of(request))
+        headers |= rate_limits.headers_of(usage)
+        if usage.remaining is None:
             self._request_log.uncounted(headers["X-Request-Id"])
-        if standing.refusal is not None:
-            raise standing.refusal
+        if usage.refusal is not None:
+            raise usage.refusal
 
     def _serve(self, endpoint: Endpoint, request: Request, path_parameters: dict[str, str]) -> Response:
         check_size(request)

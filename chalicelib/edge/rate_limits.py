@@ -6,13 +6,13 @@ from typing import Literal
 from chalice.app import Request
 
 from chalicelib.domain.errors import TooManyRequests, Unauthenticated
-from chalicelib.domain.limits import Standing
+from chalicelib.domain.limits import Usage
 from chalicelib.domain.users import Caller
 from chalicelib.edge.requests import read_caller, source_of
 
 Limit = Literal["requests", "sign_in", "none"]
 """What a route's requests count as."""
-Limiter = Callable[[Limit, Caller | None, str], Standing]
+Limiter = Callable[[Limit, Caller | None, str], Usage]
 """Counts a request of the caller, or from the address if there is none."""
 HEADERS = ["RateLimit", "RateLimit-Policy", "Retry-After", "X-RateLimit-Limit", "X-RateLimit-Remaining"]
 _NOWHERE = "unknown"
@@ -44,12 +44,12 @@ def address_of(request: Request) -> str:
     return str(ip_network((address, 64), strict=False))
 
 
-def headers_of(standing: Standing) -> dict[str, str]:
+def headers_of(usage: Usage) -> dict[str, str]:
     """draft-ietf-httpapi-ratelimit-headers-09, and the older names that more clients know.
 
     If nobody could count they say what is allowed, and not what remains of it.
     """
-    quota, remaining, seconds, refusal = standing
+    quota, remaining, seconds, refusal = usage
     headers = {"X-RateLimit-Limit": str(quota.limit), "RateLimit-Policy": f'"{quota.name}";q={quota.limit};w={quota.seconds}'}
     if remaining is not None:
         headers |= {"X-RateLimit-Remaining": str(remaining), "RateLimit": f'"{quota.name}";r={remaining};t={seconds}'}

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from chalicelib.domain.errors import Contended, Unavailable
 from chalicelib.domain.limits import (
     Quotas,
-    Standing,
+    Usage,
     after_attempt,
     after_request,
     epoch,
@@ -28,7 +28,7 @@ RACES = 3
 """So many attempts at the same moment may be faster than this one; then it is refused, unheard."""
 
 
-def count_request(caller: Caller | None, address: str, *, limits: Limits, quotas: Quotas, clock: Clock) -> Standing:
+def count_request(caller: Caller | None, address: str, *, limits: Limits, quotas: Quotas, clock: Clock) -> Usage:
     """Who cannot be counted is let through: better too many requests than none."""
     now = clock.now()
     quota = requests_quota(caller, quotas)
@@ -39,7 +39,7 @@ def count_request(caller: Caller | None, address: str, *, limits: Limits, quotas
     return after_request(quota, count, now)
 
 
-def count_sign_in(address: str, *, limits: Limits, quotas: Quotas, clock: Clock) -> Standing:
+def count_sign_in(address: str, *, limits: Limits, quotas: Quotas, clock: Clock) -> Usage:
     """Counts an attempt before its password is looked at, so that many at once count as many.
 
     Who cannot be counted is refused: nobody guesses passwords uncounted.
@@ -61,6 +61,6 @@ def count_sign_in(address: str, *, limits: Limits, quotas: Quotas, clock: Clock)
     return locked(epoch(now) + 1, quotas, now)
 
 
-def not_counted(quotas: Quotas) -> Standing:
+def not_counted(quotas: Quotas) -> Usage:
     """For what costs so little that counting it would cost more."""
     return untouched(requests_quota(None, quotas))

@@ -3,7 +3,7 @@
 import pytest
 
 from chalicelib.domain.errors import Contended, SignInLocked, TooManyRequests, Unavailable
-from chalicelib.domain.limits import Quotas, Standing
+from chalicelib.domain.limits import Quotas, Usage
 from chalicelib.domain.users import Caller
 from chalicelib.ports import Limits
 from chalicelib.repositories.memory_limits import MemoryLimits
@@ -31,11 +31,11 @@ def clock() -> FixedClock:
     return FixedClock()
 
 
-def request(limits: Limits, clock: FixedClock, caller: Caller | None = ADA, address: str = ADDRESS) -> Standing:
+def request(limits: Limits, clock: FixedClock, caller: Caller | None = ADA, address: str = ADDRESS) -> Usage:
     return usecase.count_request(caller, address, limits=limits, quotas=QUOTAS, clock=clock)
 
 
-def attempt(limits: Limits, clock: FixedClock, address: str = ADDRESS) -> Standing:
+def attempt(limits: Limits, clock: FixedClock, address: str = ADDRESS) -> Usage:
     return usecase.count_sign_in(address, limits=limits, quotas=QUOTAS, clock=clock)
 
 
