@@ -274,7 +274,10 @@ def test_routes_say_what_they_count_as() -> None:
     limits = {(endpoint.method, endpoint.path): endpoint.limit for endpoint in ENDPOINTS}
 
     assert {route for route, limit in limits.items() if limit == "none"} == {("GET", "/"), ("GET", "/health")}
-    assert {route for route, limit in limits.items() if limit == "sign_in"} == {("POST", "/v1/tokens")}
+    assert {route for route, limit in limits.items() if limit == "sign_in"} == {
+        ("POST", "/v1/tokens"),
+        ("PUT", "/v1/me/password"),
+    }
 
 
 @pytest.mark.parametrize("path", ["/health", "/v1/account", "/v1/clients/x"])
