@@ -49,8 +49,9 @@ app.gatekeeper = authorize
 def count(limit: Limit, caller: Caller | None, address: str) -> Usage:
     if limit == "none":
         return usecases.limits.not_counted(wired.quotas)
-    if limit == "sign_in":
-        return usecases.limits.count_sign_in(address, limits=wired.limits, quotas=wired.quotas, clock=wired.clock)
+    if limit == "password":
+        whose = caller.user_id if caller else address
+        return usecases.limits.count_sign_in(whose, limits=wired.limits, quotas=wired.quotas, clock=wired.clock)
     return usecases.limits.count_request(caller, address, limits=wired.limits, quotas=wired.quotas, clock=wired.clock)
 
 
@@ -112,7 +113,7 @@ def open_account(body: bodies.NewAccount) -> views.OpenedAccount:
     return opened(account, user, tokens.issue(user))
 
 
-@app.route("/v1/tokens", methods=["POST"], answer=views.TokenView, public=True, limit="sign_in")
+@app.route("/v1/tokens", methods=["POST"], answer=views.TokenView, public=True, limit="password")
 @refuses(errors.InvalidCredentials)
 def sign_in(body: bodies.Credentials) -> views.TokenView:
     user = usecases.accounts.sign_in(
@@ -204,7 +205,7 @@ def get_me(caller: Caller) -> User:
     return usecases.users.get_me(caller, accounts=wired.accounts)
 
 
-@app.route("/v1/me/password", methods=["PUT"], answer=views.TokenView, limit="sign_in")
+@app.route("/v1/me/password", methods=["PUT"], answer=views.TokenView, limit="password")
 def change_password(caller: Caller, body: bodies.NewPassword) -> views.TokenView:
     user = usecases.users.change_password(
         caller,

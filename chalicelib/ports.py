@@ -133,8 +133,11 @@ class KeyedRequests(Protocol):
         It raises IdempotencyInProgress, having written nothing, if the request has had its effect or is claimed by another.
         """
 
-    def keep(self, keeping: Keeping, answer: KeptAnswer) -> None:
-        """An answer too long to be kept is left out. Raises: Contended if the request is claimed by another."""
+    def keep(self, keeping: Keeping, answer: KeptAnswer) -> KeptAnswer:
+        """Keeps the answer unless there is one already; returns the one that is kept, or this one if it is too long for that.
+
+        Raises: Contended if the request is claimed by another.
+        """
 
     def give_up(self, keeping: Keeping) -> None:
         """Forgets a request that took no effect, so that it can be sent again, mended, under the same key."""

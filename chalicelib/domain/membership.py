@@ -26,7 +26,7 @@ class Standing:
 
     email: str
     role: Role
-    password_version: int
+    password_version: int = 1
     requests_per_minute: int | None = None
 
 

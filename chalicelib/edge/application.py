@@ -18,7 +18,7 @@ from chalicelib.edge import problems, rate_limits, responses
 from chalicelib.edge.preconditions import IfMatch, entity_tag, is_known
 from chalicelib.edge.rate_limits import Limit, Limiter
 from chalicelib.edge.request_log import RequestLog
-from chalicelib.edge.requests import PREFIX_OF, check_size, path_of, read_body, read_caller, read_path, read_query, source_of
+from chalicelib.edge.requests import PREFIX_OF, check_size, path_of, read_body, read_caller, read_path, read_query
 from chalicelib.edge.responses import Document, Text
 from chalicelib.edge.views import ListView, View
 
@@ -221,8 +221,7 @@ class Application(Chalice):
             return serve()
         from chalicelib.edge.idempotency import keyed_request
 
-        scope = caller.account_id if caller else source_of(request)
-        keyed = keyed_request(request, scope, f"{endpoint.method} {endpoint.path}")
+        keyed = keyed_request(request, f"{endpoint.method} {endpoint.path}", caller, rate_limits.address_of(request))
         return cast("Callable[[], Once]", self.once)().answer(keyed, serve, again=again if endpoint.again else None)
 
     def _arguments(

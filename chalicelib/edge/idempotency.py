@@ -20,10 +20,11 @@ from chalicelib.edge.requests import content_of, path_of
 from chalicelib.edge.tokens import Tokens, without_signature
 
 if TYPE_CHECKING:
+    from chalicelib.domain.users import Caller
     from chalicelib.ports import Clock, KeyedRequests
 
 REPLAYED = {"Idempotent-Replayed": "true"}
-_KEPT_HEADERS = ("Content-Type", "ETag", "Link", "Location")
+_KEPT_HEADERS = ("Content-Type", "Location")
 _BEGINNINGS = 10
 """Attempts to claim a key at which others are as well; one of them gets it, and the next look says so."""
 
@@ -31,7 +32,12 @@ Answers = Callable[[], Response]
 
 
 class Once:
-    """Answers each keyed request, once."""
+    """Answers each keyed request, once: docs/decisions/0014-effects-note-their-request.md.
+
+    claimed (`begin`) -> effect and note, one transaction (`effect`, repositories/table.py) -> answer kept (`keep`) -> given
+                      |                                       a crash here: `again` answers for what the note names
+                      a crash here: nothing has happened; the claim runs out
+    """
 
     def __init__(self, keyed: KeyedRequests, clock: Clock, tokens: Tokens) -> None:
         self._keyed = keyed
@@ -80,9 +86,15 @@ class Once:
         raise IdempotencyInProgress
 
     def _keep(self, keeping: Keeping, answer: Response, more: Mapping[str, str]) -> Response:
-        """The answer, kept before it goes out: what was told once is told again, to the byte."""
+        """The answer, kept before it goes out: what was told once is told again, to the byte.
+
+        Somebody who found the effect may have answered for it meanwhile; then theirs is the answer.
+        """
         headers = {name: str(answer.headers[name]) for name in _KEPT_HEADERS if name in answer.headers}
-        self._keyed.keep(keeping, KeptAnswer(status=answer.status_code, headers=headers, body=without_signature(answer.body)))
+        ours = KeptAnswer(status=answer.status_code, headers=headers, body=without_signature(answer.body))
+        kept = self._keyed.keep(keeping, ours)
+        if kept != ours:
+            return self._replay(kept)
         answer.headers.update(more)
         return answer
 
@@ -92,16 +104,18 @@ class Once:
         return Response(body=body, status_code=answer.status, headers={**answer.headers, **REPLAYED})
 
 
-def keyed_request(request: Request, scope: str, route: str) -> KeyedRequest:
-    """What is asked for under the key. Raises: Malformed.
+def keyed_request(request: Request, route: str, caller: Caller | None, source: str) -> KeyedRequest:
+    """What is asked for under the key, of the account or else the source of the request. Raises: Malformed.
 
+    Another user's request is another one, though it reads the same: they would get what the first one made for themselves.
     The key itself is kept nowhere; without it, what was sent cannot be guessed from the fingerprint, a password for one.
     """
     key = request.headers["idempotency-key"]
     if not 1 <= len(key) <= MAX_KEY_LENGTH or not key.isascii() or not key.isprintable():
         raise Malformed(f"the Idempotency-Key must have 1 to {MAX_KEY_LENGTH} printable ASCII characters")
     query = sorted(request.query_params.items()) if request.query_params else []
-    said = repr((path_of(request), query)).encode("utf-8", "backslashreplace") + content_of(request)
+    scope, user_id = (caller.account_id, caller.user_id) if caller else (source, "")
+    said = repr((user_id, path_of(request), query)).encode("utf-8", "backslashreplace") + content_of(request)
     return KeyedRequest(
         id=hashlib.sha256("\n".join((scope, route, key)).encode()).hexdigest(),
         fingerprint=hmac.new(key.encode(), said, hashlib.sha256).hexdigest(),

@@ -86,8 +86,8 @@ def _names_a_thing(endpoint: Endpoint) -> bool:
     return bool(endpoint.path_parameters)
 
 
-def _is_sign_in(endpoint: Endpoint) -> bool:
-    return endpoint.limit == "sign_in"
+def _takes_password(endpoint: Endpoint) -> bool:
+    return endpoint.limit == "password"
 
 
 def _is_post(endpoint: Endpoint) -> bool:
@@ -130,8 +130,8 @@ _REFUSALS: tuple[tuple[Callable[[Endpoint], bool], tuple[type[DaybookError], ...
     (_takes_if_match, (PreconditionFailed,)),
     (_is_post, (IdempotencyInProgress, IdempotencyKeyReused)),
     (_hands_out_tokens, (Unauthenticated,)),
-    (_is_sign_in, (SignInLocked,)),
-    (_any, (UriTooLong, TooManyRequests, HeadersTooLarge, Unexpected, Unavailable)),
+    (_takes_password, (SignInLocked,)),
+    (_any, (TooLarge, UriTooLong, TooManyRequests, HeadersTooLarge, Unexpected, Unavailable)),
 )
 """What routes of a kind can refuse, beside what they declare themselves."""
 

@@ -10,7 +10,7 @@ from chalicelib.domain.limits import Usage
 from chalicelib.domain.users import Caller
 from chalicelib.edge.requests import read_caller, source_of
 
-Limit = Literal["requests", "sign_in", "none"]
+Limit = Literal["requests", "password", "none"]
 """What a route's requests count as."""
 Limiter = Callable[[Limit, Caller | None, str], Usage]
 """Counts a request of the caller, or from the address if there is none."""

@@ -47,8 +47,10 @@ _STEP = r"\.(?P<name>[^.\[]+)|\[(?P<index>[^\]]*)\]"
 
 
 def check_size(request: Request) -> None:
-    """Raises: UriTooLong, HeadersTooLarge."""
+    """Raises: UriTooLong, HeadersTooLarge, TooLarge."""
     event = request.to_original_event()
+    if len(event.get("body") or "") > MAX_BODY_BYTES * (4 / 3 if event.get("isBase64Encoded") else 1) + 4:
+        raise TooLarge
     query = event["multiValueQueryStringParameters"] or {}
     pairs = [(name, value) for name, values in query.items() for value in values]
     length = len(request.context.get("path") or "") + sum(len(name) + len(value) + 2 for name, value in pairs)

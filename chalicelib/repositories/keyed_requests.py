@@ -34,14 +34,21 @@ class DynamoKeyedRequests:
     def effect(self, keeping: Keeping) -> AbstractContextManager[None]:
         return effect_of(keeping.id, keeping.claim)
 
-    def keep(self, keeping: Keeping, answer: KeptAnswer) -> None:
+    def keep(self, keeping: Keeping, answer: KeptAnswer) -> KeptAnswer:
         kept = to_item(keys.keyed_request(keeping.id), "keyed_request", replace(keeping, answer=answer))["answer"]
         kept["body"] = _packed(answer.body)
         if size_of(kept) > MAX_ANSWER_BYTES:
-            return
+            return answer
         key = keys.keyed_request(keeping.id)
-        ours = update(key, "SET #answer = :answer", condition="#claim = :ours", answer=kept, ours=keeping.claim)
-        self._table.transact(ours)
+        unanswered = "#claim = :ours AND attribute_not_exists(#answer)"
+        try:
+            self._table.transact(update(key, "SET #answer = :answer", condition=unanswered, answer=kept, ours=keeping.claim))
+        except Contended:
+            found = self.find(keeping.id)
+            if found is None or found.claim != keeping.claim or found.answer is None:
+                raise
+            return found.answer
+        return answer
 
     def give_up(self, keeping: Keeping) -> None:
         try:

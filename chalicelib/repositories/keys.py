@@ -29,7 +29,8 @@ what is asked                              | pk                        | sk     
 -------------------------------------------|---------------------------|------------------------------|---------------------------
 a user's requests in a window              | requests#<account>#<user> | <the window's first second>  | add
 requests from an address in a window       | requests#<address>        | <the window's first second>  | add
-attempts to sign in from an address        | sign_ins#<address>        | series                       | get; put
+attempts at passwords, by address or user  | sign_ins#<address, user>  | series                       | get; put
+what is kept of a keyed request            | request#<digest>          | request                      | get; put; update; delete
 """
 
 from __future__ import annotations

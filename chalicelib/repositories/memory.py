@@ -131,12 +131,13 @@ class MemoryKeyedRequests(_Repository):
     def effect(self, keeping: Keeping) -> AbstractContextManager[None]:
         return effect_of(keeping.id, keeping.claim)
 
-    def keep(self, keeping: Keeping, answer: KeptAnswer) -> None:
+    def keep(self, keeping: Keeping, answer: KeptAnswer) -> KeptAnswer:
         with self._state.lock:
             kept = self._state.keyed_requests.get(keeping.id)
             if kept is None or kept.claim != keeping.claim:
                 raise Contended
-            self._state.keyed_requests[keeping.id] = replace(kept, answer=answer)
+            self._state.keyed_requests[keeping.id] = replace(kept, answer=kept.answer or answer)
+            return kept.answer or answer
 
     def give_up(self, keeping: Keeping) -> None:
         with self._state.lock:

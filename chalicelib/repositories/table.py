@@ -70,7 +70,7 @@ class Write:
     values: Mapping[str, object] = field(default_factory=dict)
     names: Mapping[str, str] = field(default_factory=dict)
     refused: Refused = always_contended
-    table: str = ""
+    table: str | None = None
 
     def request(self, table: str) -> dict[str, Any]:
         request: dict[str, Any] = {
@@ -133,7 +133,7 @@ class Table:
     """
 
     def __init__(
-        self, client: "DynamoDBClient", name: str, *, ephemeral: str = "", sleep: Callable[[float], None] = time.sleep
+        self, client: "DynamoDBClient", name: str, *, ephemeral: str | None = None, sleep: Callable[[float], None] = time.sleep
     ) -> None:
         self._client = client
         self._name = name
@@ -300,6 +300,8 @@ class Table:
 
     def _note(self, effect: Effect, writes: Sequence[Write]) -> Write:
         """That these writes are the effect of a keyed request; refused if it has had one, or is somebody else's by now."""
+        if self._ephemeral is None:
+            raise ValueError("this table knows of no other in which the effect could be noted")
         added = (write.target for write in writes if write.action == "Put")
         return replace(
             update(

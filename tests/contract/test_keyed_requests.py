@@ -153,8 +153,16 @@ def test_only_the_first_commit_is_the_effect(store: Store) -> None:
 def test_an_answer_comes_back_to_the_byte(store: Store) -> None:
     keeping = begun(store)
 
+    assert store.keyed_requests.keep(keeping, ANSWER) == ANSWER
+
+    assert store.keyed_requests.find("a1") == replace(keeping, answer=ANSWER)
+
+
+def test_the_first_answer_stays(store: Store) -> None:
+    keeping = begun(store)
     store.keyed_requests.keep(keeping, ANSWER)
 
+    assert store.keyed_requests.keep(keeping, replace(ANSWER, body="{}")) == ANSWER
     assert store.keyed_requests.find("a1") == replace(keeping, answer=ANSWER)
 
 

@@ -340,6 +340,18 @@ def test_an_address_of_8192_characters_is_read_and_one_more_is_too_long(
 
 
 @pytest.mark.parametrize("endpoint", ENDPOINTS, ids=name_of)
+def test_a_body_of_more_than_a_mebibyte_is_too_large_wanted_or_not(
+    ada: Inhabitant, wired: MemoryWired, endpoint: Endpoint
+) -> None:
+    before = wired.state()
+    path = endpoint.path.format(**OTHER_PATH_PARAMETERS, **ada.ids)
+
+    refused(ada.api.call(endpoint.method, path, b'"' + b"x" * 1024 * 1024 + b'"   '), 413, "too_large")
+
+    assert wired.state() == before
+
+
+@pytest.mark.parametrize("endpoint", ENDPOINTS, ids=name_of)
 def test_headers_of_16_kib_are_read_and_one_more_character_is_too_much(
     ada: Inhabitant, wired: MemoryWired, endpoint: Endpoint
 ) -> None:

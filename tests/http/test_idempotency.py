@@ -160,6 +160,43 @@ def test_a_key_belongs_to_an_account_and_a_route(visitor: Api) -> None:
     assert grace.get(f"/v1/clients/{client_id}").status == 404
 
 
+def test_a_key_is_not_shared_by_the_users_of_an_account(api: Api) -> None:
+    """The other one would be told of a timer that is not theirs."""
+    client_id = api.add_client()
+    member = api.add_user("member@example.com")
+    assert api.call("POST", "/v1/timer", {"client_id": client_id}, KEY).status == 201
+
+    answer = member.call("POST", "/v1/timer", {"client_id": client_id}, KEY)
+
+    assert (answer.status, answer.code) == (422, "idempotency_key_reused")
+    assert member.get("/v1/timer").status == 404
+
+
+def test_whoever_asks_again_before_the_first_is_answered_gets_the_same_answer(
+    api: Api, wired: MemoryWired, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the first one's effect and its answer somebody pays another part, and the retry is answered for both."""
+    client_id = api.add_client()
+    api.log(client_id, "2026-11-02")
+    path = f"/v1/invoices/{api.issue(client_id, '2026-11-19')['id']}/payments"
+    part = {"amount": 10, "paid_on": "2026-11-19"}
+    keep, retried = wired.store.keyed_requests.keep, []
+
+    def keep_after_a_retry(*arguments: Any) -> Any:
+        monkeypatch.setattr(wired.store.keyed_requests, "keep", keep)
+        made(api.post(path, part))
+        retried.append(api.call("POST", path, part, KEY))
+        return keep(*arguments)
+
+    monkeypatch.setattr(wired.store.keyed_requests, "keep", keep_after_a_retry)
+    first = api.call("POST", path, part, KEY)
+    third = api.call("POST", path, part, KEY)
+
+    assert [first.status, retried[0].status, third.status] == [201, 201, 201]
+    assert first.body == retried[0].body == third.body
+    assert len(first.json["payments"]) == 2
+
+
 @pytest.mark.parametrize("key", ["", "k" * 256, "schl\u00fcssel", "a\tb"], ids=repr)
 def test_a_key_that_is_none_is_refused(api: Api, key: str) -> None:
     answer = api.call("POST", "/v1/clients", client_body(), {"Idempotency-Key": key})

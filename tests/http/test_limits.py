@@ -274,7 +274,7 @@ def test_routes_say_what_they_count_as() -> None:
     limits = {(endpoint.method, endpoint.path): endpoint.limit for endpoint in ENDPOINTS}
 
     assert {route for route, limit in limits.items() if limit == "none"} == {("GET", "/"), ("GET", "/health")}
-    assert {route for route, limit in limits.items() if limit == "sign_in"} == {
+    assert {route for route, limit in limits.items() if limit == "password"} == {
         ("POST", "/v1/tokens"),
         ("PUT", "/v1/me/password"),
     }
