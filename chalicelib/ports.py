@@ -84,18 +84,21 @@ class Accounts(Protocol):
 
 
 class Users(Protocol):
-    """An address belongs to one user of all accounts, and an account has an owner: both whatever happens at once."""
+    """An address belongs to one user of all accounts, and an account has an owner: both whatever happens at once.
 
-    def add(self, user: User) -> None:
-        """Raises: EmailTaken."""
+    `by` is who does it, as read: Contended if they are somebody else by now, or gone.
+    """
+
+    def add(self, user: User, by: User | None = None) -> None:
+        """Raises: EmailTaken, Contended."""
 
     def page(self, account_id: str, request: PageRequest) -> Page[User]:
         """Newest first."""
 
-    def save(self, user: User, read: User) -> None:
+    def save(self, user: User, read: User, by: User | None = None) -> None:
         """Replaces the user as read. Raises: Contended, EmailTaken, LastOwner."""
 
-    def remove(self, user: User) -> None:
+    def remove(self, user: User, by: User | None = None) -> None:
         """Removes the user as read, and their running timer. Raises: Contended, LastOwner."""
 
 

@@ -58,7 +58,13 @@ def a_user(user_id: str = "usr_1", **changes: Any) -> User:
 
 def a_caller(user: User | None = None) -> Caller:
     user = user or a_user()
-    return Caller(account_id=user.account_id, user_id=user.id, email=user.email, roles=(user.role,))
+    return Caller(
+        account_id=user.account_id,
+        user_id=user.id,
+        email=user.email,
+        roles=(user.role,),
+        password_version=user.password_version,
+    )
 
 
 def client_details(**changes: Any) -> ClientDetails:

@@ -12,6 +12,8 @@ from datetime import datetime, timedelta
 from chalicelib.domain.errors import IdempotencyInProgress, IdempotencyKeyReused
 
 KEPT_FOR = timedelta(hours=24)
+WITHOUT_EFFECT_KEPT_FOR = timedelta(minutes=10)
+"""A request that changes nothing, such as signing in, can be done again; its answer is of no use once the token has run out."""
 CLAIM = timedelta(seconds=35)
 """Longer than a request may run: whoever holds a claim that has run out is no more."""
 MAX_KEY_LENGTH = 255
@@ -45,10 +47,10 @@ class Keeping:
     answer: KeptAnswer | None = None
 
 
-def claimed(request: KeyedRequest, claim: str, now: datetime) -> Keeping:
+def claimed(request: KeyedRequest, claim: str, now: datetime, kept_for: timedelta = KEPT_FOR) -> Keeping:
     """What is kept of a request that has just begun."""
     return Keeping(
-        id=request.id, fingerprint=request.fingerprint, claim=claim, claimed_until=now + CLAIM, kept_until=now + KEPT_FOR
+        id=request.id, fingerprint=request.fingerprint, claim=claim, claimed_until=now + CLAIM, kept_until=now + kept_for
     )
 
 

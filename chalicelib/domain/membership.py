@@ -65,5 +65,6 @@ def caller_of(bearer: Bearer, standing: Standing) -> Caller:
         user_id=bearer.user_id,
         email=standing.email,
         roles=(standing.role,),
+        password_version=standing.password_version,
         requests_per_minute=standing.requests_per_minute,
     )

@@ -13,6 +13,9 @@ from chalicelib.domain.errors import FieldError, Invalid
 MIN_PASSWORD_LENGTH = 12
 MAX_PASSWORD_LENGTH = 128
 
+FIRST_PASSWORD = 1
+"""Passwords of a user are counted from here."""
+
 
 class Role(StrEnum):
     OWNER = "owner"
@@ -33,7 +36,7 @@ class User:
     email: str
     role: Role
     password_hash: str
-    password_version: int = 1
+    password_version: int = FIRST_PASSWORD
     version: int = 1
     created_at: datetime
     updated_at: datetime
@@ -47,6 +50,7 @@ class Caller:
     user_id: str
     email: str
     roles: tuple[Role, ...]
+    password_version: int = FIRST_PASSWORD
     requests_per_minute: int | None = None
 
 

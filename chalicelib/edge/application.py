@@ -172,8 +172,16 @@ class Application(Chalice):
             headers: dict[str, str] = {}
 
             def answer() -> Response:
-                self._count(endpoint.limit, request, headers)
-                return self._serve(endpoint, request, path_parameters)
+                if endpoint.limit != "password":
+                    self._count(endpoint.limit, request, headers)
+                    return self._serve(endpoint, request, *self._read(endpoint, request, path_parameters))
+                try:
+                    read = self._read(endpoint, request, path_parameters)
+                except DaybookError:  # no attempt: there is no password in it
+                    self._count("requests", request, headers)
+                    raise
+                self._count("password", request, headers)
+                return self._serve(endpoint, request, *read)
 
             return self._answered(request, headers, answer)
 
@@ -204,13 +212,19 @@ class Application(Chalice):
         if usage.refusal is not None:
             raise usage.refusal
 
-    def _serve(self, endpoint: Endpoint, request: Request, path_parameters: dict[str, str]) -> Response:
+    def _read(
+        self, endpoint: Endpoint, request: Request, path_parameters: dict[str, str]
+    ) -> tuple[Caller | None, dict[str, object]]:
+        """Who asks, and what the view takes."""
         check_size(request)
+        if endpoint.limit == "password" and "content-type" not in request.headers:
+            raise problems.UnsupportedMediaType  # any web page can send that, without asking first
         caller = None if endpoint.public else read_caller(request)
         if caller is not None and not set(caller.roles) & set(endpoint.roles):
             raise Forbidden
-        arguments = self._arguments(endpoint, request, path_parameters, caller)
+        return caller, self._arguments(endpoint, request, path_parameters, caller)
 
+    def _serve(self, endpoint: Endpoint, request: Request, caller: Caller | None, arguments: dict[str, object]) -> Response:
         def serve() -> Response:
             return self._respond(endpoint, endpoint.view(**arguments), caller, request)
 

@@ -37,6 +37,7 @@ def _context(caller: Caller) -> dict[str, str]:
         "user_id": caller.user_id,
         "email": caller.email,
         "roles": " ".join(caller.roles),
+        "password_version": str(caller.password_version),
         "limit": "" if caller.requests_per_minute is None else str(caller.requests_per_minute),
     }
 

@@ -6,10 +6,13 @@ The seal keeps slips and mix-ups out; it guards nothing. The account that is rea
 import base64
 import binascii
 import hashlib
+import re
 
 from chalicelib.domain.errors import BadCursor
 
 _SEAL_BYTES = 9
+_POSITION = r"(?a)[\w#:-]{1,200}"
+"""Of what and how much positions are made; DynamoDB has no key of more than 1,024 bytes."""
 
 
 def seal(position: str, account_id: str, list_name: str) -> str:
@@ -25,7 +28,7 @@ def unseal(cursor: str, account_id: str, list_name: str) -> str:
         position = sealed[_SEAL_BYTES:].decode()
     except (binascii.Error, ValueError):
         raise BadCursor from None
-    if seal(position, account_id, list_name) != cursor:
+    if seal(position, account_id, list_name) != cursor or re.fullmatch(_POSITION, position) is None:
         raise BadCursor
     return position
 

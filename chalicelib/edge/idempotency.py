@@ -10,12 +10,22 @@ import hmac
 import secrets
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext, suppress
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from chalice.app import Request, Response
 
 from chalicelib.domain.errors import Contended, IdempotencyInProgress, Malformed, Unavailable
-from chalicelib.domain.idempotency import MAX_KEY_LENGTH, Keeping, KeptAnswer, KeyedRequest, claimed, may_begin
+from chalicelib.domain.idempotency import (
+    KEPT_FOR,
+    MAX_KEY_LENGTH,
+    WITHOUT_EFFECT_KEPT_FOR,
+    Keeping,
+    KeptAnswer,
+    KeyedRequest,
+    claimed,
+    may_begin,
+)
 from chalicelib.edge.requests import content_of, path_of
 from chalicelib.edge.tokens import Tokens, without_signature
 
@@ -57,7 +67,7 @@ class Once:
 
         Raises: IdempotencyKeyReused, IdempotencyInProgress.
         """
-        keeping, begun = self._begin(request)
+        keeping, begun = self._begin(request, KEPT_FOR if again else WITHOUT_EFFECT_KEPT_FOR)
         if keeping.answer is not None:
             return self._replay(keeping.answer)
         if not begun:
@@ -71,13 +81,13 @@ class Once:
             raise
         return self._keep(keeping, answer, {})
 
-    def _begin(self, request: KeyedRequest) -> tuple[Keeping, bool]:
+    def _begin(self, request: KeyedRequest, kept_for: timedelta) -> tuple[Keeping, bool]:
         """What is kept of the request, and whether it has just begun."""
         for _ in range(_BEGINNINGS):
             before, now = self._keyed.find(request.id), self._clock.now()
             if before is not None and not may_begin(before, request, now):
                 return before, False
-            keeping = claimed(request, secrets.token_hex(16), now)
+            keeping = claimed(request, secrets.token_hex(16), now, kept_for)
             try:
                 self._keyed.begin(keeping, before)
             except Contended:

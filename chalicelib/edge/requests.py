@@ -13,7 +13,7 @@ from chalice.app import MultiDict, Request
 
 from chalicelib.domain.errors import FieldError, Invalid, Malformed, NotFound, Unauthenticated
 from chalicelib.domain.identifiers import Prefix, is_id
-from chalicelib.domain.users import Caller, Role
+from chalicelib.domain.users import FIRST_PASSWORD, Caller, Role
 from chalicelib.edge.bodies import WORDS
 from chalicelib.edge.problems import HeadersTooLarge, TooLarge, UnsupportedMediaType, UriTooLong
 
@@ -180,6 +180,7 @@ def read_caller(request: Request) -> Caller:
             user_id=context["user_id"],
             email=context["email"],
             roles=tuple(Role(role) for role in context["roles"].split()),
+            password_version=int(context.get("password_version") or FIRST_PASSWORD),
             requests_per_minute=int(limit) if (limit := context.get("limit")) else None,
         )
     except (KeyError, TypeError, AttributeError, ValueError):

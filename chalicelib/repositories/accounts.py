@@ -13,7 +13,7 @@ from chalicelib.domain.users import Role, User
 from chalicelib.repositories import keys
 from chalicelib.repositories.items import Item, from_item, to_item
 from chalicelib.repositories.pages import first_page
-from chalicelib.repositories.table import Refused, Table, Write, add, always_contended, delete, put, update
+from chalicelib.repositories.table import Refused, Table, Write, add, always_contended, delete, put, unchanged, update
 
 
 class DynamoAccounts:
@@ -48,25 +48,26 @@ class DynamoUsers:
     def __init__(self, table: Table) -> None:
         self._table = table
 
-    def add(self, user: User) -> None:
-        self._table.transact(add(_user_item(user)), _take_address(user), *_ownership(None, user))
+    def add(self, user: User, by: User | None = None) -> None:
+        self._table.transact(add(_user_item(user)), _take_address(user), *_ownership(None, user), *_still(by, user))
 
     def page(self, account_id: str, request: PageRequest) -> Page[User]:
         after = None if request.after is None else keys.user(account_id, request.after).sk
         items = self._table.query(keys.users(account_id), newest_first=True, after=after, page_size=request.limit + 1)
         return first_page((from_item(item, User) for item in items), request.limit, lambda user: user.id)
 
-    def save(self, user: User, read: User) -> None:
+    def save(self, user: User, read: User, by: User | None = None) -> None:
         as_read = put(_user_item(user), condition="#version = :read", read=read.version)
         moved = [_leave_address(read), _take_address(user)] if user.email != read.email else []
-        self._table.transact(as_read, *moved, *_ownership(read, user))
+        self._table.transact(as_read, *moved, *_ownership(read, user), *_still(by, user))
 
-    def remove(self, user: User) -> None:
+    def remove(self, user: User, by: User | None = None) -> None:
         self._table.transact(
             delete(keys.user(user.account_id, user.id), condition="#version = :read", read=user.version),
             _leave_address(user),
             *_ownership(user, None),
             delete(keys.timer(user.account_id, user.id)),
+            *_still(by, user),
         )
 
 
@@ -133,6 +134,13 @@ def _ownership(before: User | None, after: User | None) -> list[Write]:
     return [
         update(owners, "DELETE #users :user", condition=one_is_left, refused=_last(user), user={user.id}, id=user.id, one=1)
     ]
+
+
+def _still(by: User | None, user: User) -> list[Write]:
+    """Who does it is who they were when it was looked at; of what they do to themselves the write itself makes sure."""
+    if by is None or by.id == user.id:
+        return []
+    return [unchanged(keys.user(by.account_id, by.id), condition="#version = :read", read=by.version)]
 
 
 def _last(user: User) -> Refused:

@@ -175,8 +175,9 @@ class MemoryAccounts(_Repository):
 
 
 class MemoryUsers(_Repository):
-    def add(self, user: User) -> None:
+    def add(self, user: User, by: User | None = None) -> None:
         with self._committing(user=user.id):
+            self._check_still(by)
             if user.email in self._state.sign_ins:
                 raise EmailTaken
             _check((user.account_id, user.id) not in self._state.users)
@@ -188,9 +189,10 @@ class MemoryUsers(_Repository):
             users = [user for user in self._state.users.values() if user.account_id == account_id]
         return _page(users, request, lambda user: user.id)
 
-    def save(self, user: User, read: User) -> None:
+    def save(self, user: User, read: User, by: User | None = None) -> None:
         with self._committing(user=user.id):
             self._check_read(read)
+            self._check_still(by)
             if user.email != read.email and user.email in self._state.sign_ins:
                 raise EmailTaken
             if user.role is not Role.OWNER:
@@ -199,9 +201,10 @@ class MemoryUsers(_Repository):
             self._state.sign_ins[user.email] = (user.account_id, user.id)
             self._state.users[user.account_id, user.id] = user
 
-    def remove(self, user: User) -> None:
+    def remove(self, user: User, by: User | None = None) -> None:
         with self._committing():
             self._check_read(user)
+            self._check_still(by)
             self._check_owner_left(user)
             del self._state.sign_ins[user.email]
             del self._state.users[user.account_id, user.id]
@@ -209,6 +212,10 @@ class MemoryUsers(_Repository):
 
     def _check_read(self, read: User) -> None:
         _check(_found(self._state.users.get((read.account_id, read.id))).version == read.version)
+
+    def _check_still(self, by: User | None) -> None:
+        kept = None if by is None else self._state.users.get((by.account_id, by.id))
+        _check(by is None or (kept is not None and kept.version == by.version))
 
     def _check_owner_left(self, without: User) -> None:
         owners = {

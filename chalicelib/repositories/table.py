@@ -63,7 +63,7 @@ class Write:
     `table` is where it is written if not where the others are.
     """
 
-    action: Literal["Put", "Update", "Delete"]
+    action: Literal["Put", "Update", "Delete", "ConditionCheck"]
     target: Mapping[str, object]
     change: str = ""
     condition: str = ""
@@ -96,6 +96,11 @@ def put(item: Item, *, condition: str = "", refused: Refused = contended, **valu
 
 def delete(key: Key, *, condition: str = "", refused: Refused = contended, **values: object) -> Write:
     return Write(action="Delete", target=key._asdict(), condition=condition, values=values, refused=refused)
+
+
+def unchanged(key: Key, *, condition: str, refused: Refused = always_contended, **values: object) -> Write:
+    """Writes nothing: what the others depend on."""
+    return Write(action="ConditionCheck", target=key._asdict(), condition=condition, values=values, refused=refused)
 
 
 def update(

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 from chalicelib.domain.accounts import Account, Profile, SignUp, raise_all
 from chalicelib.domain.clients import Client, move_to_zone
-from chalicelib.domain.errors import Contended, InvalidCredentials, NotFound
+from chalicelib.domain.errors import Contended, InvalidCredentials, NotFound, Unauthenticated
 from chalicelib.domain.paging import MAX_LIMIT, PageRequest
-from chalicelib.domain.users import Caller, Role, User, check_password, normal_password, sign_in_name
+from chalicelib.domain.users import FIRST_PASSWORD, Caller, Role, User, check_password, normal_password, sign_in_name
 from chalicelib.usecases.contention import Check, unconditionally, until_uncontended
 
 if TYPE_CHECKING:
@@ -45,8 +45,11 @@ def open_account(sign_up: SignUp, *, accounts: Accounts, passwords: Passwords, i
 
 
 def get_opened_account(account_id: str, user_id: str, *, accounts: Accounts) -> tuple[Account, User]:
-    """What `open_account` made. Raises: NotFound."""
-    return accounts.get(account_id), accounts.user(account_id, user_id)
+    """What `open_account` made. Raises: NotFound, Unauthenticated if the owner has got another password since."""
+    owner = accounts.user(account_id, user_id)
+    if owner.password_version != FIRST_PASSWORD:
+        raise Unauthenticated
+    return accounts.get(account_id), owner
 
 
 def sign_in(email: str, password: str, *, accounts: Accounts, users: Users, passwords: Passwords, clock: Clock) -> User:

@@ -59,8 +59,14 @@ def add_user(
         created_at=now,
         updated_at=now,
     )
-    users.add(user)
-    return user
+
+    def attempt() -> User:
+        actor = get_me(caller, accounts=accounts)
+        check_manages(actor, details.role)
+        users.add(user, actor)
+        return user
+
+    return until_uncontended(attempt)
 
 
 def get_user(caller: Caller, user_id: str, *, accounts: Accounts) -> User:
@@ -87,10 +93,11 @@ def change_user(
     def attempt() -> User:
         user = accounts.user(caller.account_id, user_id)
         details = change(details_of(user))
-        check_manages(get_me(caller, accounts=accounts), user.role, details.role)
+        actor = get_me(caller, accounts=accounts)
+        check_manages(actor, user.role, details.role)
         check(user)
         edited = edit_user(user, details, now=clock.now())
-        users.save(edited, user)
+        users.save(edited, user, actor)
         return edited
 
     return until_uncontended(attempt)
@@ -103,20 +110,24 @@ def remove_user(
 
     def attempt() -> User:
         user = accounts.user(caller.account_id, user_id)
-        check_manages(get_me(caller, accounts=accounts), user.role)
+        actor = get_me(caller, accounts=accounts)
+        check_manages(actor, user.role)
         check(user)
-        users.remove(user)
+        users.remove(user, actor)
         return user
 
     return until_uncontended(attempt)
 
 
 def get_me(caller: Caller, *, accounts: Accounts) -> User:
-    """The caller's own user. Raises: Unauthenticated if it has gone within the last minute."""
+    """The caller's own user. Raises: Unauthenticated if it has gone, or got another password, within the last minute."""
     try:
-        return accounts.user(caller.account_id, caller.user_id)
+        user = accounts.user(caller.account_id, caller.user_id)
     except NotFound:
         raise Unauthenticated from None
+    if user.password_version != caller.password_version:
+        raise Unauthenticated
+    return user
 
 
 def change_password(

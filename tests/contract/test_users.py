@@ -307,3 +307,38 @@ def test_who_is_removed_while_signing_in_is_nobody(dynamo_store: DynamoStore, cl
     client.delete_item(TableName=dynamo_store.users._table._name, Key={"pk": {"S": "acc_1"}, "sk": {"S": "user#usr_1"}})
 
     assert dynamo_store.accounts.user_by_email("ada@example.com") is None
+
+
+@pytest.mark.parametrize("then", ["demoted", "gone"])
+def test_who_is_no_longer_who_they_were_changes_nobody(store: Store, then: str) -> None:
+    opened(store)
+    actor = replace(a_user("usr_9"), email="nine@example.com")
+    other = replace(a_user("usr_8"), email="eight@example.com", role=Role.MEMBER)
+    store.users.add(actor)
+    store.users.add(other)
+    if then == "demoted":
+        store.users.save(replace(actor, role=Role.MEMBER, version=2), actor)
+    else:
+        store.users.remove(actor)
+
+    with pytest.raises(Contended):
+        store.users.add(replace(a_user("usr_7"), email="seven@example.com"), actor)
+    with pytest.raises(Contended):
+        store.users.save(replace(other, role=Role.OWNER, version=2), other, actor)
+    with pytest.raises(Contended):
+        store.users.remove(other, actor)
+
+    assert store.accounts.user("acc_1", "usr_8") == other
+    assert store.accounts.user_by_email("seven@example.com") is None
+
+
+def test_people_change_and_remove_themselves(store: Store) -> None:
+    opened(store)
+    actor = replace(a_user("usr_9"), email="nine@example.com")
+    store.users.add(actor)
+
+    renamed = replace(actor, name="Nine", version=2)
+    store.users.save(renamed, actor, actor)
+    store.users.remove(renamed, renamed)
+
+    assert store.accounts.user_by_email("nine@example.com") is None

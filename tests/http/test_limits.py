@@ -119,7 +119,8 @@ def ask(strict: MemoryWired) -> Ask:
     def asked(
         address: str | None, resource: str = "/v1/accounts", headers: dict[str, str] | None = None, method: str = "POST"
     ) -> dict[str, Any]:
-        event = deepcopy(EVENT) | {"resource": resource, "path": resource, "httpMethod": method, "body": "{}"}
+        body = json.dumps({**CREDENTIALS, "password": "not the password"} if resource == "/v1/tokens" else {})
+        event = deepcopy(EVENT) | {"resource": resource, "path": resource, "httpMethod": method, "body": body}
         event["headers"] |= headers or {}
         event["multiValueHeaders"] = {name: [value] for name, value in event["headers"].items()}
         event["requestContext"] |= {"resourcePath": resource, "httpMethod": method, "authorizer": None}
@@ -218,8 +219,29 @@ def test_while_it_is_locked_no_password_is_looked_at(strict: MemoryWired, visito
     checked = len(strict.passwords.checked)
 
     assert visitor.post("/v1/tokens", CREDENTIALS).status == 429
-    assert visitor.post("/v1/tokens", "{").status == 429
     assert len(strict.passwords.checked) == checked == 5
+
+
+@pytest.mark.parametrize("content_type", [None, "text/plain", "application/x-www-form-urlencoded"])
+def test_what_a_web_page_can_send_from_anywhere_is_no_attempt(
+    strict: MemoryWired, visitor: Api, content_type: str | None
+) -> None:
+    """Without asking first, it can send these; five of them would lock the network of whoever looks at the page."""
+    visitor.signed_up()
+    kind = {} if content_type is None else {"Content-Type": content_type}
+
+    for _ in range(20):
+        answer = visitor.client.http.request("POST", "/v1/tokens", headers=kind, body=json.dumps(CREDENTIALS).encode())
+        assert answer.status_code == 415
+
+    assert visitor.post("/v1/tokens", CREDENTIALS).status == 200
+
+
+def test_a_body_without_a_password_is_no_attempt(strict: MemoryWired, visitor: Api) -> None:
+    visitor.signed_up()
+
+    assert {visitor.post("/v1/tokens", body).status for body in ["{", {}, {"email": "x"}] * 5} == {400, 422}
+    assert visitor.post("/v1/tokens", CREDENTIALS).status == 200
 
 
 def test_nobody_is_locked_out_by_their_mail_address(ask: Ask, strict: MemoryWired, visitor: Api) -> None:

@@ -328,6 +328,7 @@ def test_the_authorizer_hands_on_flat_strings_only(mint: Mint, ask: Admit) -> No
         "user_id": "usr_1",
         "email": "ada@example.com",
         "roles": "owner",
+        "password_version": "1",
         "limit": "600",
     }
 

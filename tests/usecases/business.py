@@ -9,10 +9,10 @@ from typing import Any
 from chalicelib.domain.accounts import SignUp
 from chalicelib.domain.clients import Client, ClientDetails
 from chalicelib.domain.invoices import CreditNote, Invoice, InvoiceLine
-from chalicelib.domain.users import Caller, User
+from chalicelib.domain.users import Caller
 from chalicelib.domain.work import DatedWork, LoggedWork, TimedWork
 from chalicelib.usecases import accounts, clients, invoices, work
-from tests.builders import at
+from tests.builders import a_caller, at
 from tests.wired import MemoryWired
 
 
@@ -91,11 +91,7 @@ def open_business(wired: MemoryWired, email: str = "ada@example.com", time_zone:
     _, owner = accounts.open_account(
         sign_up, accounts=wired.store.accounts, passwords=wired.passwords, ids=wired.ids, clock=wired.clock
     )
-    return Business(wired=wired, caller=caller_of(owner))
-
-
-def caller_of(user: User) -> Caller:
-    return Caller(account_id=user.account_id, user_id=user.id, email=user.email, roles=(user.role,))
+    return Business(wired=wired, caller=a_caller(owner))
 
 
 def run_night(wired: MemoryWired, as_of: str) -> None:

@@ -5,11 +5,12 @@ from typing import Any
 
 import pytest
 
-from chalicelib.domain.errors import EmailTaken, Forbidden, Invalid, LastOwner, NotFound
+from chalicelib.domain.errors import EmailTaken, Forbidden, LastOwner, NotFound, Unauthenticated
 from chalicelib.domain.membership import UserDetails
 from chalicelib.domain.users import Caller, Role, User
 from chalicelib.usecases import accounts, users
-from tests.usecases.business import Business, caller_of
+from tests.builders import a_caller
+from tests.usecases.business import Business
 from tests.usecases.test_invoicing import at_once
 from tests.wired import MemoryWired
 
@@ -65,7 +66,7 @@ def roles(wired: MemoryWired) -> list[Role]:
 
 
 def test_of_owners_who_all_go_at_once_one_stays(business: Business, wired: MemoryWired) -> None:
-    owners = [business.caller, *(caller_of(add(business, f"{number}@example.com", Role.OWNER)) for number in range(5))]
+    owners = [business.caller, *(a_caller(add(business, f"{number}@example.com", Role.OWNER)) for number in range(5))]
 
     results = at_once(*[lambda owner=owner: remove(business, owner.user_id, owner) for owner in owners])
 
@@ -74,7 +75,7 @@ def test_of_owners_who_all_go_at_once_one_stays(business: Business, wired: Memor
 
 
 def test_of_two_owners_who_demote_each_other_at_once_one_stays(business: Business, wired: MemoryWired) -> None:
-    other = caller_of(add(business, "mary@example.com", Role.OWNER))
+    other = a_caller(add(business, "mary@example.com", Role.OWNER))
 
     results = at_once(
         lambda: change(business, other.user_id, role=Role.MEMBER),
@@ -104,7 +105,7 @@ def test_edits_at_once_all_take_effect_one_after_the_other(business: Business, w
 def test_an_admin_whose_subject_becomes_an_owner_meanwhile_is_too_late(
     business: Business, wired: MemoryWired, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    admin, mary = caller_of(add(business, "admin@example.com", Role.ADMIN)), add(business, "mary@example.com")
+    admin, mary = a_caller(add(business, "admin@example.com", Role.ADMIN)), add(business, "mary@example.com")
     reading = wired.store.accounts.user
     promoted: list[User] = []
 
@@ -129,9 +130,18 @@ def test_who_is_not_there_cannot_be_changed(business: Business, act: Any) -> Non
 
 
 def test_a_password_is_the_same_from_every_keyboard(business: Business) -> None:
-    change_password(business, PASSWORD, "pa\u0308sswörd ﬁne")
+    changed = change_password(business, PASSWORD, "pa\u0308sswörd ﬁne")
+    signed_in = replace(business, caller=a_caller(changed))
 
-    assert change_password(business, "pässwörd fine", PASSWORD).password_version == 3
+    assert change_password(signed_in, "pässwörd fine", PASSWORD).password_version == 3
+
+
+def test_a_token_of_an_earlier_password_gives_nobody_access(business: Business) -> None:
+    """Nor in the minute for which API Gateway keeps what the authorizer said of it."""
+    change_password(business, PASSWORD, "another long password")
+
+    with pytest.raises(Unauthenticated):
+        change(business, business.caller.user_id, name="Somebody else")
 
 
 def test_of_two_who_change_a_password_at_once_one_does(business: Business, wired: MemoryWired) -> None:
@@ -139,7 +149,7 @@ def test_of_two_who_change_a_password_at_once_one_does(business: Business, wired
         *[lambda number=number: change_password(business, PASSWORD, f"new password {number}") for number in range(6)]
     )
 
-    assert sum(isinstance(result, Invalid) for result in results) == 5
+    assert sum(isinstance(result, Unauthenticated) for result in results) == 5, "the others' tokens have ended"
     (user,) = wired.state()["users"].values()
     assert user.password_version == 2
 
