@@ -18,7 +18,7 @@ from chalicelib.edge import problems, rate_limits, responses
 from chalicelib.edge.preconditions import IfMatch, entity_tag, is_known
 from chalicelib.edge.rate_limits import Limit, Limiter
 from chalicelib.edge.request_log import RequestLog
-from chalicelib.edge.requests import PREFIX_OF, check_size, path_of, read_body, read_caller, read_path, read_query
+from chalicelib.edge.requests import PREFIX_OF, check_size, path_of, read_body, read_caller, read_path, read_query, stage_of
 from chalicelib.edge.responses import Document, Text
 from chalicelib.edge.views import ListView, View
 
@@ -339,7 +339,7 @@ def _endpoint(
 
 
 def _refuse(error: DaybookError, request: Request, headers: dict[str, str]) -> Response:
-    problem = problems.problem_of(error, instance=path_of(request), request_id=headers["X-Request-Id"])
+    problem = problems.problem_of(error, instance=path_of(request), request_id=headers["X-Request-Id"], stage=stage_of(request))
     return problems.respond(problem, headers)
 
 

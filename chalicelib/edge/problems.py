@@ -104,12 +104,15 @@ def status_of(error: type[DaybookError]) -> int:
     return next(STATUS[cls] for cls in error.__mro__ if cls in STATUS)
 
 
-def problem_of(error: DaybookError, *, instance: str, request_id: str) -> Problem:
-    """What went wrong on our side is told by its title only: its detail is the inside's."""
+def problem_of(error: DaybookError, *, instance: str, request_id: str, stage: str = "") -> Problem:
+    """What went wrong on our side is told by its title only: its detail is the inside's.
+
+    `stage` is what stands before our paths where API Gateway's own address is used, such as `/api`.
+    """
     cls = type(error)
     status = status_of(cls)
     return Problem(
-        type=f"/docs#{cls.code}",
+        type=f"{stage}/docs#{cls.code}",
         title=cls.title(),
         status=status,
         detail=error.detail if status < _SERVER_ERROR else cls.title(),

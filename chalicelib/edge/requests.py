@@ -192,6 +192,13 @@ def path_of(request: Request) -> str:
     return str(request.context.get("path") or request.path).encode("utf-8", "replace").decode()
 
 
+def stage_of(request: Request) -> str:
+    """What API Gateway's own address has before our paths, such as `/api`; nothing behind a domain of one's own."""
+    path = str(request.to_original_event().get("path") or "")
+    whole = path_of(request)
+    return whole.removesuffix(path) if path and whole.endswith(path) else ""
+
+
 def source_of(request: Request) -> str:
     """The address that API Gateway was asked from; what the caller says of it counts for nothing."""
     return str((request.context.get("identity") or {}).get("sourceIp") or "")

@@ -443,7 +443,7 @@ def test_every_path_answers_preflights_and_sends_other_methods_to_the_applicatio
 def test_api_gateway_refuses_in_the_applications_words(kind: str, refusal: type[DaybookError], resources: Json) -> None:
     response = gateway_responses(resources)[kind]
     said = json.loads(response["responseTemplates"]["application/json"])
-    own = problems.problem_of(refusal(), instance="$context.path", request_id="$context.requestId")
+    own = problems.problem_of(refusal(), instance="$context.path", request_id="$context.requestId", stage="/$context.stage")
     assert said == {name: getattr(own, name) for name in said}
     assert set(said) == {"type", "title", "status", "detail", "instance", "code", "request_id"}
     assert response["statusCode"] == str(own.status)
@@ -550,7 +550,7 @@ def test_every_refusal_of_api_gateway_is_a_problem_document_of_its_status(kind: 
     response = responses[kind if kind in responses else family]
     said = json.loads(response["responseTemplates"]["application/json"])
     assert said.get("status") == (int(response["statusCode"]) if "statusCode" in response else None)
-    assert said["type"] == f"/docs#{said['code']}"
+    assert said["type"] == f"/$context.stage/docs#{said['code']}"
 
 
 def test_no_gateway_response_is_of_a_kind_that_there_is_not(resources: Json) -> None:

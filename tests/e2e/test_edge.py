@@ -91,6 +91,19 @@ def test_a_member_works_but_does_not_manage_and_is_out_when_removed(owner: User,
     assert again.status_code == 401
 
 
+def test_a_problem_is_documented_at_the_address_of_its_type(owner: User) -> None:
+    by_the_gateway = requests.get(owner.url + "/v1/clients", timeout=TIMEOUT_SECONDS)
+    by_us = owner.send("GET", "/v1/clients/cli_01J00000000000000000000000")
+
+    for answer, code in ((by_the_gateway, "unauthenticated"), (by_us, "not_found")):
+        kind = answer.json()["type"]
+        assert kind == f"/api/docs#{code}"
+        # The local AWS has the stage's root elsewhere than API Gateway, whose addresses begin with it.
+        page = requests.get(owner.url + kind.removeprefix("/api"), timeout=TIMEOUT_SECONDS)
+        assert page.status_code == 200
+        assert f'id="{code}"' in page.text
+
+
 def test_it_describes_itself(deployed: Deployed) -> None:
     described = requests.get(deployed.url + "/openapi.json", timeout=TIMEOUT_SECONDS).json()
     page = requests.get(deployed.url + "/docs", timeout=TIMEOUT_SECONDS)
