@@ -162,7 +162,7 @@ GATEWAYS_OWN = {
 
 @pytest.mark.parametrize(("kind", "error"), GATEWAYS_OWN.items(), ids=GATEWAYS_OWN)
 def test_the_gateway_refuses_with_the_documents_that_we_would_write(kind: str, error: type[DaybookError]) -> None:
-    ours = problems.problem_of(error(), instance="$context.path", request_id="$context.requestId")
+    ours = problems.problem_of(error(), instance="$context.path", request_id="$context.requestId", stage="/$context.stage")
 
     assert json.loads(RESPONSES[kind]["responseTemplates"]["application/json"]) == {
         name: getattr(ours, name) for name in ("type", "title", "status", "detail", "instance", "code", "request_id")
