@@ -24,7 +24,7 @@ class Extent:
 
 
 THOROUGH = Extent(calls=None, all_faults=True, repetitions=20, interleavings=40)
-QUICK = Extent(calls=36, all_faults=False, repetitions=1, interleavings=2)
+QUICK = Extent(calls=12, all_faults=False, repetitions=1, interleavings=1)
 
 
 def plans_for(scenario: Scenario, calls: Calls, extent: Extent) -> Iterator[Plan]:

@@ -4,6 +4,8 @@ import pytest
 
 from tests.fuzz import described
 
+pytestmark = pytest.mark.xdist_group("described")  # one process makes what all of them look at
+
 
 @pytest.fixture(scope="module")
 def report() -> described.Report:

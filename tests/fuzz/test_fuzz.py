@@ -16,6 +16,8 @@ from tests.fuzz.spoiled import Spoiler
 from tests.fuzz.world import settle, wired_to_memory
 from tests.http.examples import ENDPOINTS
 
+pytestmark = pytest.mark.xdist_group("fuzz")  # one process makes what all of them look at
+
 SEED = 1
 
 
