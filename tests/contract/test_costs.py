@@ -18,13 +18,14 @@ from chalicelib.domain.paging import PageRequest
 from chalicelib.domain.users import Role
 from chalicelib.repositories.accounts import DynamoAccess, DynamoAccounts, DynamoUsers
 from chalicelib.repositories.clients import DynamoClients
+from chalicelib.repositories.keyed_requests import DynamoKeyedRequests
 from chalicelib.repositories.limits import DynamoLimits
 from chalicelib.repositories.table import MAX_TRANSACTION_BYTES, MAX_WRITES, Table
 from chalicelib.usecases.limits import count_sign_in
 from chalicelib.usecases.users import change_user, list_users, remove_user
 from tests.builders import a_caller
 from tests.contract.stores import EPHEMERAL_TABLE, TABLE
-from tests.fakes import FixedClock, MemoryTokenKeys
+from tests.fakes import CountedIds, FixedClock, MemoryTokenKeys
 from tests.wired import MemoryWired
 
 if TYPE_CHECKING:
@@ -114,6 +115,37 @@ def test_getting_a_client_is_one_read_and_one_count_and_its_authorizer_another_r
     assert answer["statusCode"] == 200
     assert cost.calls == Counter(BatchGetItem=1, UpdateItem=1, GetItem=1), "one to count the request"
     assert cost.items_read == 2 + 1
+
+
+def test_a_key_costs_a_claim_an_answer_and_one_item_of_the_effect(
+    client: "DynamoDBClient", meter: Meter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table, ephemeral = Table(client, TABLE, ephemeral=EPHEMERAL_TABLE), Table(client, EPHEMERAL_TABLE)
+    DynamoAccounts(table).add(an_account(), an_owner())
+    only = {"accounts": DynamoAccounts(table), "clients": DynamoClients(table), "ids": CountedIds()}
+    monkeypatch.setattr(daybook, "wired", wired_for_costs(client, **only, keyed_requests=DynamoKeyedRequests(ephemeral)))
+
+    def add_client(key: str | None) -> dict[str, Any]:
+        event = api_event("/v1/clients")
+        event["requestContext"]["httpMethod"] = event["httpMethod"] = "POST"
+        more = {"Content-Type": "application/json", **({"Idempotency-Key": key} if key else {})}
+        event["headers"] |= more
+        event["multiValueHeaders"] |= {name: [value] for name, value in more.items()}
+        event["body"] = '{"name": "Babbage & Co", "rate": 95, "currency": "EUR"}'
+        answer: dict[str, Any] = daybook.app(event, None)
+        assert answer["statusCode"] == 201, answer
+        return answer
+
+    with meter.measuring() as plain:
+        add_client(None)
+    with meter.measuring() as keyed:
+        first = add_client("one")
+    with meter.measuring() as again:
+        assert add_client("one")["body"] == first["body"]
+
+    assert plain.calls == Counter(UpdateItem=1, GetItem=1, TransactWriteItems=1)
+    assert keyed.calls == Counter(UpdateItem=1, GetItem=2, TransactWriteItems=3)
+    assert again.calls == Counter(UpdateItem=1, GetItem=1)
 
 
 def test_users_cost_the_same_however_many_there_are(client: "DynamoDBClient", meter: Meter) -> None:
