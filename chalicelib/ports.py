@@ -6,7 +6,7 @@ argument was computed from, `Unavailable` if the service does not answer; a writ
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Protocol
@@ -25,7 +25,9 @@ if TYPE_CHECKING:
     from chalicelib.domain.limits import Attempts
     from chalicelib.domain.membership import Standing
     from chalicelib.domain.paging import Page, PageRequest
+    from chalicelib.domain.products import Product, StockChange
     from chalicelib.domain.reports import DueOutcome, InvoiceDue
+    from chalicelib.domain.search import SearchChange, SearchRequest, SearchResult
     from chalicelib.domain.users import Caller, User
     from chalicelib.domain.work import Calendar, LoggedWork, Timer, WorkChange, WorkFilter, WorkSheet
 
@@ -221,6 +223,53 @@ class CreditNotes(Protocol):
 
     def save(self, note: CreditNote) -> None:
         """Replaces the version before `note.version`; only its delivery is written. Raises: Contended."""
+
+
+class Products(Protocol):
+    def add(self, product: Product) -> Product:
+        """Returns it with its version, higher than that of any product of this id before. Raises: Contended if there is one."""
+
+    def get(self, account_id: str, product_id: str) -> Product: ...
+
+    def page(self, account_id: str, request: PageRequest) -> Page[Product]:
+        """By id, in the order of ASCII."""
+
+    def save(self, product: Product) -> None:
+        """Replaces the version before `product.version`. Raises: Contended."""
+
+    def remove(self, product: Product) -> None:
+        """Removes the product as read. Raises: Contended."""
+
+
+class Stock(Protocol):
+    def change(self, change: StockChange) -> None:
+        """Changes the stock as it is at this moment, and notes the change; however many do so at once, all count.
+
+        Raises: NotFound, OutOfStock, StockNotCounted, StockTooLarge; Contended if too many others are at it.
+        """
+
+    def page(self, account_id: str, product_id: str, request: PageRequest) -> Page[StockChange]:
+        """Newest first; also of a product that is gone."""
+
+
+class Searchable(Protocol):
+    """What an index is made from: the table."""
+
+    def everything(self, account_id: str) -> Iterator[SearchChange]:
+        """All that can be found in the account, as it is now."""
+
+
+class SearchIndex(Protocol):
+    """One full-text index for each account."""
+
+    def search(self, account_id: str, request: SearchRequest) -> tuple[SearchResult, ...]:
+        """The best first; none if the account has no index yet. Raises: Unavailable, also if the index is broken."""
+
+    def apply(self, account_id: str, changes: Sequence[SearchChange]) -> bool:
+        """Takes up what is newer than what it knows; False, having done nothing, if there is no index or it is broken."""
+
+    def rebuild(self, account_id: str, everything: Callable[[], Iterable[SearchChange]]) -> None:
+        """Makes the index anew, unless somebody else writes it meanwhile: then all over again. Raises: Contended."""
 
 
 class Limits(Protocol):

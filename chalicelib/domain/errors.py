@@ -44,6 +44,12 @@ class BadCursor(Malformed):
     code = "bad_cursor"
 
 
+class ProductIdsDiffer(Malformed):
+    """The path names another product than the body."""
+
+    code = "product_ids_differ"
+
+
 class Invalid(DaybookError):
     """The request can be read but breaks a rule."""
 
@@ -160,6 +166,24 @@ class InvoicePaid(Conflict):
     """The invoice is paid in full."""
 
     code = "invoice_paid"
+
+
+class OutOfStock(Conflict):
+    """There are fewer units in stock than are to be taken."""
+
+    code = "out_of_stock"
+
+
+class StockNotCounted(Conflict):
+    """The product's stock is not counted; a PUT with a stock begins to count it."""
+
+    code = "stock_not_counted"
+
+
+class StockTooLarge(Conflict):
+    """The stock would be more than can be counted."""
+
+    code = "stock_too_large"
 
 
 class Contended(Conflict):

@@ -1,28 +1,34 @@
 """What the outside is told of every change: events made from the table's stream, never from a request."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
 Plain = Mapping[str, object]
 """One kept thing as plain data: strings, Decimals, bools, lists and mappings."""
 
-ItemType = Literal["account", "user", "client", "work", "invoice", "credit_note"]
+ItemType = Literal["account", "user", "client", "work", "invoice", "credit_note", "product"]
 
-_CHANGES: Mapping[tuple[str, str], str] = {
-    ("client", "created"): "ClientCreated",
-    ("client", "updated"): "ClientUpdated",
-    ("client", "deleted"): "ClientDeleted",
-    ("work", "created"): "WorkLogged",
-    ("work", "updated"): "WorkUpdated",
-    ("work", "deleted"): "WorkDeleted",
-    ("user", "created"): "UserCreated",
-    ("user", "updated"): "UserUpdated",
-    ("user", "deleted"): "UserDeleted",
-    ("invoice", "created"): "InvoiceIssued",
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Told:
+    """How it is told that a kind of thing was made, changed or deleted, or came into a status; None if it is not."""
+
+    made: str | None = None
+    changed: str | None = None
+    deleted: str | None = None
+    by_status: Mapping[str, str] = field(default_factory=dict)
+
+
+_EVENTS: Mapping[str, _Told] = {
+    "user": _Told(made="UserCreated", changed="UserUpdated", deleted="UserDeleted"),
+    "client": _Told(made="ClientCreated", changed="ClientUpdated", deleted="ClientDeleted"),
+    "work": _Told(made="WorkLogged", changed="WorkUpdated", deleted="WorkDeleted"),
+    "invoice": _Told(made="InvoiceIssued", by_status={"paid": "InvoicePaid", "credited": "InvoiceCredited"}),
+    "product": _Told(made="ProductCreated", changed="ProductUpdated", deleted="ProductDeleted"),
 }
-_INVOICE_STATES = {"paid": "InvoicePaid", "credited": "InvoiceCredited"}
+"""By the type of the item; accounts and credit notes concern nobody outside by themselves."""
 _SECRETS = frozenset({"password_hash"})
 
 
@@ -69,11 +75,14 @@ def event_of(change: Change) -> DomainEvent | None:
 
 
 def _detail_type(change: Change) -> str | None:
-    if change.item_type == "invoice" and change.old is not None and change.new is not None:
-        before, after = change.old.get("status"), str(change.new.get("status"))
-        return None if before == after else _INVOICE_STATES.get(after)
-    kind = "created" if change.old is None else "deleted" if change.new is None else "updated"
-    return None if kind == "updated" and _same_version(change) else _CHANGES.get((change.item_type, kind))
+    told = _EVENTS.get(change.item_type, _Told())
+    if change.old is None:
+        return told.made
+    if change.new is None:
+        return told.deleted
+    if change.old.get("status") != change.new.get("status"):
+        return told.by_status.get(str(change.new.get("status")))
+    return None if _same_version(change) else told.changed
 
 
 def _same_version(change: Change) -> bool:

@@ -7,6 +7,7 @@ from chalicelib.domain.accounts import Account
 from chalicelib.domain.clients import Client
 from chalicelib.domain.events import ItemType, Plain
 from chalicelib.domain.invoices import CreditNote, Invoice
+from chalicelib.domain.products import Product
 from chalicelib.domain.users import User
 from chalicelib.domain.work import WorkEntry
 from chalicelib.repositories.items import Image, exactly, from_image, from_item
@@ -18,6 +19,7 @@ _TOLD: Mapping[ItemType, type[Any]] = {
     "work": WorkEntry,
     "invoice": Invoice,
     "credit_note": CreditNote,
+    "product": Product,
 }
 _KEYS = frozenset({"pk", "sk", "due", "type"})
 

@@ -21,6 +21,9 @@ _TOLD: Final = {
     ("user", "MODIFY"): "UserUpdated",
     ("user", "REMOVE"): "UserDeleted",
     ("invoice", "INSERT"): "InvoiceIssued",
+    ("product", "INSERT"): "ProductCreated",
+    ("product", "MODIFY"): "ProductUpdated",
+    ("product", "REMOVE"): "ProductDeleted",
 }
 Told = tuple[str, str, int]
 """A detail-type, an id and a version: nothing else is told under these three."""

@@ -1,0 +1,124 @@
+"""What the shop sells, and how much of it is there."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from chalicelib.domain.errors import Contended, NotFound
+from chalicelib.domain.made import Made
+from chalicelib.domain.paging import Page, PageRequest
+from chalicelib.domain.products import (
+    NOT_COUNTED,
+    Product,
+    ProductDetails,
+    StockChange,
+    StockLevel,
+    check_change,
+    edit_product,
+    new_product,
+)
+from chalicelib.domain.users import Caller
+from chalicelib.usecases.contention import Check, unconditionally, until_uncontended
+
+if TYPE_CHECKING:
+    from chalicelib.ports import Accounts, Clock, Ids, Products, Stock
+
+
+class Desk(Protocol):
+    """What is needed to keep a catalogue."""
+
+    @property
+    def products(self) -> Products: ...
+    @property
+    def stock(self) -> Stock: ...
+    @property
+    def accounts(self) -> Accounts: ...
+    @property
+    def ids(self) -> Ids: ...
+    @property
+    def clock(self) -> Clock: ...
+
+
+def list_products(caller: Caller, request: PageRequest, *, products: Products) -> Page[Product]:
+    return products.page(caller.account_id, request)
+
+
+def get_product(caller: Caller, product_id: str, *, products: Products) -> Product:
+    """Raises: NotFound."""
+    return products.get(caller.account_id, product_id)
+
+
+def add_product(caller: Caller, details: ProductDetails, level: StockLevel | None, *, desk: Desk) -> Product:
+    """A product with an id of ours. Raises: Invalid."""
+    now = desk.clock.now()
+    account = desk.accounts.get(caller.account_id)
+    product = new_product(details, level or NOT_COUNTED, account, product_id=desk.ids.new("prd", now), now=now)
+    return desk.products.add(product)
+
+
+def put_product(
+    caller: Caller,
+    product_id: str,
+    details: ProductDetails,
+    level: StockLevel | None,
+    *,
+    desk: Desk,
+    check: Check[Product | None] = unconditionally,
+) -> Product | Made[Product]:
+    """Makes the product, or replaces it; without `level` the stock stays as it is. Raises: Invalid."""
+
+    def attempt() -> Product | Made[Product]:
+        account = desk.accounts.get(caller.account_id)
+        try:
+            product = desk.products.get(caller.account_id, product_id)
+        except NotFound:
+            check(None)
+            made = new_product(details, level or NOT_COUNTED, account, product_id=product_id, now=desk.clock.now())
+            return Made(desk.products.add(made))
+        check(product)
+        edited = edit_product(product, details, level, account, now=desk.clock.now())
+        if edited is not product:
+            try:
+                desk.products.save(edited)
+            except NotFound:  # removed since it was read: the next attempt makes it
+                raise Contended from None
+        return edited
+
+    return until_uncontended(attempt)
+
+
+def remove_product(caller: Caller, product_id: str, *, products: Products, check: Check[Product] = unconditionally) -> Product:
+    """The product as it last was. Raises: NotFound."""
+
+    def attempt() -> Product:
+        product = products.get(caller.account_id, product_id)
+        check(product)
+        products.remove(product)
+        return product
+
+    return until_uncontended(attempt)
+
+
+def change_stock(caller: Caller, product_id: str, change: int, reason: str, *, desk: Desk) -> Product:
+    """Adds units, or takes them if `change` is negative; answers the product as it is now.
+
+    Raises: NotFound, Invalid, OutOfStock, StockNotCounted, StockTooLarge.
+    """
+    now = desk.clock.now()
+    of_stock = StockChange(
+        account_id=caller.account_id,
+        id=desk.ids.new("stk", now),
+        product_id=product_id,
+        user_id=caller.user_id,
+        change=check_change(change),
+        reason=reason,
+        created_at=now,
+    )
+    until_uncontended(lambda: desk.stock.change(of_stock))
+    return desk.products.get(caller.account_id, product_id)
+
+
+def list_stock_changes(caller: Caller, product_id: str, request: PageRequest, *, desk: Desk) -> Page[StockChange]:
+    """Newest first. Raises: NotFound."""
+    desk.products.get(caller.account_id, product_id)
+    return desk.stock.page(caller.account_id, product_id, request)
