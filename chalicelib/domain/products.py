@@ -15,6 +15,7 @@ MAX_STOCK = 1_000_000_000
 """Units of one product; also the most that one change adds or takes."""
 ID = r"[A-Za-z0-9_](?:[A-Za-z0-9 ._~-]{0,62}[A-Za-z0-9._~-])?"
 """A shop's own article numbers, such as `85123A` or `BANK CHARGES`: 1 to 64 characters, case counts."""
+ID_WORDS = "takes 1 to 64 of A to Z, digits, spaces, full stops, hyphens, underscores, tildes; begins and ends with no space"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,6 +86,8 @@ def is_product_id(text: str) -> bool:
 
 def new_product(details: ProductDetails, level: StockLevel, account: Account, *, product_id: str, now: datetime) -> Product:
     """Raises: Invalid."""
+    if not is_product_id(product_id):
+        raise Invalid(FieldError("/id", ID_WORDS))
     _check_details(details)
     return Product(
         account_id=account.id,
