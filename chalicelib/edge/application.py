@@ -258,8 +258,7 @@ class Application(Chalice):
         if endpoint.answer is None:
             return responses.redirect(str(result))
         if isinstance(endpoint.answer, Document):
-            text = cast("Text", result)
-            return _tagged(endpoint, request, entity_tag(text.content.encode()), responses.text(text, endpoint.answer))
+            return _tagged(endpoint, request, responses.text(cast("Text", result), endpoint.answer))
         if issubclass(endpoint.answer, ListView):
             account_id = caller.account_id if caller else ""
             return responses.answer_page(cast("Page[Any]", result), endpoint.answer, account_id, request)
@@ -268,7 +267,7 @@ class Application(Chalice):
         if endpoint.method == "POST":
             response.headers.update(self._place(endpoint, shown))
         elif endpoint.method != "DELETE":
-            return _tagged(endpoint, request, entity_tag(responses.shown(shown)), response)
+            return _tagged(endpoint, request, response)
         return response
 
     def _shown_by_get(self, path: str) -> Callable[[object], bytes]:
@@ -292,7 +291,8 @@ def shows_what_it_makes(endpoint: Endpoint, endpoints: Sequence[Endpoint]) -> bo
     return False
 
 
-def _tagged(endpoint: Endpoint, request: Request, tag: str, response: Response) -> Response:
+def _tagged(endpoint: Endpoint, request: Request, response: Response) -> Response:
+    tag = entity_tag(response.body.encode())
     if endpoint.method == "GET" and is_known(request.headers.get("if-none-match"), tag):
         return responses.not_modified(tag)
     response.headers["ETag"] = tag
