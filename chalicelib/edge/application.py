@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 import msgspec
 from chalice.app import Chalice, ChaliceAuthorizer, CORSConfig, Request, Response
 
-from chalicelib.domain.errors import DaybookError, Forbidden, NotFound
+from chalicelib.domain.errors import DaybookError, Forbidden, NotFound, Unauthenticated
 from chalicelib.domain.identifiers import is_id
 from chalicelib.domain.paging import Page
 from chalicelib.domain.users import Caller, Role
 from chalicelib.edge import problems, rate_limits, responses
 from chalicelib.edge.preconditions import IfMatch, entity_tag, is_known
-from chalicelib.edge.rate_limits import Limit, Limiter
+from chalicelib.edge.rate_limits import Limit, Limiter, who_asks
 from chalicelib.edge.request_log import RequestLog
-from chalicelib.edge.requests import PREFIX_OF, check_size, path_of, read_body, read_caller, read_path, read_query, stage_of
+from chalicelib.edge.requests import PREFIX_OF, check_size, path_of, read_body, read_path, read_query, stage_of
 from chalicelib.edge.responses import Document, Text
 from chalicelib.edge.views import ListView, View
 
@@ -158,7 +158,7 @@ class Application(Chalice):
         headers = dict(self._cors_headers)
 
         def refuse() -> Response:
-            self._count("requests", request, headers)
+            self._count("requests", who_asks(request), headers)
             if not served:
                 raise NotFound
             headers["Allow"] = ", ".join(sorted(served))
@@ -172,16 +172,17 @@ class Application(Chalice):
             headers: dict[str, str] = {}
 
             def answer() -> Response:
+                who = who_asks(request)
                 if endpoint.limit != "password":
-                    self._count(endpoint.limit, request, headers)
-                    return self._serve(endpoint, request, *self._read(endpoint, request, path_parameters))
+                    self._count(endpoint.limit, who, headers)
+                    return self._serve(endpoint, request, who, self._read(endpoint, request, who, path_parameters))
                 try:
-                    read = self._read(endpoint, request, path_parameters)
+                    arguments = self._read(endpoint, request, who, path_parameters)
                 except DaybookError:  # no attempt: there is no password in it
-                    self._count("requests", request, headers)
+                    self._count("requests", who, headers)
                     raise
-                self._count("password", request, headers)
-                return self._serve(endpoint, request, *read)
+                self._count("password", who, headers)
+                return self._serve(endpoint, request, who, arguments)
 
             return self._answered(request, headers, answer)
 
@@ -201,11 +202,11 @@ class Application(Chalice):
         response.headers.update(headers)
         return response
 
-    def _count(self, limit: Limit, request: Request, headers: dict[str, str]) -> None:
+    def _count(self, limit: Limit, who: Caller | str, headers: dict[str, str]) -> None:
         """Adds what the answer tells of the limit. Raises: TooManyRequests; Unavailable if it must be counted and cannot be."""
         if self.limiter is None:
             return
-        usage = self.limiter(limit, rate_limits.caller_of(request), rate_limits.address_of(request))
+        usage = self.limiter(limit, who)
         headers |= rate_limits.headers_of(usage)
         if usage.remaining is None:
             self._request_log.uncounted(headers["X-Request-Id"])
@@ -213,39 +214,41 @@ class Application(Chalice):
             raise usage.refusal
 
     def _read(
-        self, endpoint: Endpoint, request: Request, path_parameters: dict[str, str]
-    ) -> tuple[Caller | None, dict[str, object]]:
-        """Who asks, and what the view takes."""
+        self, endpoint: Endpoint, request: Request, who: Caller | str, path_parameters: dict[str, str]
+    ) -> dict[str, object]:
+        """What the view takes, if whoever asks may call it."""
         check_size(request)
         if endpoint.limit == "password" and "content-type" not in request.headers:
             raise problems.UnsupportedMediaType  # any web page can send that, without asking first
-        caller = None if endpoint.public else read_caller(request)
-        if caller is not None and not set(caller.roles) & set(endpoint.roles):
-            raise Forbidden
-        return caller, self._arguments(endpoint, request, path_parameters, caller)
+        if not endpoint.public:
+            if isinstance(who, str):
+                raise Unauthenticated
+            if not set(who.roles) & set(endpoint.roles):
+                raise Forbidden
+        return self._arguments(endpoint, request, path_parameters, who)
 
-    def _serve(self, endpoint: Endpoint, request: Request, caller: Caller | None, arguments: dict[str, object]) -> Response:
+    def _serve(self, endpoint: Endpoint, request: Request, who: Caller | str, arguments: dict[str, object]) -> Response:
         def serve() -> Response:
-            return self._respond(endpoint, endpoint.view(**arguments), caller, request)
+            return self._respond(endpoint, endpoint.view(**arguments), who, request)
 
         def again(made: Mapping[str, str]) -> Response:
-            return self._respond(endpoint, _again(endpoint, arguments, made), caller, request)
+            return self._respond(endpoint, _again(endpoint, arguments, made), who, request)
 
         if endpoint.method != "POST" or "idempotency-key" not in request.headers:
             return serve()
         from chalicelib.edge.idempotency import keyed_request
 
-        keyed = keyed_request(request, f"{endpoint.method} {endpoint.path}", caller, rate_limits.address_of(request))
+        keyed = keyed_request(request, f"{endpoint.method} {endpoint.path}", who)
         return cast("Callable[[], Once]", self.once)().answer(keyed, serve, again=again if endpoint.again else None)
 
     def _arguments(
-        self, endpoint: Endpoint, request: Request, path_parameters: dict[str, str], caller: Caller | None
+        self, endpoint: Endpoint, request: Request, path_parameters: dict[str, str], who: Caller | str
     ) -> dict[str, object]:
         arguments: dict[str, object] = {
             name: read_path(name, path_parameters[name], kind) for name, kind in endpoint.path_parameters
         }
         if endpoint.takes_caller:
-            arguments["caller"] = caller
+            arguments["caller"] = who
         if endpoint.takes_if_match:
             arguments["if_match"] = IfMatch(request.headers.get("if-match"), self._shown_by_get(endpoint.path))
         if endpoint.query is not None:
@@ -254,13 +257,13 @@ class Application(Chalice):
             arguments["body"] = read_body(request, endpoint.body)
         return arguments
 
-    def _respond(self, endpoint: Endpoint, result: object, caller: Caller | None, request: Request) -> Response:
+    def _respond(self, endpoint: Endpoint, result: object, who: Caller | str, request: Request) -> Response:
         if endpoint.answer is None:
             return responses.redirect(str(result))
         if isinstance(endpoint.answer, Document):
             return _tagged(endpoint, request, responses.text(cast("Text", result), endpoint.answer))
         if issubclass(endpoint.answer, ListView):
-            account_id = caller.account_id if caller else ""
+            account_id = who.account_id if isinstance(who, Caller) else ""
             return responses.answer_page(cast("Page[Any]", result), endpoint.answer, account_id, request)
         shown = result if isinstance(result, endpoint.answer) else endpoint.answer.of(result)
         response = responses.answer(shown, endpoint.status)
