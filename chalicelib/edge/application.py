@@ -5,6 +5,7 @@ import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import msgspec
@@ -42,7 +43,10 @@ def refuses(*refusals: type[DaybookError]) -> Callable[[AnyView], AnyView]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
-    """One route and method: everything that serving it, and describing it, needs."""
+    """One route and method: everything that serving it, and describing it, needs.
+
+    `shown_by_get` is what GET shows at its path, if the view takes an `if_match`.
+    """
 
     path: str
     method: str
@@ -57,7 +61,7 @@ class Endpoint:
     path_parameters: tuple[tuple[str, type], ...]
     takes_caller: bool
     limit: Limit
-    takes_if_match: bool
+    shown_by_get: type[View] | None
     again: Callable[..., object] | None
 
 
@@ -101,6 +105,8 @@ class Application(Chalice):
         what is about to be changed; all others are path parameters. It returns what `answer` is a view of, or the document's
         `Text`; without `answer`, the address to which the caller is sent on. `for_roles` says who may call it at all.
 
+        Raises: ValueError if it takes an `if_match` and no GET that answers a View is declared at the path yet.
+
         `again` is for a POST that has taken effect and whose answer was lost: it returns what the view would have, and takes
         of its arguments those of the view and the ids of what was made.
 
@@ -110,7 +116,7 @@ class Application(Chalice):
         def declare(view: AnyView) -> AnyView:
             for method in methods:
                 roles = () if public else tuple(for_roles)
-                endpoint = _endpoint(view, path, method, answer, status, public, roles, limit, again)
+                endpoint = _endpoint(view, path, method, answer, status, public, roles, limit, again, self.endpoints)
                 self.endpoints.append(endpoint)
                 super(Application, self).route(
                     path,
@@ -249,8 +255,9 @@ class Application(Chalice):
         }
         if endpoint.takes_caller:
             arguments["caller"] = who
-        if endpoint.takes_if_match:
-            arguments["if_match"] = IfMatch(request.headers.get("if-match"), self._shown_by_get(endpoint.path))
+        if endpoint.shown_by_get is not None:
+            view = endpoint.shown_by_get
+            arguments["if_match"] = IfMatch(request.headers.get("if-match"), lambda thing: responses.shown(view.of(thing)))
         if endpoint.query is not None:
             arguments["query"] = read_query(request, endpoint.query)
         if endpoint.body is not None:
@@ -273,25 +280,21 @@ class Application(Chalice):
             return _tagged(endpoint, request, response)
         return response
 
-    def _shown_by_get(self, path: str) -> Callable[[object], bytes]:
-        """What GET shows of the thing at that path."""
-        view = next(each.answer for each in self.endpoints if (each.path, each.method) == (path, "GET"))
-        return lambda thing: responses.shown(cast("type[View]", view).of(thing))
-
     def _place(self, endpoint: Endpoint, shown: object) -> dict[str, str]:
         """Where GET shows what was made; relative to the request (RFC 9110, 10.2.2), as links to next pages are."""
-        if shows_what_it_makes(endpoint, self.endpoints):
+        if (endpoint.path, endpoint.answer) in self._shown_below:
             return {"Location": f"{endpoint.path.rpartition('/')[2]}/{getattr(shown, 'id')}"}  # noqa: B009  no view has one by its type
         return {}
 
+    @cached_property
+    def _shown_below(self) -> frozenset[tuple[str, Answer | None]]:
+        return shown_below(self.endpoints)
 
-def shows_what_it_makes(endpoint: Endpoint, endpoints: Sequence[Endpoint]) -> bool:
-    """Whether a GET below the endpoint's own path answers the same thing."""
-    for each in endpoints:
-        parent, _, name = each.path.rpartition("/")
-        if (parent, each.method, each.answer) == (endpoint.path, "GET", endpoint.answer) and name.startswith("{"):
-            return True
-    return False
+
+def shown_below(endpoints: Sequence[Endpoint]) -> frozenset[tuple[str, Answer | None]]:
+    """Each path below which a GET with one parameter more answers a thing, with what it answers."""
+    places = ((each.path.rpartition("/"), each) for each in endpoints if each.method == "GET")
+    return frozenset((parent, each.answer) for (parent, _, name), each in places if name.startswith("{"))
 
 
 def _tagged(endpoint: Endpoint, request: Request, response: Response) -> Response:
@@ -320,6 +323,7 @@ def _endpoint(
     roles: tuple[Role, ...],
     limit: Limit,
     again: Callable[..., object] | None,
+    declared: Sequence[Endpoint],
 ) -> Endpoint:
     takes = {name: kind for name, kind in view.__annotations__.items() if name != "return"}
     return Endpoint(
@@ -334,11 +338,18 @@ def _endpoint(
         body=takes.pop("body", None),
         query=takes.pop("query", None),
         takes_caller=takes.pop("caller", None) is Caller,
-        takes_if_match=takes.pop("if_match", None) is IfMatch,
+        shown_by_get=_shown_by_get(path, method, declared) if takes.pop("if_match", None) is IfMatch else None,
         again=again,
         path_parameters=tuple(takes.items()),
         limit=limit,
     )
+
+
+def _shown_by_get(path: str, method: str, declared: Sequence[Endpoint]) -> type[View]:
+    answer = next((each.answer for each in declared if (each.path, each.method) == (path, "GET")), None)
+    if not (isinstance(answer, type) and issubclass(answer, View)):
+        raise ValueError(f"{method} {path} takes an if_match: a GET that answers a View must be declared there before")
+    return answer
 
 
 def _refuse(error: DaybookError, request: Request, headers: dict[str, str]) -> Response:
