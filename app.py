@@ -46,13 +46,13 @@ def authorize(request: AuthRequest) -> AuthResponse:
 app.gatekeeper = authorize
 
 
-def count(limit: Limit, caller: Caller | None, address: str) -> Usage:
+def count(limit: Limit, who: Caller | str) -> Usage:
     if limit == "none":
         return usecases.limits.not_counted(wired.quotas)
     if limit == "password":
-        whose = caller.user_id if caller else address
+        whose = who if isinstance(who, str) else who.user_id
         return usecases.limits.count_sign_in(whose, limits=wired.limits, quotas=wired.quotas, clock=wired.clock)
-    return usecases.limits.count_request(caller, address, limits=wired.limits, quotas=wired.quotas, clock=wired.clock)
+    return usecases.limits.count_request(who, limits=wired.limits, quotas=wired.quotas, clock=wired.clock)
 
 
 app.limiter = count

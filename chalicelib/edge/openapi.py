@@ -33,7 +33,7 @@ from chalicelib.domain.identifiers import ENTROPY_BYTES, id_pattern, make_id
 from chalicelib.domain.money import EXPONENT_BOUND, MAX_SIGNIFICANT_DIGITS
 from chalicelib.domain.users import Role
 from chalicelib.edge import VERSION
-from chalicelib.edge.application import Application, Endpoint, shows_what_it_makes
+from chalicelib.edge.application import Application, Endpoint, shown_below
 from chalicelib.edge.bodies import ListQuery
 from chalicelib.edge.problems import (
     MEDIA_TYPE,
@@ -100,7 +100,7 @@ def _hands_out_tokens(endpoint: Endpoint) -> bool:
 
 
 def _takes_if_match(endpoint: Endpoint) -> bool:
-    return endpoint.takes_if_match
+    return endpoint.shown_by_get is not None
 
 
 def _has_a_tag(endpoint: Endpoint) -> bool:
@@ -321,7 +321,7 @@ def _success(endpoint: Endpoint, endpoints: Sequence[Endpoint]) -> Schema:
         answer["content"] = {endpoint.answer.media_type: {"schema": {} if "json" in endpoint.answer.media_type else _TEXT}}
     elif endpoint.answer is not None:
         answer["content"] = {"application/json": {"schema": _reference(endpoint.answer)}}
-    if endpoint.status == HTTPStatus.CREATED and shows_what_it_makes(endpoint, endpoints):
+    if endpoint.status == HTTPStatus.CREATED and (endpoint.path, endpoint.answer) in shown_below(endpoints):
         answer["headers"]["Location"] = {"$ref": "#/components/headers/Location"}
     if links := _links(endpoint, endpoints):
         answer["links"] = links

@@ -28,12 +28,12 @@ RACES = 3
 """So many attempts at the same moment may be faster than this one; then it is refused, unheard."""
 
 
-def count_request(caller: Caller | None, address: str, *, limits: Limits, quotas: Quotas, clock: Clock) -> Usage:
+def count_request(who: Caller | str, *, limits: Limits, quotas: Quotas, clock: Clock) -> Usage:
     """Who cannot be counted is let through: better too many requests than none."""
     now = clock.now()
-    quota = requests_quota(caller, quotas)
+    quota = requests_quota(None if isinstance(who, str) else who, quotas)
     try:
-        count = limits.count(caller or address, window_start(now), enough=quota.limit + 1)
+        count = limits.count(who, window_start(now), enough=quota.limit + 1)
     except Unavailable:
         return uncounted(quota)
     return after_request(quota, count, now)
