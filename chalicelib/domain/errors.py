@@ -215,7 +215,7 @@ class IdempotencyInProgress(Conflict):
 
 
 class PreconditionFailed(DaybookError):
-    """The resource is not what If-Match says; somebody has changed it."""
+    """The resource is not what If-Match says, or is what If-None-Match says; somebody has changed it."""
 
     code = "precondition_failed"
 

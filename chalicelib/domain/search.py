@@ -62,6 +62,13 @@ class SearchResult:
     score: float
 
 
+@dataclass(frozen=True, slots=True)
+class SearchResults:
+    """The best first."""
+
+    results: tuple[SearchResult, ...]
+
+
 def terms_of(typed: str) -> tuple[Term, ...]:
     """Words and "phrases in quotes", of whatever is typed; nothing in it is an operator."""
     found = (_term(match) for match in _TERMS.finditer(_CONTROLS.sub(" ", typed)))

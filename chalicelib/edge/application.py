@@ -13,6 +13,7 @@ from chalice.app import Chalice, ChaliceAuthorizer, CORSConfig, Request, Respons
 
 from chalicelib.domain.errors import DaybookError, Forbidden, NotFound, Unauthenticated
 from chalicelib.domain.identifiers import is_id
+from chalicelib.domain.made import Made
 from chalicelib.domain.paging import Page
 from chalicelib.domain.users import Caller, Role
 from chalicelib.edge import problems, rate_limits, responses
@@ -24,10 +25,12 @@ from chalicelib.edge.responses import Document, Text
 from chalicelib.edge.views import ListView, View
 
 if TYPE_CHECKING:
+    from chalicelib.edge.bodies import Body
     from chalicelib.edge.idempotency import Once
 
 Answer = type[View] | type[ListView] | Document
 AnyView = TypeVar("AnyView", bound=Callable[..., object])
+_CREATED = 201
 _REQUEST_ID = r"(?a)[\w-]{8,64}"
 
 
@@ -53,10 +56,11 @@ class Endpoint:
     view: Callable[..., object]
     answer: Answer | None
     status: int
+    may_make: bool
     public: bool
     roles: tuple[Role, ...]
     refuses: tuple[type[DaybookError], ...]
-    body: type[msgspec.Struct] | None
+    body: "type[Body] | None"
     query: type[msgspec.Struct] | None
     path_parameters: tuple[tuple[str, type], ...]
     takes_caller: bool
@@ -93,6 +97,7 @@ class Application(Chalice):
         methods: Sequence[str] = ("GET",),
         answer: Answer | None = None,
         status: int = 200,
+        may_make: bool = False,
         public: bool = False,
         for_roles: Sequence[Role] = tuple(Role),
         limit: Limit = "requests",
@@ -103,7 +108,8 @@ class Application(Chalice):
 
         `caller: Caller` who asks; `body` and `query` Structs that are decoded and checked; `if_match: IfMatch`, which checks
         what is about to be changed; all others are path parameters. It returns what `answer` is a view of, or the document's
-        `Text`; without `answer`, the address to which the caller is sent on. `for_roles` says who may call it at all.
+        `Text`; without `answer`, the address to which the caller is sent on. `for_roles` says who may call it at all. With
+        `may_make` it may return `Made` instead, for what was not there before: that is answered with 201.
 
         Raises: ValueError if it takes an `if_match` and no GET that answers a View is declared at the path yet.
 
@@ -116,7 +122,7 @@ class Application(Chalice):
         def declare(view: AnyView) -> AnyView:
             for method in methods:
                 roles = () if public else tuple(for_roles)
-                endpoint = _endpoint(view, path, method, answer, status, public, roles, limit, again, self.endpoints)
+                endpoint = _endpoint(view, path, method, answer, status, may_make, public, roles, limit, again, self.endpoints)
                 self.endpoints.append(endpoint)
                 super(Application, self).route(
                     path,
@@ -257,7 +263,11 @@ class Application(Chalice):
             arguments["caller"] = who
         if endpoint.shown_by_get is not None:
             view = endpoint.shown_by_get
-            arguments["if_match"] = IfMatch(request.headers.get("if-match"), lambda thing: responses.shown(view.of(thing)))
+            arguments["if_match"] = IfMatch(
+                request.headers.get("if-match"),
+                lambda thing: responses.shown(view.of(thing)),
+                if_none_match=request.headers.get("if-none-match"),
+            )
         if endpoint.query is not None:
             arguments["query"] = read_query(request, endpoint.query)
         if endpoint.body is not None:
@@ -272,8 +282,9 @@ class Application(Chalice):
         if issubclass(endpoint.answer, ListView):
             account_id = who.account_id if isinstance(who, Caller) else ""
             return responses.answer_page(cast("Page[Any]", result), endpoint.answer, account_id, request)
-        shown = result if isinstance(result, endpoint.answer) else endpoint.answer.of(result)
-        response = responses.answer(shown, endpoint.status)
+        thing, status = (result.thing, _CREATED) if isinstance(result, Made) else (result, endpoint.status)
+        shown = thing if isinstance(thing, endpoint.answer) else endpoint.answer.of(thing)
+        response = responses.answer(shown, status)
         if endpoint.method == "POST":
             response.headers.update(self._place(endpoint, shown))
         elif endpoint.method != "DELETE":
@@ -319,6 +330,7 @@ def _endpoint(
     method: str,
     answer: Answer | None,
     status: int,
+    may_make: bool,
     public: bool,
     roles: tuple[Role, ...],
     limit: Limit,
@@ -332,6 +344,7 @@ def _endpoint(
         view=view,
         answer=answer,
         status=status,
+        may_make=may_make,
         public=public,
         roles=roles,
         refuses=vars(view).get("refuses", ()),

@@ -15,6 +15,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from chalicelib.domain.accounts import COUNTRIES, Profile, SignUp
 from chalicelib.domain.clients import ClientDetails
 from chalicelib.domain.errors import FieldError, Invalid, ProductIdsDiffer
+from chalicelib.domain.identifiers import PRODUCT_ID
 from chalicelib.domain.kinds import SearchType
 from chalicelib.domain.money import MINOR_UNITS
 from chalicelib.domain.paging import DEFAULT_LIMIT, MAX_LIMIT, PageRequest
@@ -62,7 +63,7 @@ TermsDays = Annotated[int, Meta(ge=0, le=365)]
 Minutes = Annotated[int, Meta(ge=1, le=1500)]
 InvoiceDay = Annotated[int, Meta(ge=1, le=31)]
 Id = Annotated[str, Meta(max_length=64)]
-ProductId = Annotated[str, Meta(min_length=1, max_length=64)]
+ProductId = Annotated[str, Meta(extra_json_schema={"pattern": f"^{PRODUCT_ID}$"})]
 Stock = Annotated[int, Meta(ge=0, le=1_000_000_000)]
 # What the domain checks, in the schema only: it tells all faults at once, the decoder the first.
 Currency = Annotated[Code, Meta(extra_json_schema={"enum": sorted(MINOR_UNITS)})]
