@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from chalicelib.domain.accounts import Account
-from chalicelib.domain.errors import FieldError, Invalid
+from chalicelib.domain.errors import DaybookError, FieldError, Invalid, OutOfStock, StockNotCounted, StockTooLarge
 from chalicelib.domain.identifiers import PRODUCT_ID
 from chalicelib.domain.money import check_exact
 
@@ -76,6 +76,14 @@ class StockChange:
     def most(self) -> int:
         """The stock before, so that it does not grow beyond what is counted."""
         return MAX_STOCK - max(0, self.change)
+
+    def refusal(self, stock: int | None) -> DaybookError | None:
+        """Why units cannot be added to that stock, or taken from it; None if they can."""
+        if stock is None:
+            return StockNotCounted()
+        if stock < self.least:
+            return OutOfStock()
+        return StockTooLarge() if stock > self.most else None
 
 
 def is_product_id(text: str) -> bool:
