@@ -8,10 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from chalicelib.domain.errors import FieldError, Invalid, NotFound, Unauthenticated
-from chalicelib.domain.membership import UserDetails, caller_of, check_manages, check_new_user, details_of, edit_user
+from chalicelib.domain.membership import (
+    Standing,
+    UserDetails,
+    caller_of,
+    check_manages,
+    check_new_user,
+    details_of,
+    edit_user,
+)
 from chalicelib.domain.paging import Page, PageRequest
 from chalicelib.domain.users import Bearer, Caller, User, check_password, normal_password
 from chalicelib.usecases.contention import Check, unconditionally, until_uncontended
@@ -19,19 +27,15 @@ from chalicelib.usecases.contention import Check, unconditionally, until_unconte
 if TYPE_CHECKING:
     from chalicelib.ports import Access, Accounts, Clock, Ids, Passwords, Users
 
+Found = TypeVar("Found", User, Standing)
+
 
 def admit(bearer: Bearer, *, access: Access) -> Caller:
     """Who calls with that token, as what they are now.
 
     Raises: Unauthenticated if the user is gone, or has got another password since the token was issued.
     """
-    try:
-        standing = access.standing(bearer.account_id, bearer.user_id)
-    except NotFound:
-        raise Unauthenticated from None
-    if standing.password_version != bearer.password_version:
-        raise Unauthenticated
-    return caller_of(bearer, standing)
+    return caller_of(bearer, _as_signed_in(bearer, access.standing))
 
 
 def add_user(
@@ -121,13 +125,18 @@ def remove_user(
 
 def get_me(caller: Caller, *, accounts: Accounts) -> User:
     """The caller's own user. Raises: Unauthenticated if it has gone, or got another password, within the last minute."""
+    return _as_signed_in(caller, accounts.user)
+
+
+def _as_signed_in(who: Bearer | Caller, find: Callable[[str, str], Found]) -> Found:
+    """What there is of them, if they still have the password that they signed in with. Raises: Unauthenticated."""
     try:
-        user = accounts.user(caller.account_id, caller.user_id)
+        found = find(who.account_id, who.user_id)
     except NotFound:
         raise Unauthenticated from None
-    if user.password_version != caller.password_version:
+    if found.password_version != who.password_version:
         raise Unauthenticated
-    return user
+    return found
 
 
 def change_password(
