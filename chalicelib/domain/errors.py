@@ -203,7 +203,7 @@ class TooManyRequests(DaybookError):
 
 
 class SignInLocked(TooManyRequests):
-    """Too many attempts to sign in from this network address."""
+    """Too many attempts at a password, good ones included."""
 
     code = "sign_in_locked"
 

@@ -39,20 +39,20 @@ def count_request(who: Caller | str, *, limits: Limits, quotas: Quotas, clock: C
     return after_request(quota, count, now)
 
 
-def count_sign_in(address: str, *, limits: Limits, quotas: Quotas, clock: Clock) -> Usage:
-    """Counts an attempt before its password is looked at, so that many at once count as many.
+def count_sign_in(whose: str, *, limits: Limits, quotas: Quotas, clock: Clock) -> Usage:
+    """Counts an attempt of the user or address before its password is looked at, so that many at once count as many.
 
     Who cannot be counted is refused: nobody guesses passwords uncounted.
     """
     now = clock.now()
     try:
         for _ in range(RACES):
-            before = limits.attempts(address)
+            before = limits.attempts(whose)
             after = next_attempt(before, quotas, now)
             if after is None:
                 return locked(before.next_at if before else 0, quotas, now)
             try:
-                limits.note_attempt(address, before, after, forgotten_at=after.next_at + quotas.sign_in_quiet_seconds)
+                limits.note_attempt(whose, before, after, forgotten_at=after.next_at + quotas.sign_in_quiet_seconds)
             except Contended:
                 continue
             return after_attempt(after, quotas, now)
