@@ -43,6 +43,7 @@ from chalicelib.domain.work import (
 )
 from chalicelib.repositories import keys
 from chalicelib.repositories.memory_limits import MemoryLimits
+from chalicelib.repositories.memory_search import MemorySearchable
 from chalicelib.repositories.once import effect_of, effect_to_note
 from chalicelib.repositories.pages import first_page
 from chalicelib.repositories.work_change import entry_of, gravest, moves_calendar, sheets_of
@@ -97,6 +98,7 @@ class MemoryStore:
         self.reports = MemoryReports(state)
         self.limits = MemoryLimits()
         self.keyed_requests = MemoryKeyedRequests(state)
+        self.searchable = MemorySearchable(state)
 
 
 class _Repository:
