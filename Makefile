@@ -30,7 +30,7 @@ help: ## What can be made
 # To use it
 
 run: setup ## The whole of it before your eyes: local AWS, deployment, one freelancer's month; stays up until Ctrl-C
-	@$(BIN)/python -m operations.demo --port $(PORT) --data $(DATA)
+	@$(BIN)/python -m operations.demo --port $(PORT) --data $(DATA) $(if $(PRODUCTS),--products $(PRODUCTS))
 
 local-aws: setup ## The local AWS alone, in the foreground, until Ctrl-C
 	@$(BIN)/python -m operations.local_aws run --port $(PORT) --data $(DATA)

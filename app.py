@@ -46,13 +46,13 @@ def authorize(request: AuthRequest) -> AuthResponse:
 app.gatekeeper = authorize
 
 
-def count(limit: Limit, caller: Caller | None, address: str) -> Usage:
+def count(limit: Limit, who: Caller | str) -> Usage:
     if limit == "none":
         return usecases.limits.not_counted(wired.quotas)
     if limit == "password":
-        whose = caller.user_id if caller else address
+        whose = who if isinstance(who, str) else who.user_id
         return usecases.limits.count_sign_in(whose, limits=wired.limits, quotas=wired.quotas, clock=wired.clock)
-    return usecases.limits.count_request(caller, address, limits=wired.limits, quotas=wired.quotas, clock=wired.clock)
+    return usecases.limits.count_request(who, limits=wired.limits, quotas=wired.quotas, clock=wired.clock)
 
 
 app.limiter = count
@@ -107,23 +107,14 @@ def get_opened_account(account_id: str, user_id: str) -> views.OpenedAccount:
 @app.route("/v1/accounts", methods=["POST"], answer=views.OpenedAccount, status=201, public=True, again=get_opened_account)
 @refuses(errors.EmailTaken, errors.Contended)
 def open_account(body: bodies.NewAccount) -> views.OpenedAccount:
-    account, user = usecases.accounts.open_account(
-        body.details(), accounts=wired.accounts, passwords=wired.passwords, ids=wired.ids, clock=wired.clock
-    )
+    account, user = usecases.accounts.open_account(body.details(), desk=wired)
     return opened(account, user, tokens.issue(user))
 
 
 @app.route("/v1/tokens", methods=["POST"], answer=views.TokenView, public=True, limit="password")
 @refuses(errors.InvalidCredentials)
 def sign_in(body: bodies.Credentials) -> views.TokenView:
-    user = usecases.accounts.sign_in(
-        body.email,
-        body.password,
-        accounts=wired.accounts,
-        users=wired.users,
-        passwords=wired.passwords,
-        clock=wired.clock,
-    )
+    user = usecases.accounts.sign_in(body.email, body.password, desk=wired)
     return tokens.issue(user)
 
 
@@ -134,14 +125,7 @@ def get_account(caller: Caller) -> Account:
 
 @app.route("/v1/account", methods=["PUT"], answer=views.AccountView, for_roles=MANAGERS)
 def edit_profile(caller: Caller, body: bodies.NewProfile, if_match: IfMatch) -> Account:
-    return usecases.accounts.edit_profile(
-        caller,
-        body.details(),
-        accounts=wired.accounts,
-        clients=wired.clients,
-        clock=wired.clock,
-        check=if_match.check,
-    )
+    return usecases.accounts.edit_profile(caller, body.details(), desk=wired, check=if_match.check)
 
 
 # Users
@@ -160,38 +144,19 @@ def get_user(caller: Caller, user_id: str) -> User:
 @app.route("/v1/users", methods=["POST"], answer=views.UserView, status=201, for_roles=MANAGERS, again=get_user)
 @refuses(errors.EmailTaken)
 def add_user(caller: Caller, body: bodies.NewUser) -> User:
-    return usecases.users.add_user(
-        caller,
-        body.details(),
-        body.password,
-        accounts=wired.accounts,
-        users=wired.users,
-        passwords=wired.passwords,
-        ids=wired.ids,
-        clock=wired.clock,
-    )
+    return usecases.users.add_user(caller, body.details(), body.password, desk=wired)
 
 
 @app.route("/v1/users/{user_id}", methods=["PUT"], answer=views.UserView, for_roles=MANAGERS)
 @refuses(errors.EmailTaken, errors.LastOwner)
 def replace_user(caller: Caller, user_id: str, body: bodies.EditedUser, if_match: IfMatch) -> User:
-    return usecases.users.change_user(
-        caller,
-        user_id,
-        lambda _: body.details(),
-        accounts=wired.accounts,
-        users=wired.users,
-        clock=wired.clock,
-        check=if_match.check,
-    )
+    return usecases.users.change_user(caller, user_id, lambda _: body.details(), desk=wired, check=if_match.check)
 
 
 @app.route("/v1/users/{user_id}", methods=["PATCH"], answer=views.UserView, for_roles=MANAGERS)
 @refuses(errors.EmailTaken, errors.LastOwner)
 def change_user(caller: Caller, user_id: str, body: bodies.UserPatch, if_match: IfMatch) -> User:
-    return usecases.users.change_user(
-        caller, user_id, body.apply, accounts=wired.accounts, users=wired.users, clock=wired.clock, check=if_match.check
-    )
+    return usecases.users.change_user(caller, user_id, body.apply, desk=wired, check=if_match.check)
 
 
 @app.route("/v1/users/{user_id}", methods=["DELETE"], answer=views.UserView, for_roles=MANAGERS)
@@ -207,15 +172,7 @@ def get_me(caller: Caller) -> User:
 
 @app.route("/v1/me/password", methods=["PUT"], answer=views.TokenView, limit="password")
 def change_password(caller: Caller, body: bodies.NewPassword) -> views.TokenView:
-    user = usecases.users.change_password(
-        caller,
-        body.current,
-        body.new,
-        accounts=wired.accounts,
-        users=wired.users,
-        passwords=wired.passwords,
-        clock=wired.clock,
-    )
+    user = usecases.users.change_password(caller, body.current, body.new, desk=wired)
     return tokens.issue(user)
 
 
@@ -234,31 +191,19 @@ def get_client(caller: Caller, client_id: str) -> Client:
 
 @app.route("/v1/clients", methods=["POST"], answer=views.ClientView, status=201, again=get_client)
 def add_client(caller: Caller, body: bodies.NewClient) -> Client:
-    return usecases.clients.add_client(
-        caller, body.details(), clients=wired.clients, accounts=wired.accounts, ids=wired.ids, clock=wired.clock
-    )
+    return usecases.clients.add_client(caller, body.details(), desk=wired)
 
 
 @app.route("/v1/clients/{client_id}", methods=["PUT"], answer=views.ClientView)
 @refuses(errors.ClientCurrencyFixed)
 def replace_client(caller: Caller, client_id: str, body: bodies.NewClient, if_match: IfMatch) -> Client:
-    return usecases.clients.change_client(
-        caller,
-        client_id,
-        lambda _: body.details(),
-        clients=wired.clients,
-        accounts=wired.accounts,
-        clock=wired.clock,
-        check=if_match.check,
-    )
+    return usecases.clients.change_client(caller, client_id, lambda _: body.details(), desk=wired, check=if_match.check)
 
 
 @app.route("/v1/clients/{client_id}", methods=["PATCH"], answer=views.ClientView)
 @refuses(errors.ClientCurrencyFixed)
 def change_client(caller: Caller, client_id: str, body: bodies.ClientPatch, if_match: IfMatch) -> Client:
-    return usecases.clients.change_client(
-        caller, client_id, body.apply, clients=wired.clients, accounts=wired.accounts, clock=wired.clock, check=if_match.check
-    )
+    return usecases.clients.change_client(caller, client_id, body.apply, desk=wired, check=if_match.check)
 
 
 @app.route("/v1/clients/{client_id}", methods=["DELETE"], answer=views.ClientView)

@@ -280,10 +280,10 @@ class Limits(Protocol):
         there were. Beyond `enough` it need not count on.
         """
 
-    def attempts(self, address: str) -> Attempts | None:
-        """The series of attempts to sign in from there; it may be over."""
+    def attempts(self, whose: str) -> Attempts | None:
+        """The user's or the address's series of attempts at a password; it may be over."""
 
-    def note_attempt(self, address: str, before: Attempts | None, after: Attempts, *, forgotten_at: int) -> None:
+    def note_attempt(self, whose: str, before: Attempts | None, after: Attempts, *, forgotten_at: int) -> None:
         """Replaces what was read. It may be gone from that second on. Raises: Contended."""
 
 

@@ -34,9 +34,11 @@ if TYPE_CHECKING:
         Mailer,
         Passwords,
         Printer,
+        Products,
         Reports,
         Searchable,
         SearchIndex,
+        Stock,
         Timers,
         TokenKeys,
         Users,
@@ -171,6 +173,18 @@ class Wired:
         from chalicelib.repositories.reports import DynamoReports
 
         return DynamoReports(self._table)
+
+    @cached_property
+    def products(self) -> Products:
+        from chalicelib.repositories.products import DynamoProducts
+
+        return DynamoProducts(self._table, self.clock)
+
+    @cached_property
+    def stock(self) -> Stock:
+        from chalicelib.repositories.products import DynamoStock
+
+        return DynamoStock(self._table)
 
     @cached_property
     def limits(self) -> Limits:

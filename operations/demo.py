@@ -19,17 +19,23 @@ from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
 import boto3
 import requests
 
+from operations.catalogue import AT_ONCE, put_products, read_products, refused
 from operations.deploy import Account, Deployment, DeploymentFailed, deploy
 from operations.local_aws import LocalAws, LocalAwsFailed, running
 from operations.package import PackagingFailed, package
 from operations.project import ROOT
 
 MONTH: Final = ROOT / "examples" / "work-2024-10.csv"
+PRODUCTS: Final = ROOT / "examples" / "products-2010-12.csv"
+WANTED: Final = ("heart holder", "lantern", "cream hang")
+"""What a customer asks the shopkeeper for."""
+FOUND_SECONDS: Final = 60
 EMAIL: Final = "mara@example.com"
 PASSWORD: Final = "a month of good work"
 ZONE: Final = "Europe/Vienna"
@@ -73,10 +79,13 @@ class Api:
 
     def ask(self, method: str, path: str, body: object = None, *, accept: tuple[int, ...] = ()) -> tuple[int, Any]:
         """Status and JSON of the answer. Raises: DemoFailed for a refusal that is not in `accept`."""
-        answer = self._http.request(method, self.url + path, json=body, timeout=TIMEOUT_SECONDS, allow_redirects=False)
+        answer = self.send(method, path, body)
         if not answer.ok and answer.status_code not in accept:
             raise DemoFailed(f"{method} {path} answered {answer.status_code}: {answer.text}")
         return answer.status_code, answer.headers["Location"] if answer.is_redirect else answer.json()
+
+    def send(self, method: str, path: str, body: object = None) -> requests.Response:
+        return self._http.request(method, self.url + path, json=body, timeout=TIMEOUT_SECONDS, allow_redirects=False)
 
     def sign_in(self, token: str) -> None:
         self._http.headers["Authorization"] = f"Bearer {token}"
@@ -214,6 +223,32 @@ def show_invoice(invoice: dict[str, Any]) -> None:
     )
 
 
+def fill_catalogue(api: Api, file: Path) -> dict[str, str]:
+    """Puts the products of the file, and waits until they can be found; why, by stock code, of those that were refused."""
+    products = read_products(file)
+    refusals = refused(put_products(products, api.send).items())
+    for code in [code for code in products if code not in refusals][-AT_ONCE:]:
+        wait_until_found(api, code)
+    return refusals
+
+
+def wait_until_found(api: Api, code: str) -> None:
+    deadline = time.monotonic() + FOUND_SECONDS
+    while time.monotonic() < deadline:
+        _, found = api.ask("GET", f"/v1/search?{urlencode({'q': code, 'type': 'product'})}")
+        if code in {result["id"] for result in found["results"]}:
+            return
+        time.sleep(0.2)
+    raise DemoFailed(f"{code} was not found within {FOUND_SECONDS} s.")
+
+
+def show_search(api: Api, typed: str) -> None:
+    _, found = api.ask("GET", f"/v1/search?{urlencode({'q': typed, 'limit': 5})}")
+    say(f"    {typed!r} finds")
+    for result in found["results"]:
+        say(f"      {result['score']:7.3f}  {result['type']:<8} {result['id']:<10} {result['title']}")
+
+
 def what_next(api: Api) -> None:
     say(f"The API answers at   {api.url}")
     say(f"Log in with          {EMAIL} / {PASSWORD}")
@@ -225,10 +260,11 @@ def what_next(api: Api) -> None:
         ' | sed \'s/.*"access_token":"\\([^"]*\\)".*/\\1/\')'
     )
     say('  curl -s $URL/v1/invoices -H "Authorization: Bearer $TOKEN"')
+    say('  curl -s "$URL/v1/search?q=hanging+heart" -H "Authorization: Bearer $TOKEN"')
     say("It keeps running; Ctrl-C stops it, and the next `make run` finds everything again.")
 
 
-def run(port: int, data: Path) -> None:
+def run(port: int, data: Path, products: Path) -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     with running(port=port, data=data, mail=data / "mail", log=data / "local-aws.log") as aws:
         say(f"Daybook on a local AWS at {aws.endpoint}")
@@ -251,6 +287,12 @@ def run(port: int, data: Path) -> None:
         say(f"  Its PDF is saved as {save_pdf(api, invoice, data / 'invoices')}")
         say("  The client got this mail:")
         show_mail(mail_with(invoice["number"], aws.mail))
+        with step(f"A shop's catalogue from {products.name}"):
+            refusals = fill_catalogue(api, products)
+        for code, why in refusals.items():
+            say(f"  {code} was refused: {why}")
+        for typed in (*WANTED, "muller sohne"):
+            show_search(api, typed)
         what_next(api)
         signal.pause()
 
@@ -259,9 +301,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="demo", description="Run Daybook on a local AWS and show its main job.")
     parser.add_argument("--port", type=int, default=4566, help="port of the local AWS on the loopback interface (4566)")
     parser.add_argument("--data", type=Path, default=ROOT / "data", help="folder for all that is kept from run to run (data)")
+    parser.add_argument("--products", type=Path, default=PRODUCTS, help=f"the shop's list ({PRODUCTS.relative_to(ROOT)})")
     arguments = parser.parse_args()
     try:
-        run(arguments.port, arguments.data)
+        run(arguments.port, arguments.data, arguments.products)
     except (LocalAwsFailed, PackagingFailed, DeploymentFailed, DemoFailed) as problem:
         sys.exit(f"\n{problem}")
     except KeyboardInterrupt:

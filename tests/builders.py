@@ -8,6 +8,7 @@ from typing import Any
 from chalicelib.domain.accounts import Account, Profile
 from chalicelib.domain.clients import Client, ClientDetails, new_client
 from chalicelib.domain.invoices import Payment
+from chalicelib.domain.products import Product, StockChange
 from chalicelib.domain.users import Caller, Role, User
 from chalicelib.domain.work import Timer, WorkEntry
 
@@ -128,3 +129,31 @@ def a_timer(**changes: Any) -> Timer:
 
 def a_payment(amount: str, payment_id: str = "pay_1") -> Payment:
     return Payment(id=payment_id, amount=Decimal(amount), paid_on=date(2026, 2, 10), reference="", recorded_at=NOW)
+
+
+def a_product(product_id: str = "85123A", **changes: Any) -> Product:
+    """Of which 30 units are there."""
+    plain = Product(
+        account_id="acc_1",
+        id=product_id,
+        name="White hanging heart T-light holder",
+        price=Decimal("2.55"),
+        currency="EUR",
+        stock=30,
+        created_at=NOW,
+        updated_at=NOW,
+    )
+    return replace(plain, **changes)
+
+
+def a_stock_change(change_id: str = "stk_1", *, change: int = -1, **changes: Any) -> StockChange:
+    plain = StockChange(
+        account_id="acc_1",
+        id=change_id,
+        product_id="85123A",
+        user_id="usr_1",
+        change=change,
+        reason="Sold over the counter",
+        created_at=NOW + timedelta(hours=1),
+    )
+    return replace(plain, **changes)

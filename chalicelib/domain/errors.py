@@ -203,7 +203,7 @@ class TooManyRequests(DaybookError):
 
 
 class SignInLocked(TooManyRequests):
-    """Too many attempts to sign in from this network address."""
+    """Too many attempts at a password, good ones included."""
 
     code = "sign_in_locked"
 
@@ -215,7 +215,7 @@ class IdempotencyInProgress(Conflict):
 
 
 class PreconditionFailed(DaybookError):
-    """The resource is not what If-Match says; somebody has changed it."""
+    """The resource is not what If-Match says, or is what If-None-Match says; somebody has changed it."""
 
     code = "precondition_failed"
 

@@ -3,12 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal
 
 Plain = Mapping[str, object]
 """One kept thing as plain data: strings, Decimals, bools, lists and mappings."""
-
-ItemType = Literal["account", "user", "client", "work", "invoice", "credit_note", "product"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -54,12 +54,12 @@ def claimed(request: KeyedRequest, claim: str, now: datetime, kept_for: timedelt
     )
 
 
-def may_begin(kept: Keeping | None, request: KeyedRequest, now: datetime) -> bool:
+def may_begin(kept: Keeping, request: KeyedRequest, now: datetime) -> bool:
     """Whether the request has yet to take effect; else it did, and `kept` knows of it.
 
     Raises: IdempotencyKeyReused if the key came with another request, IdempotencyInProgress while the first one runs.
     """
-    if kept is None or kept.kept_until <= now:
+    if kept.kept_until <= now:
         return True
     if kept.fingerprint != request.fingerprint:
         raise IdempotencyKeyReused

@@ -10,6 +10,8 @@ Prefix = Literal["acc", "usr", "cli", "wrk", "inv", "crn", "pay", "prd", "stk", 
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _BODY = re.compile(r"[0-7][0-9A-HJKMNP-TV-Z]{25}", re.ASCII)
 ENTROPY_BYTES = 10
+PRODUCT_ID = r"[A-Za-z0-9_](?:[A-Za-z0-9 ._~-]{0,62}[A-Za-z0-9._~-])?"
+"""A shop's own article numbers, such as `85123A` or `BANK CHARGES`: 1 to 64 characters, case counts."""
 
 
 def make_id(prefix: Prefix, at: datetime, entropy: bytes) -> str:

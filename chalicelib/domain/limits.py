@@ -1,4 +1,4 @@
-"""How often somebody may ask: so many requests in each minute, and attempts to sign in with growing pauses between them.
+"""How often somebody may ask: so many requests in each minute, and attempts at a password with growing pauses between them.
 
 Named tuples, which are made faster than dataclasses: every request needs them, the first of a cold start too.
 """
@@ -17,8 +17,8 @@ _DOUBLINGS = 6
 
 
 class Quotas(NamedTuple):
-    """What is allowed: requests of one user in a minute, those from one address where there is no user, and attempts to sign
-    in from one address until it has to wait; they are all forgotten after a quiet time.
+    """What is allowed: requests of one user in a minute, those from one address where there is no user, and attempts at a
+    password, of one user or address, until they have to wait; they are all forgotten after a quiet time.
     """
 
     user_requests: int
@@ -48,7 +48,7 @@ class Usage(NamedTuple):
 
 
 class Attempts(NamedTuple):
-    """A series of attempts to sign in from one address; the next may come at `next_at`, in seconds since 1970."""
+    """A series of attempts at a password, of one user or address; the next may come at `next_at`, in seconds since 1970."""
 
     number: int
     next_at: int

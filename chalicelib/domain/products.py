@@ -7,14 +7,13 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from chalicelib.domain.accounts import Account
-from chalicelib.domain.errors import FieldError, Invalid
-from chalicelib.domain.identifiers import is_id
+from chalicelib.domain.errors import DaybookError, FieldError, Invalid, OutOfStock, StockNotCounted, StockTooLarge
+from chalicelib.domain.identifiers import PRODUCT_ID
 from chalicelib.domain.money import check_exact
 
 MAX_STOCK = 1_000_000_000
 """Units of one product; also the most that one change adds or takes."""
-ID = r"[A-Za-z0-9_](?:[A-Za-z0-9 ._~-]{0,62}[A-Za-z0-9._~-])?"
-"""A shop's own article numbers, such as `85123A` or `BANK CHARGES`: 1 to 64 characters, case counts."""
+ID_WORDS = "takes 1 to 64 of A to Z, digits, spaces, full stops, hyphens, underscores, tildes; begins and ends with no space"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,13 +77,23 @@ class StockChange:
         """The stock before, so that it does not grow beyond what is counted."""
         return MAX_STOCK - max(0, self.change)
 
+    def refusal(self, stock: int | None) -> DaybookError | None:
+        """Why units cannot be added to that stock, or taken from it; None if they can."""
+        if stock is None:
+            return StockNotCounted()
+        if stock < self.least:
+            return OutOfStock()
+        return StockTooLarge() if stock > self.most else None
+
 
 def is_product_id(text: str) -> bool:
-    return re.fullmatch(ID, text) is not None
+    return re.fullmatch(PRODUCT_ID, text) is not None
 
 
 def new_product(details: ProductDetails, level: StockLevel, account: Account, *, product_id: str, now: datetime) -> Product:
     """Raises: Invalid."""
+    if not is_product_id(product_id):
+        raise Invalid(FieldError("/id", ID_WORDS))
     _check_details(details)
     return Product(
         account_id=account.id,
@@ -135,8 +144,6 @@ def _check_details(details: ProductDetails) -> None:
     check_exact(details.price, "/price")
     if details.price.is_signed():
         raise Invalid(FieldError("/price", "must not be negative"))
-    if details.image_id is not None and not is_id("img", details.image_id):
-        raise Invalid(FieldError("/image_id", "is not the id of an image"))
 
 
 def _checked(level: StockLevel) -> StockLevel:

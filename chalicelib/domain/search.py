@@ -4,11 +4,11 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal, NamedTuple, cast, get_args
+from typing import NamedTuple, cast, get_args
 
 from chalicelib.domain.events import Change, Plain
+from chalicelib.domain.kinds import SearchType
 
-SearchType = Literal["client", "work", "invoice", "product"]
 MAX_TERMS = 16
 """Of what is typed, so many words and phrases count."""
 MAX_TERM_CHARACTERS = 100
@@ -60,6 +60,13 @@ class SearchResult:
     title: str
     snippet: str
     score: float
+
+
+@dataclass(frozen=True, slots=True)
+class SearchResults:
+    """The best first."""
+
+    results: tuple[SearchResult, ...]
 
 
 def terms_of(typed: str) -> tuple[Term, ...]:

@@ -5,28 +5,32 @@ import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import msgspec
 from chalice.app import Chalice, ChaliceAuthorizer, CORSConfig, Request, Response
 
-from chalicelib.domain.errors import DaybookError, Forbidden, NotFound
+from chalicelib.domain.errors import DaybookError, Forbidden, NotFound, Unauthenticated
 from chalicelib.domain.identifiers import is_id
+from chalicelib.domain.made import Made
 from chalicelib.domain.paging import Page
 from chalicelib.domain.users import Caller, Role
 from chalicelib.edge import problems, rate_limits, responses
 from chalicelib.edge.preconditions import IfMatch, entity_tag, is_known
-from chalicelib.edge.rate_limits import Limit, Limiter
+from chalicelib.edge.rate_limits import Limit, Limiter, who_asks
 from chalicelib.edge.request_log import RequestLog
-from chalicelib.edge.requests import PREFIX_OF, check_size, path_of, read_body, read_caller, read_path, read_query, stage_of
+from chalicelib.edge.requests import PREFIX_OF, check_size, path_of, read_body, read_path, read_query, stage_of
 from chalicelib.edge.responses import Document, Text
 from chalicelib.edge.views import ListView, View
 
 if TYPE_CHECKING:
+    from chalicelib.edge.bodies import Body
     from chalicelib.edge.idempotency import Once
 
 Answer = type[View] | type[ListView] | Document
 AnyView = TypeVar("AnyView", bound=Callable[..., object])
+_CREATED = 201
 _REQUEST_ID = r"(?a)[\w-]{8,64}"
 
 
@@ -42,22 +46,26 @@ def refuses(*refusals: type[DaybookError]) -> Callable[[AnyView], AnyView]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
-    """One route and method: everything that serving it, and describing it, needs."""
+    """One route and method: everything that serving it, and describing it, needs.
+
+    `shown_by_get` is what GET shows at its path, if the view takes an `if_match`.
+    """
 
     path: str
     method: str
     view: Callable[..., object]
     answer: Answer | None
     status: int
+    may_make: bool
     public: bool
     roles: tuple[Role, ...]
     refuses: tuple[type[DaybookError], ...]
-    body: type[msgspec.Struct] | None
+    body: "type[Body] | None"
     query: type[msgspec.Struct] | None
     path_parameters: tuple[tuple[str, type], ...]
     takes_caller: bool
     limit: Limit
-    takes_if_match: bool
+    shown_by_get: type[View] | None
     again: Callable[..., object] | None
 
 
@@ -89,6 +97,7 @@ class Application(Chalice):
         methods: Sequence[str] = ("GET",),
         answer: Answer | None = None,
         status: int = 200,
+        may_make: bool = False,
         public: bool = False,
         for_roles: Sequence[Role] = tuple(Role),
         limit: Limit = "requests",
@@ -99,7 +108,10 @@ class Application(Chalice):
 
         `caller: Caller` who asks; `body` and `query` Structs that are decoded and checked; `if_match: IfMatch`, which checks
         what is about to be changed; all others are path parameters. It returns what `answer` is a view of, or the document's
-        `Text`; without `answer`, the address to which the caller is sent on. `for_roles` says who may call it at all.
+        `Text`; without `answer`, the address to which the caller is sent on. `for_roles` says who may call it at all. With
+        `may_make` it may return `Made` instead, for what was not there before: that is answered with 201.
+
+        Raises: ValueError if it takes an `if_match` and no GET that answers a View is declared at the path yet.
 
         `again` is for a POST that has taken effect and whose answer was lost: it returns what the view would have, and takes
         of its arguments those of the view and the ids of what was made.
@@ -110,7 +122,7 @@ class Application(Chalice):
         def declare(view: AnyView) -> AnyView:
             for method in methods:
                 roles = () if public else tuple(for_roles)
-                endpoint = _endpoint(view, path, method, answer, status, public, roles, limit, again)
+                endpoint = _endpoint(view, path, method, answer, status, may_make, public, roles, limit, again, self.endpoints)
                 self.endpoints.append(endpoint)
                 super(Application, self).route(
                     path,
@@ -158,7 +170,7 @@ class Application(Chalice):
         headers = dict(self._cors_headers)
 
         def refuse() -> Response:
-            self._count("requests", request, headers)
+            self._count("requests", who_asks(request), headers)
             if not served:
                 raise NotFound
             headers["Allow"] = ", ".join(sorted(served))
@@ -172,16 +184,17 @@ class Application(Chalice):
             headers: dict[str, str] = {}
 
             def answer() -> Response:
+                who = who_asks(request)
                 if endpoint.limit != "password":
-                    self._count(endpoint.limit, request, headers)
-                    return self._serve(endpoint, request, *self._read(endpoint, request, path_parameters))
+                    self._count(endpoint.limit, who, headers)
+                    return self._serve(endpoint, request, who, self._read(endpoint, request, who, path_parameters))
                 try:
-                    read = self._read(endpoint, request, path_parameters)
+                    arguments = self._read(endpoint, request, who, path_parameters)
                 except DaybookError:  # no attempt: there is no password in it
-                    self._count("requests", request, headers)
+                    self._count("requests", who, headers)
                     raise
-                self._count("password", request, headers)
-                return self._serve(endpoint, request, *read)
+                self._count("password", who, headers)
+                return self._serve(endpoint, request, who, arguments)
 
             return self._answered(request, headers, answer)
 
@@ -201,11 +214,11 @@ class Application(Chalice):
         response.headers.update(headers)
         return response
 
-    def _count(self, limit: Limit, request: Request, headers: dict[str, str]) -> None:
+    def _count(self, limit: Limit, who: Caller | str, headers: dict[str, str]) -> None:
         """Adds what the answer tells of the limit. Raises: TooManyRequests; Unavailable if it must be counted and cannot be."""
         if self.limiter is None:
             return
-        usage = self.limiter(limit, rate_limits.caller_of(request), rate_limits.address_of(request))
+        usage = self.limiter(limit, who)
         headers |= rate_limits.headers_of(usage)
         if usage.remaining is None:
             self._request_log.uncounted(headers["X-Request-Id"])
@@ -213,86 +226,90 @@ class Application(Chalice):
             raise usage.refusal
 
     def _read(
-        self, endpoint: Endpoint, request: Request, path_parameters: dict[str, str]
-    ) -> tuple[Caller | None, dict[str, object]]:
-        """Who asks, and what the view takes."""
+        self, endpoint: Endpoint, request: Request, who: Caller | str, path_parameters: dict[str, str]
+    ) -> dict[str, object]:
+        """What the view takes, if whoever asks may call it."""
         check_size(request)
         if endpoint.limit == "password" and "content-type" not in request.headers:
             raise problems.UnsupportedMediaType  # any web page can send that, without asking first
-        caller = None if endpoint.public else read_caller(request)
-        if caller is not None and not set(caller.roles) & set(endpoint.roles):
-            raise Forbidden
-        return caller, self._arguments(endpoint, request, path_parameters, caller)
+        if not endpoint.public:
+            if isinstance(who, str):
+                raise Unauthenticated
+            if not set(who.roles) & set(endpoint.roles):
+                raise Forbidden
+        return self._arguments(endpoint, request, path_parameters, who)
 
-    def _serve(self, endpoint: Endpoint, request: Request, caller: Caller | None, arguments: dict[str, object]) -> Response:
+    def _serve(self, endpoint: Endpoint, request: Request, who: Caller | str, arguments: dict[str, object]) -> Response:
         def serve() -> Response:
-            return self._respond(endpoint, endpoint.view(**arguments), caller, request)
+            return self._respond(endpoint, endpoint.view(**arguments), who, request)
 
         def again(made: Mapping[str, str]) -> Response:
-            return self._respond(endpoint, _again(endpoint, arguments, made), caller, request)
+            return self._respond(endpoint, _again(endpoint, arguments, made), who, request)
 
         if endpoint.method != "POST" or "idempotency-key" not in request.headers:
             return serve()
         from chalicelib.edge.idempotency import keyed_request
 
-        keyed = keyed_request(request, f"{endpoint.method} {endpoint.path}", caller, rate_limits.address_of(request))
+        keyed = keyed_request(request, f"{endpoint.method} {endpoint.path}", who)
         return cast("Callable[[], Once]", self.once)().answer(keyed, serve, again=again if endpoint.again else None)
 
     def _arguments(
-        self, endpoint: Endpoint, request: Request, path_parameters: dict[str, str], caller: Caller | None
+        self, endpoint: Endpoint, request: Request, path_parameters: dict[str, str], who: Caller | str
     ) -> dict[str, object]:
         arguments: dict[str, object] = {
             name: read_path(name, path_parameters[name], kind) for name, kind in endpoint.path_parameters
         }
         if endpoint.takes_caller:
-            arguments["caller"] = caller
-        if endpoint.takes_if_match:
-            arguments["if_match"] = IfMatch(request.headers.get("if-match"), self._shown_by_get(endpoint.path))
+            arguments["caller"] = who
+        if endpoint.shown_by_get is not None:
+            view = endpoint.shown_by_get
+            arguments["if_match"] = IfMatch(
+                request.headers.get("if-match"),
+                lambda thing: responses.shown(view.of(thing)),
+                if_none_match=request.headers.get("if-none-match"),
+            )
         if endpoint.query is not None:
             arguments["query"] = read_query(request, endpoint.query)
         if endpoint.body is not None:
             arguments["body"] = read_body(request, endpoint.body)
         return arguments
 
-    def _respond(self, endpoint: Endpoint, result: object, caller: Caller | None, request: Request) -> Response:
+    def _respond(self, endpoint: Endpoint, result: object, who: Caller | str, request: Request) -> Response:
         if endpoint.answer is None:
             return responses.redirect(str(result))
         if isinstance(endpoint.answer, Document):
-            text = cast("Text", result)
-            return _tagged(endpoint, request, entity_tag(text.content.encode()), responses.text(text, endpoint.answer))
+            return _tagged(endpoint, request, responses.text(cast("Text", result), endpoint.answer))
         if issubclass(endpoint.answer, ListView):
-            account_id = caller.account_id if caller else ""
+            account_id = who.account_id if isinstance(who, Caller) else ""
             return responses.answer_page(cast("Page[Any]", result), endpoint.answer, account_id, request)
-        shown = result if isinstance(result, endpoint.answer) else endpoint.answer.of(result)
-        response = responses.answer(shown, endpoint.status)
+        thing, status = (result.thing, _CREATED) if isinstance(result, Made) else (result, endpoint.status)
+        shown = thing if isinstance(thing, endpoint.answer) else endpoint.answer.of(thing)
+        response = responses.answer(shown, status)
         if endpoint.method == "POST":
             response.headers.update(self._place(endpoint, shown))
         elif endpoint.method != "DELETE":
-            return _tagged(endpoint, request, entity_tag(responses.shown(shown)), response)
+            return _tagged(endpoint, request, response)
         return response
-
-    def _shown_by_get(self, path: str) -> Callable[[object], bytes]:
-        """What GET shows of the thing at that path."""
-        view = next(each.answer for each in self.endpoints if (each.path, each.method) == (path, "GET"))
-        return lambda thing: responses.shown(cast("type[View]", view).of(thing))
 
     def _place(self, endpoint: Endpoint, shown: object) -> dict[str, str]:
         """Where GET shows what was made; relative to the request (RFC 9110, 10.2.2), as links to next pages are."""
-        if shows_what_it_makes(endpoint, self.endpoints):
+        if (endpoint.path, endpoint.answer) in self._shown_below:
             return {"Location": f"{endpoint.path.rpartition('/')[2]}/{getattr(shown, 'id')}"}  # noqa: B009  no view has one by its type
         return {}
 
-
-def shows_what_it_makes(endpoint: Endpoint, endpoints: Sequence[Endpoint]) -> bool:
-    """Whether a GET below the endpoint's own path answers the same thing."""
-    for each in endpoints:
-        parent, _, name = each.path.rpartition("/")
-        if (parent, each.method, each.answer) == (endpoint.path, "GET", endpoint.answer) and name.startswith("{"):
-            return True
-    return False
+    @cached_property
+    def _shown_below(self) -> frozenset[tuple[str, Answer | None]]:
+        return shown_below(self.endpoints)
 
 
-def _tagged(endpoint: Endpoint, request: Request, tag: str, response: Response) -> Response:
+def shown_below(endpoints: Sequence[Endpoint]) -> frozenset[tuple[str, Answer | None]]:
+    """Each path below which a GET with one parameter more answers a thing, with what it answers."""
+    places = ((each.path.rpartition("/"), each) for each in endpoints if each.method == "GET")
+    return frozenset((parent, each.answer) for (parent, _, name), each in places if name.startswith("{"))
+
+
+def _tagged(endpoint: Endpoint, request: Request, response: Response) -> Response:
+    tag = entity_tag(response.body.encode())
     if endpoint.method == "GET" and is_known(request.headers.get("if-none-match"), tag):
         return responses.not_modified(tag)
     response.headers["ETag"] = tag
@@ -313,10 +330,12 @@ def _endpoint(
     method: str,
     answer: Answer | None,
     status: int,
+    may_make: bool,
     public: bool,
     roles: tuple[Role, ...],
     limit: Limit,
     again: Callable[..., object] | None,
+    declared: Sequence[Endpoint],
 ) -> Endpoint:
     takes = {name: kind for name, kind in view.__annotations__.items() if name != "return"}
     return Endpoint(
@@ -325,17 +344,25 @@ def _endpoint(
         view=view,
         answer=answer,
         status=status,
+        may_make=may_make,
         public=public,
         roles=roles,
         refuses=vars(view).get("refuses", ()),
         body=takes.pop("body", None),
         query=takes.pop("query", None),
         takes_caller=takes.pop("caller", None) is Caller,
-        takes_if_match=takes.pop("if_match", None) is IfMatch,
+        shown_by_get=_shown_by_get(path, method, declared) if takes.pop("if_match", None) is IfMatch else None,
         again=again,
         path_parameters=tuple(takes.items()),
         limit=limit,
     )
+
+
+def _shown_by_get(path: str, method: str, declared: Sequence[Endpoint]) -> type[View]:
+    answer = next((each.answer for each in declared if (each.path, each.method) == (path, "GET")), None)
+    if not (isinstance(answer, type) and issubclass(answer, View)):
+        raise ValueError(f"{method} {path} takes an if_match: a GET that answers a View must be declared there before")
+    return answer
 
 
 def _refuse(error: DaybookError, request: Request, headers: dict[str, str]) -> Response:

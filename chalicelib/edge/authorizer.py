@@ -18,7 +18,7 @@ def admit(request: AuthRequest, whose: Callable[[str], Caller]) -> AuthResponse:
     """Every route for a token whose caller `whose` names; what they may do there is the application's to say.
 
     The policy names all routes because API Gateway keeps it for the token's next requests, to whatever route they go.
-    Only Unauthenticated makes a 401: whatever else is raised fails the authorizer, which API Gateway answers with a 500.
+    Only Unauthenticated makes a 401: whatever else is raised fails the authorizer, which API Gateway answers with a 503.
     """
     scheme, _, token = request.token.partition(" ")
     try:

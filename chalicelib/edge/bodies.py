@@ -14,7 +14,9 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from chalicelib.domain.accounts import COUNTRIES, Profile, SignUp
 from chalicelib.domain.clients import ClientDetails
-from chalicelib.domain.errors import FieldError, Invalid
+from chalicelib.domain.errors import FieldError, Invalid, ProductIdsDiffer
+from chalicelib.domain.identifiers import PRODUCT_ID
+from chalicelib.domain.kinds import SearchType
 from chalicelib.domain.money import MINOR_UNITS
 from chalicelib.domain.paging import DEFAULT_LIMIT, MAX_LIMIT, PageRequest
 from chalicelib.domain.statuses import InvoiceStatus
@@ -24,6 +26,8 @@ from chalicelib.edge.cursors import unseal
 if TYPE_CHECKING:
     from chalicelib.domain.invoices import InvoiceFilter, PaymentDetails
     from chalicelib.domain.membership import UserDetails
+    from chalicelib.domain.products import ProductDetails, StockLevel
+    from chalicelib.domain.search import SearchRequest
     from chalicelib.domain.work import WorkDetails, WorkFilter
 
 T = TypeVar("T")
@@ -59,16 +63,22 @@ TermsDays = Annotated[int, Meta(ge=0, le=365)]
 Minutes = Annotated[int, Meta(ge=1, le=1500)]
 InvoiceDay = Annotated[int, Meta(ge=1, le=31)]
 Id = Annotated[str, Meta(max_length=64)]
+ProductId = Annotated[str, Meta(extra_json_schema={"pattern": f"^{PRODUCT_ID}$"})]
+Stock = Annotated[int, Meta(ge=0, le=1_000_000_000)]
 # What the domain checks, in the schema only: it tells all faults at once, the decoder the first.
 Currency = Annotated[Code, Meta(extra_json_schema={"enum": sorted(MINOR_UNITS)})]
 Country = Annotated[Code, Meta(extra_json_schema={"enum": sorted(COUNTRIES)})]
 Rate = Annotated[Decimal, Meta(extra_json_schema={"minimum": 0})]
 Percent = Annotated[Decimal, Meta(extra_json_schema={"minimum": 0, "maximum": 100})]
+Price = Annotated[Decimal, Meta(extra_json_schema={"minimum": 0})]
 Amount = Annotated[Decimal, Meta(extra_json_schema={"exclusiveMinimum": 0})]
 
 
 class Body(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A JSON object with these members and no others."""
+    """A JSON object with these members and no others; with what is said where there is none, or no JSON."""
+
+    when_empty: ClassVar[str] = "the body is empty"
+    when_unreadable: ClassVar[str] = "the body is not JSON in UTF-8"
 
     def into(self, domain_type: type[T]) -> T:
         """The domain type whose fields are called the same."""
@@ -246,6 +256,49 @@ class NewCreditNote(Body, frozen=True, kw_only=True):
     reason: Annotated[str, Meta(min_length=1, max_length=500, pattern=_TEXT + _NOT_BLANK)]
 
 
+class NewProduct(Body, frozen=True, kw_only=True):
+    """`price` is of one unit, in the account's currency. `stock` null is not counted; left out, it stays as it is."""
+
+    when_empty = "empty request body"
+    when_unreadable = "failed to parse product from request body"
+
+    name: Name
+    price: Price
+    description: Annotated[str, Meta(max_length=4000, pattern=_TEXT)] = ""
+    stock: Stock | None | UnsetType = UNSET
+    image_id: Id | None = None
+
+    def details(self) -> "ProductDetails":
+        from chalicelib.domain.products import ProductDetails
+
+        return self.into(ProductDetails)
+
+    def level(self) -> "StockLevel | None":
+        """None to leave it as it is."""
+        from chalicelib.domain.products import StockLevel
+
+        return None if self.stock is UNSET else StockLevel(self.stock)
+
+
+class PutProduct(NewProduct, frozen=True, kw_only=True):
+    """`id` may be left out, as the path has it."""
+
+    id: ProductId | UnsetType = UNSET
+
+    def details_of(self, product_id: str) -> "ProductDetails":
+        """Raises: ProductIdsDiffer."""
+        if self.id not in (UNSET, product_id):
+            raise ProductIdsDiffer("product ID in path does not match product ID in body")
+        return self.details()
+
+
+class NewStockChange(Body, frozen=True, kw_only=True):
+    """Units to add, or to take if `change` is negative."""
+
+    change: Annotated[int, Meta(ge=-1_000_000_000, le=1_000_000_000)]
+    reason: Line = ""
+
+
 class Query(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A query string with these parameters and no others."""
 
@@ -268,6 +321,14 @@ class UserQuery(ListQuery, frozen=True, kw_only=True):
 
 class ClientQuery(ListQuery, frozen=True, kw_only=True):
     list_name = "clients"
+
+
+class ProductQuery(ListQuery, frozen=True, kw_only=True):
+    list_name = "products"
+
+
+class StockChangeQuery(ListQuery, frozen=True, kw_only=True):
+    list_name = "stock_changes"
 
 
 class WorkQuery(ListQuery, frozen=True, kw_only=True, rename={"first_day": "from", "last_day": "to"}):
@@ -298,3 +359,16 @@ class InvoiceQuery(ListQuery, frozen=True, kw_only=True):
 
 class OverlapQuery(Query, frozen=True, kw_only=True):
     allow_overlap: bool = False
+
+
+class SearchQuery(Query, frozen=True, kw_only=True):
+    """`q` is words, which may be only begun, and "phrases in quotes": all of them must be found."""
+
+    q: str
+    type: SearchType | None = None
+    limit: Annotated[int, Meta(ge=1, le=MAX_LIMIT)] = DEFAULT_LIMIT
+
+    def wanted(self) -> "SearchRequest":
+        from chalicelib.domain.search import SearchRequest, terms_of
+
+        return SearchRequest(terms=terms_of(self.q), type=self.type, limit=self.limit)

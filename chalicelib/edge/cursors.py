@@ -11,8 +11,8 @@ import re
 from chalicelib.domain.errors import BadCursor
 
 _SEAL_BYTES = 9
-_POSITION = r"(?a)[\w#:-]{1,200}"
-"""Of what and how much positions are made; DynamoDB has no key of more than 1,024 bytes."""
+_POSITION = r"(?a)[\w#: .~-]{1,200}"
+"""Of what and how much positions are made, a product's id among them; DynamoDB has no key of more than 1,024 bytes."""
 
 
 def seal(position: str, account_id: str, list_name: str) -> str:

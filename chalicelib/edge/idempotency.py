@@ -114,8 +114,8 @@ class Once:
         return Response(body=body, status_code=answer.status, headers={**answer.headers, **REPLAYED})
 
 
-def keyed_request(request: Request, route: str, caller: Caller | None, source: str) -> KeyedRequest:
-    """What is asked for under the key, of the account or else the source of the request. Raises: Malformed.
+def keyed_request(request: Request, route: str, who: Caller | str) -> KeyedRequest:
+    """What is asked for under the key, of the caller's account or else from the address. Raises: Malformed.
 
     Another user's request is another one, though it reads the same: they would get what the first one made for themselves.
     The key itself is kept nowhere; without it, what was sent cannot be guessed from the fingerprint, a password for one.
@@ -124,7 +124,7 @@ def keyed_request(request: Request, route: str, caller: Caller | None, source: s
     if not 1 <= len(key) <= MAX_KEY_LENGTH or not key.isascii() or not key.isprintable():
         raise Malformed(f"the Idempotency-Key must have 1 to {MAX_KEY_LENGTH} printable ASCII characters")
     query = sorted(request.query_params.items()) if request.query_params else []
-    scope, user_id = (caller.account_id, caller.user_id) if caller else (source, "")
+    scope, user_id = (who, "") if isinstance(who, str) else (who.account_id, who.user_id)
     said = repr((user_id, path_of(request), query)).encode("utf-8", "backslashreplace") + content_of(request)
     return KeyedRequest(
         id=hashlib.sha256("\n".join((scope, route, key)).encode()).hexdigest(),

@@ -29,11 +29,11 @@ from chalicelib.domain.errors import (
     Unavailable,
 )
 from chalicelib.domain.idempotency import MAX_KEY_LENGTH
-from chalicelib.domain.identifiers import ENTROPY_BYTES, id_pattern, make_id
+from chalicelib.domain.identifiers import ENTROPY_BYTES, PRODUCT_ID, id_pattern, make_id
 from chalicelib.domain.money import EXPONENT_BOUND, MAX_SIGNIFICANT_DIGITS
 from chalicelib.domain.users import Role
 from chalicelib.edge import VERSION
-from chalicelib.edge.application import Application, Endpoint, shows_what_it_makes
+from chalicelib.edge.application import Application, Endpoint, shown_below
 from chalicelib.edge.bodies import ListQuery
 from chalicelib.edge.problems import (
     MEDIA_TYPE,
@@ -100,7 +100,11 @@ def _hands_out_tokens(endpoint: Endpoint) -> bool:
 
 
 def _takes_if_match(endpoint: Endpoint) -> bool:
-    return endpoint.takes_if_match
+    return endpoint.shown_by_get is not None
+
+
+def _may_make(endpoint: Endpoint) -> bool:
+    return endpoint.may_make
 
 
 def _has_a_tag(endpoint: Endpoint) -> bool:
@@ -153,6 +157,7 @@ _PARAMETERS: tuple[tuple[Callable[[Endpoint], bool], Schema], ...] = (
         ),
     ),
     (_takes_if_match, _header("If-Match", "Only if the resource still has one of these entity tags (RFC 9110, 13.1.1).")),
+    (_may_make, _header("If-None-Match", "`*`: only if there is no such resource yet (RFC 9110, 13.1.2).")),
     (_is_conditional, _header("If-None-Match", "Only if the resource has none of these entity tags (RFC 9110, 13.1.2).")),
 )
 """Request headers by kind of route."""
@@ -170,7 +175,7 @@ _HEADERS: Mapping[str, tuple[Callable[[Endpoint, int], bool], Schema]] = {
         {"description": "Where it is.", "required": True, "schema": _TEXT | {"format": "uri-reference"}},
     ),
     "ETag": (
-        lambda endpoint, status: _has_a_tag(endpoint) and status in {HTTPStatus.OK, HTTPStatus.NOT_MODIFIED},
+        lambda endpoint, status: _has_a_tag(endpoint) and status in {200, 201, 304},
         {"description": "Stands for exactly these bytes (RFC 9110, 8.8.3).", "required": True, "schema": _TEXT},
     ),
     "Idempotent-Replayed": (
@@ -285,6 +290,8 @@ def _path_parameter(name: str, kind: type) -> Schema:
 def _path_schema(name: str, kind: type) -> Schema:
     if kind is date:
         return {"schema": _TEXT | {"format": "date"}, "example": _EXAMPLE_DAY.date().isoformat()}
+    if name == "product_id":
+        return {"schema": _TEXT | {"pattern": f"^{PRODUCT_ID}$"}, "example": "85123A"}
     prefix = PREFIX_OF[name]
     return {"schema": _TEXT | {"pattern": id_pattern(prefix)}, "example": make_id(prefix, _EXAMPLE_DAY, bytes(ENTROPY_BYTES))}
 
@@ -305,23 +312,22 @@ def _without_null(schema: Schema) -> Schema:
 
 
 def _good_answers(endpoint: Endpoint, endpoints: Sequence[Endpoint]) -> Schema:
-    good = {str(endpoint.status): _success(endpoint, endpoints)}
+    good = {str(endpoint.status): _success(endpoint, endpoint.status, endpoints)}
+    if endpoint.may_make:
+        good[str(HTTPStatus.CREATED.value)] = _success(endpoint, HTTPStatus.CREATED, endpoints)
     if _is_conditional(endpoint):
         unchanged = HTTPStatus.NOT_MODIFIED
         good[str(unchanged.value)] = {"description": unchanged.phrase, "headers": _headers(endpoint, unchanged)}
     return good
 
 
-def _success(endpoint: Endpoint, endpoints: Sequence[Endpoint]) -> Schema:
-    answer: Schema = {
-        "description": HTTPStatus(endpoint.status).phrase,
-        "headers": _headers(endpoint, endpoint.status),
-    }
+def _success(endpoint: Endpoint, status: int, endpoints: Sequence[Endpoint]) -> Schema:
+    answer: Schema = {"description": HTTPStatus(status).phrase, "headers": _headers(endpoint, status)}
     if isinstance(endpoint.answer, Document):
         answer["content"] = {endpoint.answer.media_type: {"schema": {} if "json" in endpoint.answer.media_type else _TEXT}}
     elif endpoint.answer is not None:
         answer["content"] = {"application/json": {"schema": _reference(endpoint.answer)}}
-    if endpoint.status == HTTPStatus.CREATED and shows_what_it_makes(endpoint, endpoints):
+    if endpoint.status == HTTPStatus.CREATED and (endpoint.path, endpoint.answer) in shown_below(endpoints):
         answer["headers"]["Location"] = {"$ref": "#/components/headers/Location"}
     if links := _links(endpoint, endpoints):
         answer["links"] = links

@@ -24,16 +24,24 @@ def is_known(if_none_match: str | None, tag: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class IfMatch:
-    """What the caller says that the resource is; `show` is what GET would show of it."""
+    """What the caller says that the resource is, and is not; `show` is what GET would show of it."""
 
     header: str | None
     show: Callable[[object], bytes]
+    if_none_match: str | None = None
 
-    def check(self, thing: object) -> None:
-        """To be called with what is about to be changed, each time it is read anew; the write must be conditional on that.
+    def check(self, thing: object | None) -> None:
+        """To be called with what is about to be changed, each time it is read anew, or with None for what is yet to be made;
+        the write must be conditional on that.
 
-        Raises: PreconditionFailed; a weak tag never matches (RFC 9110, 13.1.1).
+        Raises: PreconditionFailed; a weak tag never matches (RFC 9110, 13.1.1), but it may forbid (13.1.2).
         """
+        if thing is None:
+            if self.header is not None:
+                raise PreconditionFailed
+            return
+        if self.if_none_match is not None and is_known(self.if_none_match, entity_tag(self.show(thing))):
+            raise PreconditionFailed
         if self.header is None or self.header.strip() == "*":
             return
         strong = {f'"{value}"' for weak, value in re.findall(_TAG, self.header) if not weak}

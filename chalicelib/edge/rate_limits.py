@@ -5,24 +5,22 @@ from typing import Literal
 
 from chalice.app import Request
 
-from chalicelib.domain.errors import TooManyRequests, Unauthenticated
+from chalicelib.domain.errors import TooManyRequests
 from chalicelib.domain.limits import Usage
 from chalicelib.domain.users import Caller
 from chalicelib.edge.requests import read_caller, source_of
 
 Limit = Literal["requests", "password", "none"]
 """What a route's requests count as."""
-Limiter = Callable[[Limit, Caller | None, str], Usage]
-"""Counts a request of the caller, or from the address if there is none."""
+Limiter = Callable[[Limit, Caller | str], Usage]
+"""Counts a request of the caller, or from the address."""
 HEADERS = ["RateLimit", "RateLimit-Policy", "Retry-After", "X-RateLimit-Limit", "X-RateLimit-Remaining"]
 _NOWHERE = "unknown"
 
 
-def caller_of(request: Request) -> Caller | None:
-    try:
-        return read_caller(request)
-    except Unauthenticated:
-        return None
+def who_asks(request: Request) -> Caller | str:
+    """The caller, or the address where there is none."""
+    return read_caller(request) or address_of(request)
 
 
 def address_of(request: Request) -> str:

@@ -11,13 +11,12 @@ from urllib.parse import unquote
 import msgspec
 from chalice.app import MultiDict, Request
 
-from chalicelib.domain.errors import FieldError, Invalid, Malformed, NotFound, Unauthenticated
+from chalicelib.domain.errors import FieldError, Invalid, Malformed, NotFound
 from chalicelib.domain.identifiers import Prefix, is_id
 from chalicelib.domain.users import FIRST_PASSWORD, Caller, Role
-from chalicelib.edge.bodies import WORDS
+from chalicelib.edge.bodies import WORDS, Body
 from chalicelib.edge.problems import HeadersTooLarge, TooLarge, UnsupportedMediaType, UriTooLong
 
-_NOT_JSON = "the body is not JSON in UTF-8"
 MAX_BODY_BYTES = 1024 * 1024
 MAX_URI_CHARACTERS = 8192
 MAX_QUERY_PARAMETERS = 50
@@ -29,11 +28,15 @@ PREFIX_OF: dict[str, Prefix] = {
     "entry_id": "wrk",
     "invoice_id": "inv",
     "note_id": "crn",
+    "product_id": "prd",
     "user_id": "usr",
 }
-"""What kind of id a parameter holds."""
+"""What kind of id of ours a parameter holds."""
+OWN_IDS = frozenset({"product_id"})
+"""Parameters that may hold ids of the caller's own making, too."""
 
 T = TypeVar("T")
+AnyBody = TypeVar("AnyBody", bound=Body)
 _MEDIA_TYPE = r"(?ai)application/(?:[a-z0-9.+-]+\+)?json\s*(?:;.*)?"
 # Texts, not patterns: most cold starts meet no fault. `re` keeps what it compiled.
 _FAULT = r"(?s)(?P<what>Object (?:missing required|contains unknown) field `(?P<field>.*)`|.*?)(?: - at `(?P<path>\$[^`]*)`)?"
@@ -61,41 +64,41 @@ def check_size(request: Request) -> None:
         raise HeadersTooLarge
 
 
-def read_body(request: Request, body_type: type[T]) -> T:
+def read_body(request: Request, body_type: type[AnyBody]) -> AnyBody:
     """Raises: TooLarge, UnsupportedMediaType, Malformed if it is no JSON, Invalid if it does not fit."""
-    content = content_of(request)
+    content = content_of(request, body_type.when_unreadable)
     if len(content) > MAX_BODY_BYTES:
         raise TooLarge
     if re.fullmatch(_MEDIA_TYPE, request.headers.get("content-type", "application/json")) is None:
         raise UnsupportedMediaType
     if not content.strip():
-        raise Malformed("the body is empty")
+        raise Malformed(body_type.when_empty)
     try:
         body = msgspec.json.decode(content, type=body_type)
     except msgspec.ValidationError as fault:
-        _well_formed(content)
+        _well_formed(content, body_type)
         raise Invalid(_field_error(str(fault))) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        raise Malformed(_NOT_JSON) from None
-    _check_numerals(body, _well_formed(content))
+        raise Malformed(body_type.when_unreadable) from None
+    _check_numerals(body, _well_formed(content, body_type))
     return body
 
 
-def content_of(request: Request) -> bytes:
+def content_of(request: Request, when_unreadable: str = Body.when_unreadable) -> bytes:
     """Raises: Malformed if API Gateway handed on what are no bytes of anything."""
     try:
         raw = request.raw_body
     except ValueError:
-        raise Malformed(_NOT_JSON) from None
+        raise Malformed(when_unreadable) from None
     return raw.encode() if isinstance(raw, str) else raw
 
 
-def _well_formed(content: bytes) -> object:
+def _well_formed(content: bytes, body_type: type[Body]) -> object:
     """The JSON, strictly read; integers as their digits. Raises: Malformed for a doubled key, NaN or endless depth."""
     try:
         return json.loads(content.decode(), object_pairs_hook=_without_doubles, parse_constant=_refuse_constant, parse_int=str)
     except (ValueError, RecursionError):
-        raise Malformed(_NOT_JSON) from None
+        raise Malformed(body_type.when_unreadable) from None
 
 
 def _without_doubles(pairs: list[tuple[str, object]]) -> dict[str, object]:
@@ -157,24 +160,24 @@ def _check_text(*texts: str) -> None:
 
 
 def read_path(name: str, text: str, kind: type) -> object:
-    """A path parameter as it is meant. Raises: NotFound for what cannot be an id, or a day."""
+    """A path parameter as it is meant. Raises: NotFound for what cannot be an id of ours, or a day."""
     value = unquote(text, errors="replace")
     if kind is date:
         try:
             return msgspec.convert(value, type=date)
         except msgspec.ValidationError:
             raise NotFound from None
-    if not is_id(PREFIX_OF[name], value):
+    if name not in OWN_IDS and not is_id(PREFIX_OF[name], value):
         raise NotFound
     return value
 
 
-def read_caller(request: Request) -> Caller:
-    """Who the authorizer says is asking. Raises: Unauthenticated where no authorizer stood before the route, or not ours."""
+def read_caller(request: Request) -> Caller | None:
+    """Who the authorizer says is asking; None where no authorizer stood before the route, or not ours."""
     context: Any = request.context.get("authorizer")
     try:
         if not (is_id("acc", context["account_id"]) and is_id("usr", context["user_id"]) and isinstance(context["email"], str)):
-            raise Unauthenticated
+            return None
         return Caller(
             account_id=context["account_id"],
             user_id=context["user_id"],
@@ -184,7 +187,7 @@ def read_caller(request: Request) -> Caller:
             requests_per_minute=int(limit) if (limit := context.get("limit")) else None,
         )
     except (KeyError, TypeError, AttributeError, ValueError):
-        raise Unauthenticated from None
+        return None
 
 
 def path_of(request: Request) -> str:

@@ -8,6 +8,7 @@ from typing import Annotated, ClassVar, Literal, Self
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+from chalicelib.domain.kinds import SearchType
 from chalicelib.domain.statuses import DeliveryStatus, InvoiceStatus
 from chalicelib.domain.users import Role
 
@@ -271,6 +272,45 @@ class ReportView(View, frozen=True, kw_only=True):
     outcomes: tuple[OutcomeView, ...]
 
 
+class ProductView(View, frozen=True, kw_only=True):
+    """`stock` is null where nobody counts it."""
+
+    id: str
+    name: str
+    price: Decimal
+    currency: str
+    description: str
+    stock: int | None
+    image_id: str | None
+    created_at: Instant
+    updated_at: Instant
+
+
+class StockChangeView(View, frozen=True, kw_only=True):
+    id: str
+    product_id: str
+    user_id: str
+    change: int
+    reason: str
+    created_at: Instant
+
+
+class SearchResultView(View, frozen=True, kw_only=True):
+    """`snippet` is HTML: `<mark>` round what was found, everything else escaped. `title` is plain text."""
+
+    type: SearchType
+    id: str
+    title: str
+    snippet: str
+    score: float
+
+
+class SearchResultsView(View, frozen=True, kw_only=True):
+    """The best first."""
+
+    results: tuple[SearchResultView, ...]
+
+
 class ListView(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One page of `list_name`; `next` is left out on the last."""
 
@@ -306,3 +346,17 @@ class InvoiceList(ListView, frozen=True, kw_only=True):
     item = InvoiceSummary
 
     invoices: tuple[InvoiceSummary, ...]
+
+
+class ProductList(ListView, frozen=True, kw_only=True):
+    list_name = "products"
+    item = ProductView
+
+    products: tuple[ProductView, ...]
+
+
+class StockChangeList(ListView, frozen=True, kw_only=True):
+    list_name = "stock_changes"
+    item = StockChangeView
+
+    stock_changes: tuple[StockChangeView, ...]

@@ -21,6 +21,9 @@ an invoice; invoices, newest first         | account        | invoice#<invoice> 
 an invoice's lines                         | account        | lines#<invoice>#<chunk>                 | query
 a credit note                              | account        | credit#<note>                           | get
 what a night did                           | account        | report#<day>#<client>#<invoice day>     | query by day
+a product; products, by id                 | account        | product#<product>                       | get; query
+the last version of a product that is gone | account        | product_version#<product>               | get; for 30 days
+a product's stock changes, newest first    | account        | stock#<product>#<change>                | query
 
 The ephemeral table: `pk` and `sk` too, no index, no stream; every item has `expires_at` (seconds since 1970), after which
 DynamoDB removes it, some day: so whoever reads it looks at the time, too.
@@ -53,7 +56,7 @@ DUE = "due"
 """The one partition of the index `due`."""
 _PART = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
 _AFTER_ALL = "~"
-"""Sorts after every character that a sort key is made of."""
+"""Sorts after every character that a part of a sort key begins with; within a product's id it may stand as well."""
 _NO_HOUR = "-"
 """Sorts before every instant: in a list, newest first, work at no particular hour ends its day."""
 
@@ -177,6 +180,27 @@ def outcomes(account_id: str, run_on: date) -> Range:
     return _range(account_id, "report", run_on.isoformat())
 
 
+def product(account_id: str, product_id: str) -> Key:
+    return Key(_part(account_id), f"product#{_product(product_id)}")
+
+
+def products(account_id: str) -> Range:
+    return _range(account_id, "product")
+
+
+def product_version(account_id: str, product_id: str) -> Key:
+    return Key(_part(account_id), f"product_version#{_product(product_id)}")
+
+
+def stock_change(account_id: str, product_id: str, change_id: str) -> Key:
+    return Key(_part(account_id), f"stock#{_product(product_id)}#{_part(change_id)}")
+
+
+def stock_changes(account_id: str, product_id: str) -> Range:
+    prefix = f"stock#{_product(product_id)}#"
+    return Range(_part(account_id), prefix, prefix + _AFTER_ALL)
+
+
 def requests(who: Caller | str, window: int) -> Key:
     """`window` begins at that second; an address is no id and has none of a key's own characters in it."""
     whose = f"{_part(who.account_id)}#{_part(who.user_id)}" if isinstance(who, Caller) else who
@@ -209,5 +233,14 @@ def _range(account_id: str, *parts: str) -> Range:
 def _part(text: str) -> str:
     """Raises: NotFound for what no key holds: no id of ours, however long, and nothing that would read as two parts."""
     if _PART.fullmatch(text) is None:
+        raise NotFound
+    return text
+
+
+def _product(text: str) -> str:
+    """A shop's own article number: no `#` is in it either. Raises: NotFound for what no product is called."""
+    from chalicelib.domain.products import is_product_id
+
+    if not is_product_id(text):
         raise NotFound
     return text

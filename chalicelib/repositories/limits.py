@@ -33,12 +33,12 @@ class DynamoLimits:
             self._spent.clear()
         self._spent[key] = count
 
-    def attempts(self, address: str) -> Attempts | None:
-        item = self._table.get(keys.sign_ins(address))
+    def attempts(self, whose: str) -> Attempts | None:
+        item = self._table.get(keys.sign_ins(whose))
         return None if item is None else Attempts(item["number"], item["next_at"])
 
-    def note_attempt(self, address: str, before: Attempts | None, after: Attempts, *, forgotten_at: int) -> None:
-        key = keys.sign_ins(address)
+    def note_attempt(self, whose: str, before: Attempts | None, after: Attempts, *, forgotten_at: int) -> None:
+        key = keys.sign_ins(whose)
         item = {**key._asdict(), **after._asdict(), "expires_at": forgotten_at}
         if before is None:
             self._table.replace(item, condition="attribute_not_exists(#pk)")

@@ -26,6 +26,7 @@ from chalicelib.domain.idempotency import Keeping, KeptAnswer
 from chalicelib.domain.invoices import CreditNote, Invoice, InvoiceFilter, InvoiceLine
 from chalicelib.domain.membership import Standing
 from chalicelib.domain.paging import Page, PageRequest
+from chalicelib.domain.products import Product, StockChange
 from chalicelib.domain.reports import DueOutcome, Outcome
 from chalicelib.domain.users import Role, User
 from chalicelib.domain.work import (
@@ -42,7 +43,9 @@ from chalicelib.domain.work import (
     month_of,
 )
 from chalicelib.repositories import keys
+from chalicelib.repositories.keys import Key
 from chalicelib.repositories.memory_limits import MemoryLimits
+from chalicelib.repositories.memory_products import MemoryProducts, MemoryStock
 from chalicelib.repositories.memory_search import MemorySearchable
 from chalicelib.repositories.once import effect_of, effect_to_note
 from chalicelib.repositories.pages import first_page
@@ -70,6 +73,9 @@ class _State:
     credit_notes: dict[Id, CreditNote] = field(default_factory=dict)
     outcomes: dict[tuple[str, date, str, date], DueOutcome] = field(default_factory=dict)
     keyed_requests: dict[str, Keeping] = field(default_factory=dict)
+    products: dict[Key, Product] = field(default_factory=dict)
+    product_versions: dict[Key, int] = field(default_factory=dict)
+    stock_changes: dict[Key, StockChange] = field(default_factory=dict)
 
     def sheet(self, account_id: str, client_id: str, month: str) -> WorkSheet:
         blank = WorkSheet(account_id=account_id, client_id=client_id, month=month)
@@ -99,6 +105,9 @@ class MemoryStore:
         self.limits = MemoryLimits()
         self.keyed_requests = MemoryKeyedRequests(state)
         self.searchable = MemorySearchable(state)
+        committing = _Repository(state)._committing
+        self.products = MemoryProducts(state, committing)
+        self.stock = MemoryStock(state, committing)
 
 
 class _Repository:

@@ -21,11 +21,11 @@ class MemoryLimits:
             self._counts[key] = self._counts.get(key, 0) + 1
             return self._counts[key]
 
-    def attempts(self, address: str) -> Attempts | None:
-        return self._attempts.get(address)
+    def attempts(self, whose: str) -> Attempts | None:
+        return self._attempts.get(whose)
 
-    def note_attempt(self, address: str, before: Attempts | None, after: Attempts, *, forgotten_at: int) -> None:  # noqa: ARG002
+    def note_attempt(self, whose: str, before: Attempts | None, after: Attempts, *, forgotten_at: int) -> None:  # noqa: ARG002
         with self._lock:
-            if self._attempts.get(address) != before:
+            if self._attempts.get(whose) != before:
                 raise Contended
-            self._attempts[address] = after
+            self._attempts[whose] = after

@@ -58,6 +58,7 @@ class MemorySearchable:
                 ("client", dict(self._state.clients)),
                 ("work", dict(self._state.entries)),
                 ("invoice", dict(self._state.invoices)),
+                ("product", dict(self._state.products)),
             ]
         for item_type, things in kept:
             for (owner, _), thing in things.items():

@@ -13,7 +13,7 @@ _RANGES = (
     keys.clients,
     keys.work_entries,
     keys.invoices,
-    # keys.products
+    keys.products,
 )
 
 

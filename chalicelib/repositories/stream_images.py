@@ -5,8 +5,9 @@ from typing import Any
 
 from chalicelib.domain.accounts import Account
 from chalicelib.domain.clients import Client
-from chalicelib.domain.events import ItemType, Plain
+from chalicelib.domain.events import Plain
 from chalicelib.domain.invoices import CreditNote, Invoice
+from chalicelib.domain.kinds import ItemType
 from chalicelib.domain.products import Product
 from chalicelib.domain.users import User
 from chalicelib.domain.work import WorkEntry

@@ -12,7 +12,9 @@ if TYPE_CHECKING:
     from chalicelib.usecases import deliveries as deliveries
     from chalicelib.usecases import invoices as invoices
     from chalicelib.usecases import limits as limits
+    from chalicelib.usecases import products as products
     from chalicelib.usecases import reports as reports
+    from chalicelib.usecases import search as search
     from chalicelib.usecases import users as users
     from chalicelib.usecases import work as work
 else:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from chalicelib.domain.accounts import Account, Profile, SignUp, raise_all
 from chalicelib.domain.clients import Client, move_to_zone
@@ -18,9 +18,26 @@ if TYPE_CHECKING:
     from chalicelib.ports import Accounts, Clients, Clock, Ids, Passwords, Users
 
 
-def open_account(sign_up: SignUp, *, accounts: Accounts, passwords: Passwords, ids: Ids, clock: Clock) -> tuple[Account, User]:
+class Desk(Protocol):
+    """What opening an account, signing in and the profile need at hand."""
+
+    @property
+    def accounts(self) -> Accounts: ...
+    @property
+    def users(self) -> Users: ...
+    @property
+    def clients(self) -> Clients: ...
+    @property
+    def passwords(self) -> Passwords: ...
+    @property
+    def ids(self) -> Ids: ...
+    @property
+    def clock(self) -> Clock: ...
+
+
+def open_account(sign_up: SignUp, *, desk: Desk) -> tuple[Account, User]:
     """A new account and its owner. Raises: Invalid, EmailTaken."""
-    now = clock.now()
+    now = desk.clock.now()
     profile = Profile(
         legal_name=sign_up.name,
         country=sign_up.country,
@@ -29,18 +46,18 @@ def open_account(sign_up: SignUp, *, accounts: Accounts, passwords: Passwords, i
         time_zone=sign_up.time_zone,
     )
     raise_all(profile.checked, lambda: check_password(sign_up.password))
-    account = Account(id=ids.new("acc", now), name=sign_up.name, profile=profile, created_at=now, updated_at=now)
+    account = Account(id=desk.ids.new("acc", now), name=sign_up.name, profile=profile, created_at=now, updated_at=now)
     owner = User(
         account_id=account.id,
-        id=ids.new("usr", now),
+        id=desk.ids.new("usr", now),
         name=sign_up.name,
         email=sign_in_name(sign_up.email),
         role=Role.OWNER,
-        password_hash=passwords.hash(normal_password(sign_up.password)),
+        password_hash=desk.passwords.hash(normal_password(sign_up.password)),
         created_at=now,
         updated_at=now,
     )
-    accounts.add(account, owner)
+    desk.accounts.add(account, owner)
     return account, owner
 
 
@@ -52,20 +69,20 @@ def get_opened_account(account_id: str, user_id: str, *, accounts: Accounts) -> 
     return accounts.get(account_id), owner
 
 
-def sign_in(email: str, password: str, *, accounts: Accounts, users: Users, passwords: Passwords, clock: Clock) -> User:
+def sign_in(email: str, password: str, *, desk: Desk) -> User:
     """The user whose address and password these are; takes as long for an address that nobody has.
 
     Raises: InvalidCredentials.
     """
-    user = accounts.user_by_email(email.strip().lower())
+    user = desk.accounts.user_by_email(email.strip().lower())
     normal = normal_password(password)
-    if not passwords.matches(normal, user.password_hash if user else None) or user is None:
+    if not desk.passwords.matches(normal, user.password_hash if user else None) or user is None:
         raise InvalidCredentials
-    if not passwords.outdated(user.password_hash):
+    if not desk.passwords.outdated(user.password_hash):
         return user
-    rehashed = replace(user, password_hash=passwords.hash(normal), version=user.version + 1, updated_at=clock.now())
+    rehashed = replace(user, password_hash=desk.passwords.hash(normal), version=user.version + 1, updated_at=desk.clock.now())
     with suppress(Contended):  # another sign-in at this moment does it
-        users.save(rehashed, user)
+        desk.users.save(rehashed, user)
     return user
 
 
@@ -73,15 +90,7 @@ def get_account(caller: Caller, *, accounts: Accounts) -> Account:
     return accounts.get(caller.account_id)
 
 
-def edit_profile(
-    caller: Caller,
-    profile: Profile,
-    *,
-    accounts: Accounts,
-    clients: Clients,
-    clock: Clock,
-    check: Check[Account] = unconditionally,
-) -> Account:
+def edit_profile(caller: Caller, profile: Profile, *, desk: Desk, check: Check[Account] = unconditionally) -> Account:
     """Replaces the business profile; invoices that are issued keep the old one, those that are due begin in the new zone.
 
     Raises: Invalid, Contended.
@@ -89,16 +98,16 @@ def edit_profile(
     checked = profile.checked()
 
     def attempt() -> Account:
-        account = accounts.get(caller.account_id)
+        account = desk.accounts.get(caller.account_id)
         check(account)
-        edited = replace(account, profile=checked, version=account.version + 1, updated_at=clock.now())
-        accounts.save(edited)
+        edited = replace(account, profile=checked, version=account.version + 1, updated_at=desk.clock.now())
+        desk.accounts.save(edited)
         return edited
 
     account = until_uncontended(attempt)
-    for client in _all_clients(account.id, clients):
+    for client in _all_clients(account.id, desk.clients):
         if move_to_zone(client, account) != client:
-            _reschedule(client.id, account, clients=clients, clock=clock)
+            _reschedule(client.id, account, desk=desk)
     return account
 
 
@@ -112,12 +121,12 @@ def _all_clients(account_id: str, clients: Clients) -> Iterator[Client]:
         after = page.next
 
 
-def _reschedule(client_id: str, account: Account, *, clients: Clients, clock: Clock) -> None:
+def _reschedule(client_id: str, account: Account, *, desk: Desk) -> None:
     def attempt() -> None:
         try:
-            client = clients.get(account.id, client_id)
+            client = desk.clients.get(account.id, client_id)
         except NotFound:
             return  # removed since
-        clients.save(replace(move_to_zone(client, account), version=client.version + 1, updated_at=clock.now()))
+        desk.clients.save(replace(move_to_zone(client, account), version=client.version + 1, updated_at=desk.clock.now()))
 
     until_uncontended(attempt)

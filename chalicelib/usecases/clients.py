@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from chalicelib.domain.clients import Client, ClientDetails, archive, edit_client, new_client
 from chalicelib.domain.errors import ClientCurrencyFixed
@@ -15,14 +15,25 @@ if TYPE_CHECKING:
     from chalicelib.ports import Accounts, Clients, Clock, Ids
 
 
-def add_client(
-    caller: Caller, details: ClientDetails, *, clients: Clients, accounts: Accounts, ids: Ids, clock: Clock
-) -> Client:
+class Desk(Protocol):
+    """What adding and changing clients needs at hand."""
+
+    @property
+    def clients(self) -> Clients: ...
+    @property
+    def accounts(self) -> Accounts: ...
+    @property
+    def ids(self) -> Ids: ...
+    @property
+    def clock(self) -> Clock: ...
+
+
+def add_client(caller: Caller, details: ClientDetails, *, desk: Desk) -> Client:
     """Raises: Invalid."""
-    now = clock.now()
-    account = accounts.get(caller.account_id)
-    client = new_client(details, account, client_id=ids.new("cli", now), now=now)
-    clients.add(client)
+    now = desk.clock.now()
+    account = desk.accounts.get(caller.account_id)
+    client = new_client(details, account, client_id=desk.ids.new("cli", now), now=now)
+    desk.clients.add(client)
     return client
 
 
@@ -40,9 +51,7 @@ def change_client(
     client_id: str,
     change: Callable[[ClientDetails], ClientDetails],
     *,
-    clients: Clients,
-    accounts: Accounts,
-    clock: Clock,
+    desk: Desk,
     check: Check[Client] = unconditionally,
 ) -> Client:
     """The client with its details as `change` makes them.
@@ -51,13 +60,13 @@ def change_client(
     """
 
     def attempt() -> Client:
-        client = clients.get(caller.account_id, client_id)
+        client = desk.clients.get(caller.account_id, client_id)
         check(client)
-        account = accounts.get(caller.account_id)
-        edited = edit_client(client, change(client.details), account, now=clock.now())
+        account = desk.accounts.get(caller.account_id)
+        edited = edit_client(client, change(client.details), account, now=desk.clock.now())
         if client.has_work and edited.currency != client.currency:
             raise ClientCurrencyFixed
-        clients.save(edited)
+        desk.clients.save(edited)
         return edited
 
     return until_uncontended(attempt)

@@ -28,31 +28,31 @@ RACES = 3
 """So many attempts at the same moment may be faster than this one; then it is refused, unheard."""
 
 
-def count_request(caller: Caller | None, address: str, *, limits: Limits, quotas: Quotas, clock: Clock) -> Usage:
+def count_request(who: Caller | str, *, limits: Limits, quotas: Quotas, clock: Clock) -> Usage:
     """Who cannot be counted is let through: better too many requests than none."""
     now = clock.now()
-    quota = requests_quota(caller, quotas)
+    quota = requests_quota(None if isinstance(who, str) else who, quotas)
     try:
-        count = limits.count(caller or address, window_start(now), enough=quota.limit + 1)
+        count = limits.count(who, window_start(now), enough=quota.limit + 1)
     except Unavailable:
         return uncounted(quota)
     return after_request(quota, count, now)
 
 
-def count_sign_in(address: str, *, limits: Limits, quotas: Quotas, clock: Clock) -> Usage:
-    """Counts an attempt before its password is looked at, so that many at once count as many.
+def count_sign_in(whose: str, *, limits: Limits, quotas: Quotas, clock: Clock) -> Usage:
+    """Counts an attempt of the user or address before its password is looked at, so that many at once count as many.
 
     Who cannot be counted is refused: nobody guesses passwords uncounted.
     """
     now = clock.now()
     try:
         for _ in range(RACES):
-            before = limits.attempts(address)
+            before = limits.attempts(whose)
             after = next_attempt(before, quotas, now)
             if after is None:
                 return locked(before.next_at if before else 0, quotas, now)
             try:
-                limits.note_attempt(address, before, after, forgotten_at=after.next_at + quotas.sign_in_quiet_seconds)
+                limits.note_attempt(whose, before, after, forgotten_at=after.next_at + quotas.sign_in_quiet_seconds)
             except Contended:
                 continue
             return after_attempt(after, quotas, now)

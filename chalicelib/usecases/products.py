@@ -49,7 +49,8 @@ def get_product(caller: Caller, product_id: str, *, products: Products) -> Produ
 
 
 def add_product(caller: Caller, details: ProductDetails, level: StockLevel | None, *, desk: Desk) -> Product:
-    """A product with an id of ours. Raises: Invalid."""
+    """A product with an id of ours. Raises: Invalid, NotFound of its image."""
+    _check_image(details)
     now = desk.clock.now()
     account = desk.accounts.get(caller.account_id)
     product = new_product(details, level or NOT_COUNTED, account, product_id=desk.ids.new("prd", now), now=now)
@@ -65,7 +66,8 @@ def put_product(
     desk: Desk,
     check: Check[Product | None] = unconditionally,
 ) -> Product | Made[Product]:
-    """Makes the product, or replaces it; without `level` the stock stays as it is. Raises: Invalid."""
+    """Makes the product, or replaces it; without `level` the stock stays as it is. Raises: Invalid, NotFound of its image."""
+    _check_image(details)
 
     def attempt() -> Product | Made[Product]:
         account = desk.accounts.get(caller.account_id)
@@ -122,3 +124,9 @@ def list_stock_changes(caller: Caller, product_id: str, request: PageRequest, *,
     """Newest first. Raises: NotFound."""
     desk.products.get(caller.account_id, product_id)
     return desk.stock.page(caller.account_id, product_id, request)
+
+
+def _check_image(details: ProductDetails) -> None:
+    """Raises: NotFound: no account has images yet, so no id is that of one."""
+    if details.image_id is not None:
+        raise NotFound

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from chalicelib.domain.errors import Contended, Unavailable
 from chalicelib.domain.events import Change
-from chalicelib.domain.search import SearchChange, SearchRequest, SearchResult, search_change_of
+from chalicelib.domain.search import SearchChange, SearchRequest, SearchResults, search_change_of
 from chalicelib.domain.users import Caller
 
 if TYPE_CHECKING:
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 _log = logging.getLogger("daybook")
 
 
-def search(caller: Caller, request: SearchRequest, *, index: SearchIndex) -> tuple[SearchResult, ...]:
-    """The best first. Raises: Unavailable."""
-    return index.search(caller.account_id, request) if request.terms else ()
+def search(caller: Caller, request: SearchRequest, *, index: SearchIndex) -> SearchResults:
+    """Raises: Unavailable."""
+    return SearchResults(index.search(caller.account_id, request) if request.terms else ())
 
 
 def index_changes(changes: Sequence[Change], *, index: SearchIndex, searchable: Searchable) -> int | None:

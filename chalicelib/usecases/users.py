@@ -8,10 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from chalicelib.domain.errors import FieldError, Invalid, NotFound, Unauthenticated
-from chalicelib.domain.membership import UserDetails, caller_of, check_manages, check_new_user, details_of, edit_user
+from chalicelib.domain.membership import (
+    Standing,
+    UserDetails,
+    caller_of,
+    check_manages,
+    check_new_user,
+    details_of,
+    edit_user,
+)
 from chalicelib.domain.paging import Page, PageRequest
 from chalicelib.domain.users import Bearer, Caller, User, check_password, normal_password
 from chalicelib.usecases.contention import Check, unconditionally, until_uncontended
@@ -19,51 +27,52 @@ from chalicelib.usecases.contention import Check, unconditionally, until_unconte
 if TYPE_CHECKING:
     from chalicelib.ports import Access, Accounts, Clock, Ids, Passwords, Users
 
+Found = TypeVar("Found", User, Standing)
+
+
+class Desk(Protocol):
+    """What managing users needs at hand."""
+
+    @property
+    def accounts(self) -> Accounts: ...
+    @property
+    def users(self) -> Users: ...
+    @property
+    def passwords(self) -> Passwords: ...
+    @property
+    def ids(self) -> Ids: ...
+    @property
+    def clock(self) -> Clock: ...
+
 
 def admit(bearer: Bearer, *, access: Access) -> Caller:
     """Who calls with that token, as what they are now.
 
     Raises: Unauthenticated if the user is gone, or has got another password since the token was issued.
     """
-    try:
-        standing = access.standing(bearer.account_id, bearer.user_id)
-    except NotFound:
-        raise Unauthenticated from None
-    if standing.password_version != bearer.password_version:
-        raise Unauthenticated
-    return caller_of(bearer, standing)
+    return caller_of(bearer, _as_signed_in(bearer, access.standing))
 
 
-def add_user(
-    caller: Caller,
-    details: UserDetails,
-    password: str,
-    *,
-    accounts: Accounts,
-    users: Users,
-    passwords: Passwords,
-    ids: Ids,
-    clock: Clock,
-) -> User:
+def add_user(caller: Caller, details: UserDetails, password: str, *, desk: Desk) -> User:
     """Raises: Forbidden, Invalid, EmailTaken."""
-    check_manages(get_me(caller, accounts=accounts), details.role)
+    check_manages(get_me(caller, accounts=desk.accounts), details.role)
     email, normal = check_new_user(details, password)
-    now = clock.now()
+    now = desk.clock.now()
     user = User(
         account_id=caller.account_id,
-        id=ids.new("usr", now),
+        id=desk.ids.new("usr", now),
         name=details.name,
         email=email,
         role=details.role,
-        password_hash=passwords.hash(normal),
+        password_hash=desk.passwords.hash(normal),
         created_at=now,
         updated_at=now,
     )
 
     def attempt() -> User:
-        actor = get_me(caller, accounts=accounts)
+        actor = get_me(caller, accounts=desk.accounts)
         check_manages(actor, details.role)
-        users.add(user, actor)
+        desk.users.add(user, actor)
         return user
 
     return until_uncontended(attempt)
@@ -83,21 +92,19 @@ def change_user(
     user_id: str,
     change: Callable[[UserDetails], UserDetails],
     *,
-    accounts: Accounts,
-    users: Users,
-    clock: Clock,
+    desk: Desk,
     check: Check[User] = unconditionally,
 ) -> User:
     """The user with its details as `change` makes them. Raises: NotFound, Forbidden, Invalid, EmailTaken, LastOwner."""
 
     def attempt() -> User:
-        user = accounts.user(caller.account_id, user_id)
+        user = desk.accounts.user(caller.account_id, user_id)
         details = change(details_of(user))
-        actor = get_me(caller, accounts=accounts)
+        actor = get_me(caller, accounts=desk.accounts)
         check_manages(actor, user.role, details.role)
         check(user)
-        edited = edit_user(user, details, now=clock.now())
-        users.save(edited, user, actor)
+        edited = edit_user(user, details, now=desk.clock.now())
+        desk.users.save(edited, user, actor)
         return edited
 
     return until_uncontended(attempt)
@@ -121,18 +128,21 @@ def remove_user(
 
 def get_me(caller: Caller, *, accounts: Accounts) -> User:
     """The caller's own user. Raises: Unauthenticated if it has gone, or got another password, within the last minute."""
+    return _as_signed_in(caller, accounts.user)
+
+
+def _as_signed_in(who: Bearer | Caller, find: Callable[[str, str], Found]) -> Found:
+    """What there is of them, if they still have the password that they signed in with. Raises: Unauthenticated."""
     try:
-        user = accounts.user(caller.account_id, caller.user_id)
+        found = find(who.account_id, who.user_id)
     except NotFound:
         raise Unauthenticated from None
-    if user.password_version != caller.password_version:
+    if found.password_version != who.password_version:
         raise Unauthenticated
-    return user
+    return found
 
 
-def change_password(
-    caller: Caller, current: str, new: str, *, accounts: Accounts, users: Users, passwords: Passwords, clock: Clock
-) -> User:
+def change_password(caller: Caller, current: str, new: str, *, desk: Desk) -> User:
     """The caller's own user under its new password; every token from before ends.
 
     Raises: Invalid, also for a `current` that is not the password.
@@ -140,17 +150,17 @@ def change_password(
     normal = check_password(new, "/new")
 
     def attempt() -> User:
-        user = get_me(caller, accounts=accounts)
-        if not passwords.matches(normal_password(current), user.password_hash):
+        user = get_me(caller, accounts=desk.accounts)
+        if not desk.passwords.matches(normal_password(current), user.password_hash):
             raise Invalid(FieldError("/current", "is not your password"))
         changed = replace(
             user,
-            password_hash=passwords.hash(normal),
+            password_hash=desk.passwords.hash(normal),
             password_version=user.password_version + 1,
             version=user.version + 1,
-            updated_at=clock.now(),
+            updated_at=desk.clock.now(),
         )
-        users.save(changed, user)
+        desk.users.save(changed, user)
         return changed
 
     return until_uncontended(attempt)

@@ -21,7 +21,9 @@ from chalicelib.ports import (
     Invoices,
     KeyedRequests,
     Ledger,
+    Products,
     Reports,
+    Stock,
     Timers,
     Users,
     Work,
@@ -33,10 +35,12 @@ from chalicelib.repositories.invoices import DynamoCreditNotes, DynamoInvoices
 from chalicelib.repositories.items import to_image, to_item
 from chalicelib.repositories.keyed_requests import DynamoKeyedRequests
 from chalicelib.repositories.ledger import DynamoLedger
+from chalicelib.repositories.products import DynamoProducts, DynamoStock
 from chalicelib.repositories.reports import DynamoReports
 from chalicelib.repositories.table import Table, update
 from chalicelib.repositories.work import DynamoTimers, DynamoWork
-from tests.builders import a_user, an_account, at
+from tests.builders import NOW, a_user, an_account, at
+from tests.fakes import FixedClock
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -72,6 +76,10 @@ class Store(Protocol):
     def reports(self) -> Reports: ...
     @property
     def keyed_requests(self) -> KeyedRequests: ...
+    @property
+    def products(self) -> Products: ...
+    @property
+    def stock(self) -> Stock: ...
 
 
 class MakeStore(Protocol):
@@ -93,6 +101,8 @@ class DynamoStore:
         self.credit_notes = DynamoCreditNotes(table)
         self.reports = DynamoReports(table)
         self.keyed_requests = DynamoKeyedRequests(Table(client, EPHEMERAL_TABLE, **more))
+        self.products = DynamoProducts(table, FixedClock(NOW))
+        self.stock = DynamoStock(table)
 
 
 def create_tables(client: "DynamoDBClient") -> None:

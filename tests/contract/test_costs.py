@@ -26,7 +26,6 @@ from chalicelib.usecases.users import change_user, list_users, remove_user
 from tests.builders import a_caller
 from tests.contract.stores import EPHEMERAL_TABLE, TABLE
 from tests.fakes import CountedIds, FixedClock, MemoryTokenKeys
-from tests.wired import MemoryWired
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -154,7 +153,7 @@ def test_users_cost_the_same_however_many_there_are(client: "DynamoDBClient", me
     accounts.add(an_account(), an_owner())
     for number in range(30):
         users.add(replace(an_owner(), id=f"usr_{number}", email=f"{number}@example.com"))
-    caller, store = a_caller(an_owner()), MemoryWired()
+    caller, desk = a_caller(an_owner()), SimpleNamespace(accounts=accounts, users=users, clock=FixedClock())
 
     with meter.measuring() as listing:
         list_users(caller, PageRequest(), users=users)
@@ -163,9 +162,7 @@ def test_users_cost_the_same_however_many_there_are(client: "DynamoDBClient", me
             caller,
             "usr_7",
             lambda details: replace(details, email="seven@example.com", role=Role.MEMBER),
-            accounts=accounts,
-            users=users,
-            clock=store.clock,
+            desk=desk,
         )
     with meter.measuring() as removing:
         remove_user(caller, "usr_8", accounts=accounts, users=users)

@@ -24,7 +24,7 @@ from chalicelib.repositories.ledger import CHUNK_BYTES
 from chalicelib.repositories.stream_images import plain_image
 from chalicelib.repositories.table import Table, add, put
 from chalicelib.repositories.work import DynamoWork
-from tests.builders import a_client, a_timed_entry, a_timer, an_entry
+from tests.builders import a_client, a_product, a_stock_change, a_timed_entry, a_timer, an_entry
 from tests.contract.stores import TABLE, DynamoStore, credited, drawn_up, items_in, log, log_many, opened
 
 if TYPE_CHECKING:
@@ -422,24 +422,21 @@ def test_every_write_goes_out_under_a_token_so_that_it_can_be_sent_again(ada: Dy
 # What the stream sees
 
 
-def test_only_what_is_told_outside_has_an_id_and_every_item_says_what_and_whose_it_is(
+def test_only_what_is_told_or_found_again_has_an_id_and_every_item_says_what_and_whose_it_is(
     ada: DynamoStore, client: "DynamoDBClient"
 ) -> None:
     log(ada, a_timed_entry("wrk_1"), an_entry("wrk_2"))
     ada.timers.start(a_timer())
     ada.ledger.issue(drawn_up(ada, JANUARY))
     ada.ledger.credit(credited(ada))
+    ada.products.add(a_product())
+    ada.stock.change(a_stock_change())
+    ada.products.remove(ada.products.add(a_product("gone")))
 
     items = items_in(client)
 
-    assert {item["type"]["S"] for item in items if "id" in item} == {
-        "account",
-        "user",
-        "client",
-        "work",
-        "invoice",
-        "credit_note",
-    }
+    told = {"account", "user", "client", "work", "invoice", "credit_note", "product"}
+    assert {item["type"]["S"] for item in items if "id" in item} == told | {"stock_change"}
     assert {item["type"]["S"] for item in items if "id" not in item} == {
         "owners",
         "sign_in",
@@ -449,9 +446,10 @@ def test_only_what_is_told_outside_has_an_id_and_every_item_says_what_and_whose_
         "timer",
         "series",
         "lines",
+        "product_version",
     }
     assert {item["account_id"]["S"] for item in items} == {"acc_1"}
-    assert all("version" in item for item in items if "id" in item)
+    assert all("version" in item for item in items if item["type"]["S"] in told)
 
 
 def test_an_operator_sets_an_accounts_own_limit_as_the_manual_says(ada: DynamoStore, client: "DynamoDBClient") -> None:

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from chalicelib.domain.accounts import Account
 from chalicelib.domain.clients import Client
 from chalicelib.domain.invoices import CreditNote, Invoice, InvoiceLine
+from chalicelib.domain.products import Product, StockChange
 from chalicelib.domain.reports import DueOutcome
 from chalicelib.domain.users import User
 from chalicelib.domain.work import Timer, WorkEntry
@@ -24,7 +25,15 @@ from chalicelib.repositories.stream_images import plain_image
 from tests.builders import a_client
 
 KEY = Key("acc_1", "thing")
-TOLD = {"account": Account, "user": User, "client": Client, "work": WorkEntry, "invoice": Invoice, "credit_note": CreditNote}
+TOLD = {
+    "account": Account,
+    "user": User,
+    "client": Client,
+    "work": WorkEntry,
+    "invoice": Invoice,
+    "credit_note": CreditNote,
+    "product": Product,
+}
 
 exact_numbers = st.builds(
     lambda digits, exponent, sign: Decimal((sign, tuple(map(int, str(digits))), exponent)),
@@ -63,7 +72,7 @@ def things(*kinds: type[Any]) -> st.SearchStrategy[Any]:
     return st.one_of([any_of(kind) for kind in kinds])
 
 
-@given(things(Account, User, Client, WorkEntry, Timer, Invoice, InvoiceLine, CreditNote, DueOutcome))
+@given(things(Account, User, Client, WorkEntry, Timer, Invoice, InvoiceLine, CreditNote, DueOutcome, Product, StockChange))
 def test_a_thing_comes_back_as_it_was_digit_for_digit(thing: Any) -> None:
     item = to_item(KEY, "thing", thing)
 

@@ -99,7 +99,7 @@ def test_of_many_requests_at_once_exactly_as_many_pass_as_are_allowed(limits: Li
 
     def ask(_: int) -> bool:
         barrier.wait()
-        return count_request(ADA, ADDRESS, limits=limits, quotas=QUOTAS, clock=clock).refusal is None
+        return count_request(ADA, limits=limits, quotas=QUOTAS, clock=clock).refusal is None
 
     with ThreadPoolExecutor(CROWD) as crowd:
         assert sum(crowd.map(ask, range(CROWD))) == QUOTAS.user_requests

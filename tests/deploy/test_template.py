@@ -435,6 +435,7 @@ def test_every_path_answers_preflights_and_sends_other_methods_to_the_applicatio
         ("UNSUPPORTED_MEDIA_TYPE", problems.UnsupportedMediaType),
         ("BAD_REQUEST_BODY", Malformed),
         ("BAD_REQUEST_PARAMETERS", Malformed),
+        ("AUTHORIZER_FAILURE", Unavailable),
         ("INTEGRATION_FAILURE", Unavailable),
         ("INTEGRATION_TIMEOUT", Unavailable),
         ("DEFAULT_5XX", problems.Unexpected),

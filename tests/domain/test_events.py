@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from chalicelib.domain.events import Change, ItemType, event_of
+from chalicelib.domain.events import Change, event_of
+from chalicelib.domain.kinds import ItemType
 
 AT = datetime(2026, 1, 10, 9, 30, tzinfo=UTC)
 SECRET = "$argon2id$v=19$m=19456,t=2,p=1$c2FsdHNhbHQ$aGFzaGhhc2g"

@@ -114,16 +114,20 @@ Ask = Callable[..., dict[str, Any]]
 
 @pytest.fixture
 def ask(strict: MemoryWired) -> Ask:
-    """A request without a token, as API Gateway hands it on."""
+    """A request without a token, unless a caller is named, as API Gateway hands it on."""
 
     def asked(
-        address: str | None, resource: str = "/v1/accounts", headers: dict[str, str] | None = None, method: str = "POST"
+        address: str | None,
+        resource: str = "/v1/accounts",
+        headers: dict[str, str] | None = None,
+        method: str = "POST",
+        caller: dict[str, Any] | None = None,
     ) -> dict[str, Any]:
         body = json.dumps({**CREDENTIALS, "password": "not the password"} if resource == "/v1/tokens" else {})
         event = deepcopy(EVENT) | {"resource": resource, "path": resource, "httpMethod": method, "body": body}
         event["headers"] |= headers or {}
         event["multiValueHeaders"] = {name: [value] for name, value in event["headers"].items()}
-        event["requestContext"] |= {"resourcePath": resource, "httpMethod": method, "authorizer": None}
+        event["requestContext"] |= {"resourcePath": resource, "httpMethod": method, "authorizer": caller}
         event["requestContext"]["identity"] = {"sourceIp": address}
         answer: dict[str, Any] = json.loads(json.dumps(daybook.app(event, None)))
         return answer
@@ -161,6 +165,14 @@ def test_addresses_of_one_customer_are_one(ask: Ask, one: str | None, other: str
 @pytest.mark.parametrize(("one", "other"), [("2001:db8:1:2::1", "2001:db8:1:3::1"), ("198.51.100.7", "198.51.100.70")])
 def test_other_addresses_are_others(ask: Ask, one: str, other: str) -> None:
     assert [remaining(ask(address)) for address in (one, other)] == [59, 59]
+
+
+def test_a_user_is_counted_from_whatever_address(ask: Ask) -> None:
+    caller = EVENT["requestContext"]["authorizer"]
+
+    answers = [ask(f"198.51.100.{n}", "/v1/clients", method="GET", caller=caller) for n in range(3)]
+
+    assert [remaining(answer) for answer in answers] == [99, 98, 97]
 
 
 def test_no_header_changes_who_is_asking(ask: Ask) -> None:

@@ -5,8 +5,10 @@ from dataclasses import replace
 import pytest
 
 from chalicelib.domain.clients import Client
-from chalicelib.edge.application import Endpoint
-from chalicelib.edge.views import ListView
+from chalicelib.edge.application import Answer, Application, Endpoint
+from chalicelib.edge.preconditions import IfMatch
+from chalicelib.edge.responses import Document
+from chalicelib.edge.views import ClientList, Health, ListView
 from tests.http.api import Api, client_body
 from tests.http.examples import ENDPOINTS, Inhabitant, move_in, name_of
 from tests.wired import MemoryWired
@@ -97,3 +99,30 @@ def test_what_was_made_says_where_it_is(api: Api) -> None:
     answer = api.post("/v1/clients", client_body())
 
     assert answer.headers["Location"] == f"clients/{answer.json['id']}"
+
+
+@pytest.mark.parametrize("shown", [None, Document("text/plain"), ClientList])
+def test_what_get_does_not_show_as_a_thing_cannot_be_declared_with_a_precondition(shown: Answer | None) -> None:
+    app = Application("odd", allowed_origins=("*",))
+    app.route("/things", answer=shown, public=True)(lambda: None)
+    app.route("/things/latest", answer=Health, public=True)(lambda: None)
+    declare = app.route("/things", methods=["PUT"], answer=Health, public=True)
+
+    def change(if_match: IfMatch) -> None: ...
+
+    with pytest.raises(ValueError, match="PUT /things takes an if_match: a GET that answers a View"):
+        declare(change)
+    assert [(each.method, each.path) for each in app.endpoints] == [("GET", "/things"), ("GET", "/things/latest")]
+
+
+def test_a_precondition_needs_its_get_declared_before() -> None:
+    app = Application("odd", allowed_origins=("*",))
+    declare = app.route("/thing", methods=["PUT"], answer=Health, public=True)
+
+    def change(if_match: IfMatch) -> None: ...
+
+    with pytest.raises(ValueError, match="PUT /thing"):
+        declare(change)
+    app.route("/thing", answer=Health, public=True)(lambda: None)
+    declare(change)
+    assert [each.shown_by_get for each in app.endpoints] == [None, Health]

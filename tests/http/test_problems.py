@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from chalice.config import Config
@@ -10,14 +9,13 @@ from chalice.local import LocalGateway
 
 import app as daybook
 from chalicelib.domain import errors
-from chalicelib.domain.errors import DaybookError, FieldError, Invalid, Unauthenticated, Unavailable
+from chalicelib.domain.errors import DaybookError, FieldError, Invalid, Unavailable
 from chalicelib.edge import problems
 from chalicelib.edge.application import Endpoint
 from tests.http.api import Api
 from tests.http.examples import ENDPOINTS, NEVER, OTHER_PATH_PARAMETERS, Inhabitant, move_in, name_of
 from tests.wired import MemoryWired
 
-RESOURCES = json.loads((Path(__file__).parents[2] / ".chalice" / "resources.json").read_text())
 LIMIT_HEADERS = ["RateLimit", "RateLimit-Policy", "X-RateLimit-Limit", "X-RateLimit-Remaining"]
 STATUS_OF = {
     "too_many_requests": 429,
@@ -144,28 +142,3 @@ def test_chalice_local_answers_a_bad_token_as_we_do(visitor: Api) -> None:
         "code": "unauthenticated",
         "request_id": answer.headers["X-Request-Id"],
     }
-
-
-RESPONSES = RESOURCES["Resources"]["RestAPI"]["Properties"]["DefinitionBody"]["x-amazon-apigateway-gateway-responses"]
-GATEWAYS_OWN = {
-    "UNAUTHORIZED": Unauthenticated,
-    "ACCESS_DENIED": Unauthenticated,
-    "MISSING_AUTHENTICATION_TOKEN": errors.NotFound,
-    "RESOURCE_NOT_FOUND": errors.NotFound,
-    "BAD_REQUEST_BODY": errors.Malformed,
-    "REQUEST_TOO_LARGE": problems.TooLarge,
-    "UNSUPPORTED_MEDIA_TYPE": problems.UnsupportedMediaType,
-    "INTEGRATION_TIMEOUT": Unavailable,
-    "DEFAULT_5XX": problems.Unexpected,
-}
-
-
-@pytest.mark.parametrize(("kind", "error"), GATEWAYS_OWN.items(), ids=GATEWAYS_OWN)
-def test_the_gateway_refuses_with_the_documents_that_we_would_write(kind: str, error: type[DaybookError]) -> None:
-    ours = problems.problem_of(error(), instance="$context.path", request_id="$context.requestId", stage="/$context.stage")
-
-    assert json.loads(RESPONSES[kind]["responseTemplates"]["application/json"]) == {
-        name: getattr(ours, name) for name in ("type", "title", "status", "detail", "instance", "code", "request_id")
-    }
-    assert RESPONSES[kind]["statusCode"] == str(ours.status)
-    assert RESPONSES[kind]["responseParameters"]["gatewayresponse.header.X-Request-Id"] == "context.requestId"

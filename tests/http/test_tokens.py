@@ -381,7 +381,7 @@ def test_a_users_tokens_end_with_the_password_they_were_issued_under(mint: Mint,
 
 
 def test_without_an_answer_of_the_table_nobody_is_told_that_their_token_is_bad(mint: Mint) -> None:
-    """A client throws a token away at a 401; whatever else the authorizer raises, API Gateway answers with a 500."""
+    """A client throws a token away at a 401; whatever else the authorizer raises, API Gateway answers with a 503."""
 
     def unavailable(_: str) -> Caller:
         raise Unavailable

@@ -26,25 +26,14 @@ class Business:
         plain = ClientDetails(
             name="Babbage & Co", email="charles@example.com", rate=Decimal(95), currency="EUR", tax_rate=Decimal(20)
         )
-        store = self.wired.store
-        added = clients.add_client(
-            self.caller,
-            replace(plain, **details),
-            clients=store.clients,
-            accounts=store.accounts,
-            ids=self.wired.ids,
-            clock=self.wired.clock,
-        )
+        added = clients.add_client(self.caller, replace(plain, **details), desk=self.wired)
         return added.id
 
     def client(self, client_id: str) -> Client:
         return self.wired.store.clients.get(self.caller.account_id, client_id)
 
     def change_client(self, client_id: str, change: Callable[[ClientDetails], ClientDetails]) -> Client:
-        store = self.wired.store
-        return clients.change_client(
-            self.caller, client_id, change, clients=store.clients, accounts=store.accounts, clock=self.wired.clock
-        )
+        return clients.change_client(self.caller, client_id, change, desk=self.wired)
 
     def log(self, client_id: str, day: date, minutes: int = 60, **details: Any) -> LoggedWork:
         done = DatedWork(client_id=client_id, date=day, minutes=minutes, **details)
@@ -88,9 +77,7 @@ def open_business(wired: MemoryWired, email: str = "ada@example.com", time_zone:
         time_zone=time_zone,
         country="AT",
     )
-    _, owner = accounts.open_account(
-        sign_up, accounts=wired.store.accounts, passwords=wired.passwords, ids=wired.ids, clock=wired.clock
-    )
+    _, owner = accounts.open_account(sign_up, desk=wired)
     return Business(wired=wired, caller=a_caller(owner))
 
 

@@ -17,14 +17,7 @@ PASSWORD = "correct horse battery"
 
 
 def sign_in(wired: MemoryWired, email: str = "ada@example.com", password: str = PASSWORD) -> User:
-    return accounts.sign_in(
-        email,
-        password,
-        accounts=wired.store.accounts,
-        users=wired.store.users,
-        passwords=wired.passwords,
-        clock=wired.clock,
-    )
+    return accounts.sign_in(email, password, desk=wired)
 
 
 def hash_of(wired: MemoryWired) -> str:
@@ -45,7 +38,7 @@ def test_a_password_is_the_same_from_every_keyboard(wired: MemoryWired) -> None:
     sign_up = SignUp(
         name="Ada", email="ada@example.com", password="pa\u0308sswörd ﬁne", currency="EUR", time_zone="UTC", country="AT"
     )
-    accounts.open_account(sign_up, accounts=wired.store.accounts, passwords=wired.passwords, ids=wired.ids, clock=wired.clock)
+    accounts.open_account(sign_up, desk=wired)
 
     assert sign_in(wired, password="pässwörd fine").email == "ada@example.com"
 
@@ -107,9 +100,7 @@ def test_clients_are_due_when_their_day_begins_in_the_accounts_new_zone(wired: M
     profile = replace(wired.store.accounts.get(business.caller.account_id).profile, time_zone="Pacific/Auckland")
 
     for _ in range(2):
-        accounts.edit_profile(
-            business.caller, profile, accounts=wired.store.accounts, clients=wired.store.clients, clock=wired.clock
-        )
+        accounts.edit_profile(business.caller, profile, desk=wired)
 
     moved = business.client(client_id)
     assert moved.next_invoice_on == before.next_invoice_on == date(2026, 1, 31)
@@ -122,9 +113,7 @@ def test_edits_of_a_profile_at_once_all_take_effect_one_after_the_other(wired: M
 
     def edit(number: int) -> object:
         changed = replace(profile, legal_name=f"Ada {number}")
-        return accounts.edit_profile(
-            business.caller, changed, accounts=wired.store.accounts, clients=wired.store.clients, clock=wired.clock
-        )
+        return accounts.edit_profile(business.caller, changed, desk=wired)
 
     results = at_once(*[lambda number=number: edit(number) for number in range(10)])
 

@@ -18,29 +18,13 @@ PASSWORD = "correct horse battery"
 
 
 def add(business: Business, email: str, role: Role = Role.MEMBER, caller: Caller | None = None) -> User:
-    wired = business.wired
-    return users.add_user(
-        caller or business.caller,
-        UserDetails(name="Mary", email=email, role=role),
-        PASSWORD,
-        accounts=wired.store.accounts,
-        users=wired.store.users,
-        passwords=wired.passwords,
-        ids=wired.ids,
-        clock=wired.clock,
-    )
+    details = UserDetails(name="Mary", email=email, role=role)
+    return users.add_user(caller or business.caller, details, PASSWORD, desk=business.wired)
 
 
 def change(business: Business, user_id: str, caller: Caller | None = None, **changes: Any) -> User:
-    wired = business.wired
-    return users.change_user(
-        caller or business.caller,
-        user_id,
-        lambda details: replace(details, **changes),
-        accounts=wired.store.accounts,
-        users=wired.store.users,
-        clock=wired.clock,
-    )
+    caller = caller or business.caller
+    return users.change_user(caller, user_id, lambda details: replace(details, **changes), desk=business.wired)
 
 
 def remove(business: Business, user_id: str, caller: Caller | None = None) -> User:
@@ -49,16 +33,7 @@ def remove(business: Business, user_id: str, caller: Caller | None = None) -> Us
 
 
 def change_password(business: Business, current: str, new: str) -> User:
-    wired = business.wired
-    return users.change_password(
-        business.caller,
-        current,
-        new,
-        accounts=wired.store.accounts,
-        users=wired.store.users,
-        passwords=wired.passwords,
-        clock=wired.clock,
-    )
+    return users.change_password(business.caller, current, new, desk=business.wired)
 
 
 def roles(wired: MemoryWired) -> list[Role]:
@@ -158,14 +133,7 @@ def test_a_renewed_hash_ends_no_token(business: Business, wired: MemoryWired) ->
     (user,) = wired.state()["users"].values()
     wired.store.users.save(replace(user, password_hash=f"old:{PASSWORD}", version=2), user)
 
-    accounts.sign_in(
-        user.email,
-        PASSWORD,
-        accounts=wired.store.accounts,
-        users=wired.store.users,
-        passwords=wired.passwords,
-        clock=wired.clock,
-    )
+    accounts.sign_in(user.email, PASSWORD, desk=wired)
 
     (renewed,) = wired.state()["users"].values()
     assert (renewed.password_hash, renewed.password_version) == (f"plain:{PASSWORD}", 1)

@@ -116,14 +116,7 @@ class FreelancersYear(RuleBasedStateMachine):
 
     @rule(rate=some.decimals(min_value=0, max_value=200, places=2), anchor=some.none() | some.integers(1, 31))
     def renegotiate(self, rate: Decimal, anchor: int | None) -> None:
-        clients.change_client(
-            CALLER,
-            "cli_1",
-            lambda now: replace(now, rate=rate, invoice_day=anchor),
-            clients=self.wired.clients,
-            accounts=self.wired.accounts,
-            clock=self.wired.clock,
-        )
+        clients.change_client(CALLER, "cli_1", lambda now: replace(now, rate=rate, invoice_day=anchor), desk=self.wired)
 
     def _entries(self) -> dict[str, LoggedWork]:
         found: dict[str, LoggedWork] = {}

@@ -1,0 +1,8 @@
+"""Kinds of things, by the names that they have as items, in events and in search."""
+
+from typing import Literal
+
+ItemType = Literal["account", "user", "client", "work", "invoice", "credit_note", "product"]
+"""Of which changes are told, to the outside or to the deliveries."""
+SearchType = Literal["client", "work", "invoice", "product"]
+"""What can be searched for."""

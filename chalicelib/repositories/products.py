@@ -1,0 +1,107 @@
+"""Products, their stock, and the versions of those that are gone, in DynamoDB."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from chalicelib.domain.errors import Contended, DaybookError, NotFound
+from chalicelib.domain.paging import Page, PageRequest
+from chalicelib.domain.products import Product, StockChange
+from chalicelib.repositories import keys
+from chalicelib.repositories.items import Item, from_item, members, to_item
+from chalicelib.repositories.pages import first_page
+from chalicelib.repositories.table import Refused, Table, add, always_contended, delete, put, set_members, unchanged, update
+
+if TYPE_CHECKING:
+    from chalicelib.ports import Clock
+
+VERSION_KEPT_FOR = timedelta(days=30)
+"""After a product is gone. Whoever goes by versions hears of it from the table's stream, which keeps a change for a day."""
+_IDENTITY = frozenset({"account_id", "id"})
+
+
+class DynamoProducts:
+    def __init__(self, table: Table, clock: Clock) -> None:
+        self._table = table
+        self._clock = clock
+
+    def add(self, product: Product) -> Product:
+        left = keys.product_version(product.account_id, product.id)
+        gone = self._table.get(left)
+        if gone is None:
+            as_read = unchanged(left, condition="attribute_not_exists(#pk)")
+        else:
+            product = replace(product, version=gone["version"] + 1)
+            as_read = delete(left, condition="#version = :gone", refused=always_contended, gone=gone["version"])
+        self._table.transact(add(to_item(keys.product(product.account_id, product.id), "product", product)), as_read)
+        return product
+
+    def get(self, account_id: str, product_id: str) -> Product:
+        return from_item(self._table.find(keys.product(account_id, product_id)), Product)
+
+    def page(self, account_id: str, request: PageRequest) -> Page[Product]:
+        after = None if request.after is None else keys.product(account_id, request.after).sk
+        items = self._table.query(keys.products(account_id), after=after, page_size=request.limit + 1)
+        return first_page((from_item(item, Product) for item in items), request.limit, lambda product: product.id)
+
+    def save(self, product: Product) -> None:
+        change, values = set_members({name: value for name, value in members(product).items() if name not in _IDENTITY})
+        as_read = update(
+            keys.product(product.account_id, product.id),
+            change,
+            condition="#version = :before",
+            before=product.version - 1,
+            **values,
+        )
+        self._table.transact(as_read)
+
+    def remove(self, product: Product) -> None:
+        as_read = delete(keys.product(product.account_id, product.id), condition="#version = :version", version=product.version)
+        self._table.transact(as_read, put(self._version_item(product)))
+
+    def _version_item(self, product: Product) -> Item:
+        return {
+            **keys.product_version(product.account_id, product.id)._asdict(),
+            "type": "product_version",
+            "account_id": product.account_id,
+            "product_id": product.id,
+            "version": product.version,
+            "expires_at": int((self._clock.now() + VERSION_KEPT_FOR).timestamp()),
+        }
+
+
+class DynamoStock:
+    def __init__(self, table: Table) -> None:
+        self._table = table
+
+    def change(self, change: StockChange) -> None:
+        """Reads nothing before: DynamoDB counts, so that changes at once need not wait for each other's answer."""
+        counted = update(
+            keys.product(change.account_id, change.product_id),
+            "SET #stock = #stock + :units, #version = #version + :one, #updated_at = :now",
+            condition="#stock BETWEEN :least AND :most",
+            refused=_refusal_of(change),
+            units=change.change,
+            one=1,
+            now=keys.instant(change.created_at),
+            least=change.least,
+            most=change.most,
+        )
+        noted = keys.stock_change(change.account_id, change.product_id, change.id)
+        self._table.transact(counted, add(to_item(noted, "stock_change", change)))
+
+    def page(self, account_id: str, product_id: str, request: PageRequest) -> Page[StockChange]:
+        after = None if request.after is None else keys.stock_change(account_id, product_id, request.after).sk
+        items = self._table.query(
+            keys.stock_changes(account_id, product_id), newest_first=True, after=after, page_size=request.limit + 1
+        )
+        return first_page((from_item(item, StockChange) for item in items), request.limit, lambda change: change.id)
+
+
+def _refusal_of(change: StockChange) -> Refused:
+    def refused(kept: Item | None) -> DaybookError:
+        return NotFound() if kept is None else change.refusal(kept.get("stock")) or Contended()
+
+    return refused
