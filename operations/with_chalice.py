@@ -3,7 +3,7 @@
 `chalice deploy` makes functions, roles, the API, the schedule and the event sources, and nothing else. So the rest of the
 template goes first, as a stack of its own. Then `chalice deploy` runs on a copy of the application that knows the stack's
 names. Then what it cannot set is set: that event sources report which of their items failed, what of the stream is read and
-how it is tried again, and the words that API Gateway refuses with.
+how it is tried again, what API Gateway does not ask the authorizer about, and the words that it refuses with.
 """
 
 import json
@@ -59,7 +59,7 @@ def deploy_with_chalice(
     made_by_chalice = run_chalice_deploy(made.stage, account, outputs, records)
     set_event_sources(template, made_by_chalice, account, outputs)
     api_id = made_by_chalice["rest_api"]["rest_api_id"]
-    set_gateway_responses(template, api_id, account)
+    set_refusals(template, api_id, account)
     outputs |= {"RestAPIId": api_id, "NightlyFunction": made_by_chalice["nightly"]["lambda_arn"]}
     return Deployment(stack, changed, api_address(made_by_chalice, account), outputs)
 
@@ -211,9 +211,22 @@ def set_event_sources(template: Json, made: dict[str, Json], account: Account, o
                 client.update_event_source_mapping(UUID=source["UUID"], **settings)
 
 
-def set_gateway_responses(template: Json, api_id: str, account: Account) -> None:
+def set_refusals(template: Json, api_id: str, account: Account) -> None:
     client = account.session.client("apigateway", endpoint_url=account.endpoint)
     document = template["Resources"]["RestAPI"]["Properties"]["DefinitionBody"]
+    for authorizer in client.get_authorizers(restApiId=api_id)["items"]:
+        asked = document["securityDefinitions"][authorizer["name"]]["x-amazon-apigateway-authorizer"]
+        client.update_authorizer(
+            restApiId=api_id,
+            authorizerId=authorizer["id"],
+            patchOperations=[
+                {
+                    "op": "replace",
+                    "path": "/identityValidationExpression",
+                    "value": asked["identityValidationExpression"],
+                }
+            ],
+        )
     for kind, response in document["x-amazon-apigateway-gateway-responses"].items():
         client.put_gateway_response(restApiId=api_id, responseType=kind, **response)
     client.create_deployment(restApiId=api_id, stageName=chalice_config()["api_gateway_stage"])

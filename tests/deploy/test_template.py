@@ -1,6 +1,7 @@
 """The one CloudFormation template: what is in it, and what each part may do."""
 
 import json
+import re
 import subprocess
 import sys
 from collections import Counter
@@ -15,8 +16,11 @@ import pytest
 from chalicelib.domain.errors import DaybookError, Malformed, NotFound, Unauthenticated, Unavailable
 from chalicelib.domain.events import ItemType
 from chalicelib.edge import problems
+from chalicelib.edge.tokens import Tokens
 from operations.package import Package, allow_origins
 from operations.project import chalice_config, stage_environment, stages
+from tests.builders import a_user
+from tests.fakes import MemoryTokenKeys
 
 Json = dict[str, Any]
 
@@ -413,6 +417,18 @@ def test_every_route_but_the_public_ones_asks_for_a_token(resources: Json) -> No
         if "security" not in operation and method not in {"options", ANY_METHOD}
     }
     assert open_routes == PUBLIC
+
+
+def test_only_what_looks_like_a_token_reaches_the_authorizer(resources: Json) -> None:
+    [definition] = resources["RestAPI"]["Properties"]["DefinitionBody"]["securityDefinitions"].values()
+    authorizer = definition["x-amazon-apigateway-authorizer"]
+    assert (authorizer["type"], authorizer["authorizerResultTtlInSeconds"]) == ("token", 60)
+    expression = re.compile(authorizer["identityValidationExpression"])
+    token = Tokens(keys=MemoryTokenKeys, issuer="daybook-test", lifetime_seconds=60).issue(a_user()).access_token
+    for scheme in ("Bearer ", "bearer ", "BEARER  "):
+        assert expression.fullmatch(scheme + token)
+    for other in ("Bearer", "Bearer ", "Bearer garbage", "Basic YTpi", token, f"Token {token}", f"Bearer x {token}"):
+        assert expression.search(other) is None, other
 
 
 def test_every_path_answers_preflights_and_sends_other_methods_to_the_application(resources: Json) -> None:

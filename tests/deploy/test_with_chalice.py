@@ -99,6 +99,19 @@ def test_what_chalice_deployed_opens_accounts_and_refuses_as_the_packaged_one_do
     assert refused.headers["Content-Type"] == "application/problem+json"
 
 
+def test_the_authorizer_that_chalice_made_is_asked_of_no_more_than_the_packaged_one(
+    deployment: Deployment, account: Account, template: dict[str, Any]
+) -> None:
+    client = account.session.client("apigateway", endpoint_url=account.endpoint)
+    [made] = client.get_authorizers(restApiId=deployment.outputs["RestAPIId"])["items"]
+    declared = template["Resources"]["RestAPI"]["Properties"]["DefinitionBody"]["securityDefinitions"][made["name"]]
+    expression = declared["x-amazon-apigateway-authorizer"]["identityValidationExpression"]
+    assert made["identityValidationExpression"] == expression
+    garbage = {"Authorization": "Bearer garbage"}
+    refused = requests.get(deployment.api_url + "/v1/account", headers=garbage, timeout=TIMEOUT_SECONDS)
+    assert (refused.status_code, refused.json()["code"]) == (401, "unauthenticated")
+
+
 def test_event_sources_that_chalice_made_report_failures_and_give_up_as_in_the_template(
     deployment: Deployment, account: Account
 ) -> None:
