@@ -36,6 +36,8 @@ if TYPE_CHECKING:
         Printer,
         Products,
         Reports,
+        Searchable,
+        SearchIndex,
         Stock,
         Timers,
         TokenKeys,
@@ -202,13 +204,31 @@ class Wired:
         )
 
     @cached_property
+    def _s3(self) -> Any:
+        # Signature version 4 is not the default for presigned links in every region, nor is the region's own host, which
+        # a link needs: the global one redirects for a new bucket's first hours, and a signature does not survive that.
+        return self._aws.client("s3", signature_version="s3v4", s3={"addressing_style": "virtual"})
+
+    @cached_property
     def documents(self) -> Documents:
         from chalicelib.repositories.documents import S3Documents
 
-        # Signature version 4 is not the default for presigned links in every region, nor is the region's own host, which
-        # a link needs: the global one redirects for a new bucket's first hours, and a signature does not survive that.
-        s3 = self._aws.client("s3", signature_version="s3v4", s3={"addressing_style": "virtual"})
-        return S3Documents(s3, self._settings.bucket)
+        return S3Documents(self._s3, self._settings.bucket)
+
+    @cached_property
+    def searchable(self) -> Searchable:
+        from chalicelib.repositories.searchable import DynamoSearchable
+
+        return DynamoSearchable(self._table)
+
+    @cached_property
+    def search_index(self) -> SearchIndex:
+        from pathlib import Path
+        from tempfile import gettempdir
+
+        from chalicelib.repositories.search_index import S3SearchIndex
+
+        return S3SearchIndex(self._s3, self._settings.bucket, Path(gettempdir(), "daybook-search"))
 
     @cached_property
     def printer(self) -> Printer:

@@ -8,6 +8,7 @@ from chalicelib.domain.events import Plain
 from chalicelib.domain.limits import Quotas
 from chalicelib.repositories.memory import MemoryStore
 from chalicelib.repositories.memory_documents import MemoryDocuments
+from chalicelib.repositories.memory_search import MemorySearchIndex
 from tests.fakes import (
     CountedIds,
     FixedClock,
@@ -33,6 +34,7 @@ class MemoryWired:
     passwords: PlainPasswords = field(default_factory=PlainPasswords)
     token_keys: MemoryTokenKeys = field(default_factory=MemoryTokenKeys)
     documents: MemoryDocuments = field(default_factory=MemoryDocuments)
+    search_index: MemorySearchIndex = field(default_factory=MemorySearchIndex)
     printer: Any = field(default_factory=PlainPrinter)
     mailer: MemoryMailer = field(default_factory=MemoryMailer)
     event_bus: MemoryEventBus = field(default_factory=MemoryEventBus)
@@ -61,6 +63,7 @@ class MemoryWired:
         return {
             **self.tables(),
             "documents": dict(self.documents._kept),
+            "search_index": self.search_index.documents(),
             "mails": list(self.mailer.sent),
             "asked": list(self.invoicing_queue.messages),
             "published": list(self.event_bus.published),

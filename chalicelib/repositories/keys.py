@@ -11,7 +11,7 @@ a user; users, newest first                | account        | user#<user>       
 which users are owners                     | account        | owners                                  | only in conditions
 a client; clients, newest first            | account        | client#<client>                         | get; query
 clients that are due, of all accounts      | due = "due"    | due_at <= now (only on the index)       | query
-a work entry                               | account        | work#<entry>                            | get
+a work entry; all of them, for the index   | account        | work#<entry>                            | get; query
 work by day, newest first; a user's spans  | account        | workday#<day>#<started_at or ->#<entry> | query
 work of a client's month, open or billed  | account        | sheet#<client>#<month>                  | get; query by month
 the version of a user's calendar           | account        | calendar#<user>                         | get
@@ -105,6 +105,10 @@ def clients(account_id: str) -> Range:
 
 def work(account_id: str, entry_id: str) -> Key:
     return _key(account_id, "work", entry_id)
+
+
+def work_entries(account_id: str) -> Range:
+    return _range(account_id, "work")
 
 
 def workday(entry: WorkEntry) -> Key:

@@ -46,6 +46,7 @@ from chalicelib.repositories import keys
 from chalicelib.repositories.keys import Key
 from chalicelib.repositories.memory_limits import MemoryLimits
 from chalicelib.repositories.memory_products import MemoryProducts, MemoryStock
+from chalicelib.repositories.memory_search import MemorySearchable
 from chalicelib.repositories.once import effect_of, effect_to_note
 from chalicelib.repositories.pages import first_page
 from chalicelib.repositories.work_change import entry_of, gravest, moves_calendar, sheets_of
@@ -103,6 +104,7 @@ class MemoryStore:
         self.reports = MemoryReports(state)
         self.limits = MemoryLimits()
         self.keyed_requests = MemoryKeyedRequests(state)
+        self.searchable = MemorySearchable(state)
         committing = _Repository(state)._committing
         self.products = MemoryProducts(state, committing)
         self.stock = MemoryStock(state, committing)

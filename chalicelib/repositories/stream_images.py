@@ -11,7 +11,7 @@ from chalicelib.domain.kinds import ItemType
 from chalicelib.domain.products import Product
 from chalicelib.domain.users import User
 from chalicelib.domain.work import WorkEntry
-from chalicelib.repositories.items import Image, exactly, from_image, from_item
+from chalicelib.repositories.items import Image, Item, exactly, from_image, from_item
 
 _TOLD: Mapping[ItemType, type[Any]] = {
     "account": Account,
@@ -30,7 +30,11 @@ def plain_image(image: Image) -> Plain:
 
     Raises: ValueError if it is not what its type says.
     """
-    item = from_image(image)
+    return plain_item(from_image(image))
+
+
+def plain_item(item: Item) -> Plain:
+    """An item of the table in the same way. Raises: ValueError."""
     kind = _TOLD.get(item.get("type", ""))
     if kind is None:
         return {name: value for name, value in item.items() if name not in _KEYS}

@@ -1,0 +1,367 @@
+"""The full-text engine: SQLite's FTS5 on one file, for one account.
+
+A thing's title and text are kept once, in `documents`; the index over them keeps no text of its own (`content=''`) and is told
+the folded words of both (folding.py). Therefore a document's words are taken out of the index by folding its text again, and
+who folds otherwise must not write here: `about.folding`. Nothing that is newer than SQLite 3.40 is used.
+"""
+
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from datetime import datetime
+from itertools import islice
+from pathlib import Path
+from typing import NamedTuple, Self, cast
+from urllib.parse import quote
+
+from chalicelib.domain.errors import Unavailable
+from chalicelib.domain.search import SearchChange, SearchDocument, SearchRequest, SearchResult, SearchType, Term
+from chalicelib.repositories.folding import FOLDING, fold
+from chalicelib.repositories.snippets import Wanted, snippet
+
+TOMBSTONES_SECONDS = 2 * 86_400
+"""How much longer than the newest change it is known what is gone: a stream's records live for 24 hours."""
+_APPLICATION = 0x64617962
+_SCHEMA_VERSION = 1
+_TITLE_WEIGHT = 10.0
+_TEXT_WEIGHT = 1.0
+_COMPACT_AFTER_GROWTH = 1.5
+"""Since the index was last made as small as it gets: updates leave the words of old versions behind, and free pages."""
+_COMPACT_AFTER_PAGES = 32
+_HEADER_BYTES = 100
+_BUILT_AT_ONCE = 1_000
+_SCHEMA = """
+CREATE TABLE about (folding TEXT NOT NULL, newest INTEGER NOT NULL, compact_pages INTEGER NOT NULL);
+CREATE TABLE documents (
+    number INTEGER PRIMARY KEY, type TEXT NOT NULL, id TEXT NOT NULL, version INTEGER NOT NULL, title TEXT NOT NULL,
+    text TEXT NOT NULL, UNIQUE (type, id)
+);
+CREATE TABLE gone (
+    type TEXT NOT NULL, id TEXT NOT NULL, version INTEGER NOT NULL, at INTEGER NOT NULL, PRIMARY KEY (type, id)
+) WITHOUT ROWID;
+CREATE VIRTUAL TABLE words USING fts5(title, text, content='', tokenize='ascii');
+"""
+_SEARCH = """
+SELECT type, id, title, text, score FROM (
+    SELECT rowid AS number, -bm25(words, ?, ?) AS score FROM words WHERE words MATCH ?
+) JOIN documents USING (number)
+"""
+_OF_THE_MACHINE = frozenset(
+    {
+        sqlite3.SQLITE_BUSY,
+        sqlite3.SQLITE_CANTOPEN,
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_NOMEM,
+        sqlite3.SQLITE_PERM,
+    }
+)
+
+
+class BrokenIndex(Exception):
+    """The file is not an index as it is written here, or not all of one."""
+
+
+class IndexedDocument(NamedTuple):
+    type: SearchType
+    id: str
+    version: int
+    title: str
+    text: str
+
+
+class _Kept(NamedTuple):
+    """What the index knows of a thing; `number` is None if it is gone, and then there is nothing else."""
+
+    version: int
+    number: int | None = None
+    document: SearchDocument = SearchDocument("", "")
+
+
+class FullTextIndex:
+    """An open index. Whatever is found broken in its file: BrokenIndex, from every method.
+
+    Nothing is journalled on disk: a file whose writer has failed is lost, so write to copies.
+    """
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    @classmethod
+    def create(cls, path: Path | None = None) -> Self:
+        """A new, empty index; in memory without a path."""
+        with _asking():
+            # The callers' own locks keep the threads apart.
+            connection = sqlite3.connect(":memory:" if path is None else path, isolation_level=None, check_same_thread=False)
+            _prepare(connection, "OFF" if path else "MEMORY")
+            connection.executescript(f"PRAGMA application_id = {_APPLICATION}; PRAGMA user_version = {_SCHEMA_VERSION};")
+            connection.executescript(_SCHEMA)
+            connection.execute("INSERT INTO about VALUES (?, 0, 0)", [FOLDING])
+            return cls(connection)
+
+    @classmethod
+    def build(cls, path: Path, changes: Iterable[SearchChange]) -> None:
+        """A new index, as small as it gets; reads the changes as it goes."""
+        remaining = iter(changes)
+        with cls.create(path) as index:
+            while some := list(islice(remaining, _BUILT_AT_ONCE)):
+                index._take_up_news(some)
+            index.compact()
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """The file must not change meanwhile."""
+        return cls._open(path, "mode=ro&immutable=1")
+
+    @classmethod
+    def write(cls, path: Path) -> Self:
+        """Raises: BrokenIndex also for an index of another folding, which can still be read."""
+        index = cls._open(path, "mode=rw")
+        try:
+            with _asking():
+                if index._connection.execute("SELECT folding FROM about").fetchone() != (FOLDING,):
+                    raise BrokenIndex("it was made with another folding")
+        except BaseException:
+            index.close()
+            raise
+        return index
+
+    @classmethod
+    def _open(cls, path: Path, mode: str) -> Self:
+        """Raises: FileNotFoundError."""
+        _check_whole(path)
+        with _asking():
+            try:
+                connection = sqlite3.connect(f"file:{quote(str(path))}?{mode}", uri=True, isolation_level=None)
+            except sqlite3.OperationalError:
+                path.stat()
+                raise
+            try:
+                _prepare(connection, "OFF")
+                if (
+                    _pragma(connection, "application_id") != _APPLICATION
+                    or _pragma(connection, "user_version") != _SCHEMA_VERSION
+                ):
+                    raise BrokenIndex("it is another kind of file")
+            except BaseException:
+                connection.close()
+                raise
+            return cls(connection)
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def search(self, request: SearchRequest) -> tuple[SearchResult, ...]:
+        """By score; those of one score by type and id."""
+        wanted = [each for each in map(_wanted, request.terms) if each.words]
+        if not wanted:
+            return ()
+        condition, values = ("", ()) if request.type is None else ("WHERE type = ?", (request.type,))
+        order = "ORDER BY score DESC, type, id LIMIT ?"
+        with _asking():
+            rows = self._connection.execute(
+                f"{_SEARCH} {condition} {order}",
+                (_TITLE_WEIGHT, _TEXT_WEIGHT, match_expression(wanted), *values, request.limit),
+            ).fetchall()
+        return tuple(
+            SearchResult(
+                type=kind, id=thing_id, title=title, snippet=snippet(SearchDocument(title, text), wanted), score=_rounded(score)
+            )
+            for kind, thing_id, title, text, score in rows
+        )
+
+    def documents(self) -> Iterator[IndexedDocument]:
+        """All that can be found, by type and id."""
+        with _asking():
+            for row in self._connection.execute("SELECT type, id, version, title, text FROM documents ORDER BY type, id"):
+                yield IndexedDocument(*row)
+
+    def news(self, changes: Iterable[SearchChange]) -> list[SearchChange]:
+        """What is newer than what is known, of each thing its last state. A removal is newer than the version it removes."""
+        latest: dict[tuple[SearchType, str], SearchChange] = {}
+        for change in changes:
+            known = latest.get((change.type, change.id))
+            if known is None or _age(change) > _age(known):
+                latest[change.type, change.id] = change
+        with _asking():
+            horizon = self._newest(latest.values()) - TOMBSTONES_SECONDS
+            return [change for change in latest.values() if self._is_news(change, horizon)]
+
+    def apply(self, changes: Iterable[SearchChange]) -> bool:
+        """All that is newer, in one transaction; whether anything was."""
+        taken_up = self._take_up_news(changes)
+        if taken_up:
+            self._compact_if_grown()
+        return taken_up
+
+    def compact(self) -> None:
+        """Makes the file as small as it gets."""
+        with _asking():
+            self._connection.execute("INSERT INTO words (words) VALUES ('optimize')")
+            self._connection.execute("VACUUM")
+            self._connection.execute("UPDATE about SET compact_pages = ?", [_pragma(self._connection, "page_count")])
+
+    def _take_up_news(self, changes: Iterable[SearchChange]) -> bool:
+        news = self.news(changes)
+        if news:
+            with _asking(), self._transaction():
+                newest = self._newest(news)
+                self._connection.execute("UPDATE about SET newest = ?", [newest])
+                self._connection.execute("DELETE FROM gone WHERE at < ?", [newest - TOMBSTONES_SECONDS])
+                for change in news:
+                    self._take_up(change)
+        return bool(news)
+
+    def _compact_if_grown(self) -> None:
+        with _asking():
+            (compact_pages,) = self._connection.execute("SELECT compact_pages FROM about").fetchone()
+            grown = _pragma(self._connection, "page_count") > compact_pages * _COMPACT_AFTER_GROWTH + _COMPACT_AFTER_PAGES
+        if grown:
+            self.compact()
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        self._connection.execute("BEGIN")
+        try:
+            yield
+        except BaseException:
+            with suppress(sqlite3.Error):  # without a journal there is no way back, and the file is lost
+                self._connection.execute("ROLLBACK")
+            raise
+        self._connection.execute("COMMIT")
+
+    def _newest(self, changes: Iterable[SearchChange]) -> int:
+        known: tuple[int] = self._connection.execute("SELECT newest FROM about").fetchone()
+        return max([*known, *(_seconds(change.changed_at) for change in changes)])
+
+    def _is_news(self, change: SearchChange, horizon: int) -> bool:
+        kept = self._kept(change)
+        if kept is not None:
+            return _age(change) > (kept.version, False)
+        gone = self._connection.execute(
+            "SELECT version FROM gone WHERE type = ? AND id = ? AND at >= ?", [change.type, change.id, horizon]
+        ).fetchone()
+        return gone is None or _age(change) > (gone[0], True)
+
+    def _kept(self, change: SearchChange) -> _Kept | None:
+        row = self._connection.execute(
+            "SELECT version, number, title, text FROM documents WHERE type = ? AND id = ?", [change.type, change.id]
+        ).fetchone()
+        return None if row is None else _Kept(row[0], row[1], SearchDocument(*row[2:]))
+
+    def _take_up(self, change: SearchChange) -> None:
+        kept = self._kept(change)
+        if kept is not None:
+            self._connection.execute(
+                "INSERT INTO words (words, rowid, title, text) VALUES ('delete', ?, ?, ?)",
+                [kept.number, *_folded(kept.document)],
+            )
+        if change.document is None:
+            self._connection.execute("DELETE FROM documents WHERE type = ? AND id = ?", [change.type, change.id])
+            gone = [change.type, change.id, change.version, _seconds(change.changed_at)]
+            self._connection.execute("INSERT OR REPLACE INTO gone VALUES (?, ?, ?, ?)", gone)
+            return
+        document = SearchDocument(*map(_storable, change.document))
+        self._connection.execute("DELETE FROM gone WHERE type = ? AND id = ?", [change.type, change.id])
+        (number,) = self._connection.execute(
+            "INSERT INTO documents (type, id, version, title, text) VALUES (?, ?, ?, ?, ?)"
+            " ON CONFLICT (type, id) DO UPDATE SET version = excluded.version, title = excluded.title, text = excluded.text"
+            " RETURNING number",
+            [change.type, change.id, change.version, *document],
+        ).fetchone()
+        self._connection.execute("INSERT INTO words (rowid, title, text) VALUES (?, ?, ?)", [number, *_folded(document)])
+
+
+def match_expression(wanted: Sequence[Wanted]) -> str:
+    """In FTS5's language: all of them; a word that may go on counts more where it stands by itself.
+
+    Folded words are letters, digits and marks: nothing in them could end a string in quotes, let alone be an operator.
+    """
+    return " AND ".join(_either(" ".join(each.words), each.whole) for each in wanted)
+
+
+def _either(phrase: str, whole: bool) -> str:
+    quoted = '"' + phrase.replace('"', '""') + '"'
+    return quoted if whole else f"({quoted} OR {quoted} *)"
+
+
+def _wanted(term: Term) -> Wanted:
+    return Wanted(tuple(fold(_storable(term.text)).split()), term.whole)
+
+
+def _folded(document: SearchDocument) -> tuple[str, str]:
+    return fold(document.title), fold(document.text)
+
+
+def _storable(text: str) -> str:
+    """A lone surrogate is no character, and SQLite keeps none."""
+    return text.encode(errors="replace").decode()
+
+
+def _rounded(score: float) -> float:
+    """To four digits; however small, it stays above zero."""
+    return float(f"{score:.4g}")
+
+
+def _age(change: SearchChange) -> tuple[int, bool]:
+    """A thing's states in their order: one is gone after its last version."""
+    return change.version, change.document is None
+
+
+def _seconds(at: datetime) -> int:
+    return int(at.timestamp())
+
+
+def _prepare(connection: sqlite3.Connection, journal: str) -> None:
+    """For a file that nobody else has open, and that is thrown away after a crash."""
+    for pragma in (
+        f"journal_mode = {journal}",
+        "synchronous = OFF",
+        "locking_mode = EXCLUSIVE",
+        "cell_size_check = ON",
+        "trusted_schema = OFF",
+        "secure_delete = ON",  # what is deleted must not go out with the file
+    ):
+        connection.execute(f"PRAGMA {pragma}").fetchall()
+
+
+def _pragma(connection: sqlite3.Connection, name: str) -> int:
+    (value,) = connection.execute(f"PRAGMA {name}").fetchone()
+    return cast("int", value)
+
+
+def _check_whole(path: Path) -> None:
+    """By the header, https://www.sqlite.org/fileformat2.html: SQLite itself reads on until it misses a page.
+
+    Raises: BrokenIndex, FileNotFoundError.
+    """
+    try:
+        with path.open("rb") as file:
+            header = file.read(_HEADER_BYTES)
+        size = path.stat().st_size
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise Unavailable("the search index cannot be read from the disk") from error
+    page_bytes = int.from_bytes(header[16:18])
+    pages = int.from_bytes(header[28:32])
+    if len(header) < _HEADER_BYTES or size != pages * (65_536 if page_bytes == 1 else page_bytes):
+        raise BrokenIndex("it is no database, or not all of one")
+
+
+@contextmanager
+def _asking() -> Iterator[None]:
+    """Raises: BrokenIndex for what is wrong with the file, Unavailable for what is wrong with the disk or the memory."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT)
+        if code & 0xFF in _OF_THE_MACHINE and code != sqlite3.SQLITE_IOERR_SHORT_READ:
+            raise Unavailable("the search index cannot be kept on the disk") from error
+        raise BrokenIndex(str(error)) from error
