@@ -209,7 +209,6 @@ def test_of_many_who_put_a_product_at_once_one_makes_it_and_all_replace_it_in_tu
     [
         ({"price": Decimal(-1)}, None, "/price"),
         ({"price": Decimal("NaN")}, None, "/price"),
-        ({"image_id": "cli_1"}, None, "/image_id"),
         ({}, StockLevel(-1), "/stock"),
         ({}, StockLevel(MAX_STOCK + 1), "/stock"),
     ],
@@ -476,3 +475,11 @@ def test_a_stock_is_what_it_was_and_all_changes_that_were_taken(start: int, aske
     assert (kept(business).stock, kept(business).version) == (start + sum(taken), 1 + len(taken))
     listed = products.list_stock_changes(business.caller, "L 1", PageRequest(limit=100), desk=business.wired)
     assert [one.change for one in reversed(listed.items)] == taken
+
+
+@pytest.mark.parametrize("image_id", ["", "cli_1", "img_01KDWCJ2M00000000000000001"])
+def test_an_image_that_is_not_there_is_not_put_on_a_product(business: Business, image_id: str) -> None:
+    with pytest.raises(NotFound):
+        put(business, image_id=image_id)
+    with pytest.raises(NotFound):
+        kept(business)
