@@ -165,6 +165,19 @@ def test_an_edit_says_all_of_a_product_but_what_it_is(
     assert (edited.account_id, edited.id, edited.created_at) == (product.account_id, product.id, product.created_at)
 
 
+def test_a_price_that_is_written_otherwise_is_another_one() -> None:
+    edited = edit_product(
+        a_product(name="Lantern", price=Decimal("12.50")),
+        replace(LANTERN, price=Decimal("12.5")),
+        None,
+        an_account(),
+        now=LATER,
+    )
+
+    assert (str(edited.price), edited.version) == ("12.5", 2)
+    assert edit_product(edited, replace(LANTERN, price=Decimal("12.5")), None, an_account(), now=LATER) is edited
+
+
 # Stock
 
 
