@@ -15,7 +15,8 @@ from typing import NamedTuple, Self, cast
 from urllib.parse import quote
 
 from chalicelib.domain.errors import Unavailable
-from chalicelib.domain.search import SearchChange, SearchDocument, SearchRequest, SearchResult, SearchType, Term
+from chalicelib.domain.kinds import SearchType
+from chalicelib.domain.search import SearchChange, SearchDocument, SearchRequest, SearchResult, Term
 from chalicelib.repositories.folding import FOLDING, fold
 from chalicelib.repositories.snippets import Wanted, snippet
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from threading import Lock
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from chalicelib.domain.search import SearchChange, SearchRequest, SearchResult
 from chalicelib.repositories import keys
@@ -54,7 +54,7 @@ class MemorySearchable:
 
     def everything(self, account_id: str) -> Iterator[SearchChange]:
         with self._state.lock:
-            kept: Sequence[tuple[str, Mapping[tuple[str, str], object]]] = [
+            kept: Sequence[tuple[str, Mapping[Any, object]]] = [
                 ("client", dict(self._state.clients)),
                 ("work", dict(self._state.entries)),
                 ("invoice", dict(self._state.invoices)),
