@@ -2,9 +2,10 @@
 
 import csv
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from html import unescape
 from io import BytesIO
 from itertools import count, pairwise
 from pathlib import Path
@@ -112,7 +113,7 @@ def in_s3(s3_client: Any, tmp_path: Path) -> Iterator[InS3]:
 
 @pytest.fixture(params=["memory", "s3"])
 def indexes(request: pytest.FixtureRequest) -> Indexes:
-    return InMemory() if request.param == "memory" else request.getfixturevalue("in_s3")  # type: ignore[no-any-return]
+    return InMemory() if request.param == "memory" else request.getfixturevalue("in_s3")
 
 
 def put(
@@ -396,7 +397,7 @@ def test_a_snippet_of_a_long_text_is_the_words_round_the_hit(indexes: Indexes) -
 @pytest.mark.parametrize("where", ["title", "text"])
 def test_nothing_in_a_snippet_is_html_but_the_marks(indexes: Indexes, where: str) -> None:
     nasty = """<script>alert("x")</script> & <mark>lantern</mark> 'y' <img src=x onerror=alert(1)>"""
-    build(indexes, put("1", **{where: nasty}))
+    build(indexes, put("1", nasty if where == "title" else "", nasty if where == "text" else ""))
 
     for typed in ("lantern", "script", "alert mark", "amp", "x y"):
         for result in find(indexes, typed):
@@ -412,8 +413,6 @@ def test_a_snippet_without_its_marks_is_what_was_kept(title: str, text: str) -> 
     index.apply([put("1", title, text)])
     for typed in ("a", "b a", '"a b"', "s", "1 2", "t"):
         for result in index.search(SearchRequest(terms=terms_of(typed))):
-            from html import unescape
-
             assert MARK in result.snippet
             pieces = unescape(result.snippet.replace(MARK, "").replace(CLOSE, "")).strip("…").strip()
             assert pieces in title or pieces in text
@@ -463,7 +462,7 @@ def test_what_is_long_gone_is_forgotten_and_may_begin_anew(indexes: Indexes) -> 
 @st.composite
 def histories(draw: st.DrawFn) -> tuple[list[SearchChange], list[SearchChange]]:
     """All states that some things had, and the same mixed and with repeats."""
-    states = []
+    states: list[SearchChange] = []
     for thing_id in "abc"[: draw(st.integers(1, 3))]:
         version = 0
         there = False
@@ -642,11 +641,12 @@ def test_a_spoiled_file_is_one_clear_error(tmp_path: Path, how: str) -> None:
     FullTextIndex.build(path, [put(f"{number}", "Lantern", "of zinc") for number in range(200)])
     path.write_bytes(spoil(path.read_bytes(), how, tmp_path))
 
-    for work in (
+    works: list[Callable[[FullTextIndex], object]] = [
         lambda index: index.search(SearchRequest(terms=terms_of("lantern"))),
         lambda index: list(index.documents()),
         lambda index: index.news([put("1", version=9)]),
-    ):
+    ]
+    for work in works:
         with pytest.raises(BrokenIndex), FullTextIndex.read(path) as index:
             work(index)
     with pytest.raises(BrokenIndex), FullTextIndex.write(path) as index:
@@ -713,7 +713,7 @@ def test_nothing_but_copies_is_left_behind(in_s3: InS3) -> None:
 def test_who_writes_while_an_index_is_made_anew_is_not_overwritten(in_s3: InS3) -> None:
     build(in_s3, put("1", "Lantern"))
     table = [put("1", "Lantern")]
-    read = []
+    read: list[object] = []
 
     def everything() -> Iterator[SearchChange]:
         seen = list(table)
@@ -730,7 +730,7 @@ def test_who_writes_while_an_index_is_made_anew_is_not_overwritten(in_s3: InS3) 
 
 
 def test_who_makes_the_first_index_while_another_does_so_too_begins_again(in_s3: InS3) -> None:
-    read = []
+    read: list[object] = []
 
     def everything() -> Sequence[SearchChange]:
         if not read:
@@ -811,7 +811,7 @@ def test_an_s3_that_does_not_answer_is_unavailable(in_s3: InS3, failure: Excepti
     index = S3SearchIndex(failing, BUCKET, tmp_path / "failing", sleep=lambda _: None)
     request = SearchRequest(terms=terms_of("lantern"))
 
-    work = {
+    work: Callable[[], object] = {
         "head_object": lambda: index.rebuild("acc_1", lambda: [put("1")]),
         "put_object": lambda: index.apply("acc_1", [put("1")]),
         "get_object": lambda: index.search("acc_1", request),
@@ -823,7 +823,7 @@ def test_an_s3_that_does_not_answer_is_unavailable(in_s3: InS3, failure: Excepti
 def test_a_file_that_does_not_come_to_its_end_is_unavailable_and_no_copy(in_s3: InS3, tmp_path: Path) -> None:
     class Cut:
         def get_object(self, **_: Any) -> dict[str, Any]:
-            return {"Body": StreamingBody(BytesIO(b"SQLite format 3\0"), 4096), "ETag": '"x"'}  # type: ignore[arg-type]
+            return {"Body": StreamingBody(BytesIO(b"SQLite format 3\0"), 4096), "ETag": '"x"'}
 
     index = S3SearchIndex(Cut(), BUCKET, tmp_path / "cut")  # type: ignore[arg-type]
 
