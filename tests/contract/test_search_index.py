@@ -627,7 +627,11 @@ def test_a_spoiled_index_is_unavailable_takes_no_changes_and_is_made_anew(in_s3:
 def test_a_spoiled_copy_is_fetched_again(in_s3: InS3, how: str, tmp_path: Path) -> None:
     build(in_s3, *(put(f"{number:03d}", "Lantern", "of zinc") for number in range(200)))
     (copy,) = in_s3.copies()
-    for use in (lambda: found(in_s3, "lantern", limit=1) == ["000"], lambda: in_s3.index.apply("acc_1", [put("x", "Lamp")])):
+    uses: list[Callable[[], bool]] = [
+        lambda: found(in_s3, "lantern", limit=1) == ["000"],
+        lambda: in_s3.index.apply("acc_1", [put("x", "Lamp")]),
+    ]
+    for use in uses:
         copy.write_bytes(spoil(copy.read_bytes(), how, tmp_path))
         assert use()
         (copy,) = in_s3.copies()
