@@ -1,4 +1,4 @@
-"""Every trigger of Daybook: accounts, users, clients, work, timer, invoices, reports; then queues, stream and schedule."""
+"""Every trigger: accounts, users, clients, work, timer, invoices, products, search, reports; then queues, stream, schedule."""
 
 import os
 from datetime import date
@@ -27,7 +27,10 @@ from chalicelib.wiring import Wired
 
 if TYPE_CHECKING:
     from chalicelib.domain.invoices import CreditNote
+    from chalicelib.domain.made import Made
+    from chalicelib.domain.products import Product, StockChange
     from chalicelib.domain.reports import NightlyReport
+    from chalicelib.domain.search import SearchResults
     from chalicelib.domain.work import LoggedWork, Timer
     from chalicelib.edge.idempotency import Once
     from chalicelib.usecases.invoices import FullInvoice, InvoiceAsOf
@@ -310,6 +313,56 @@ def credit_invoice(caller: Caller, invoice_id: str, body: bodies.NewCreditNote) 
     return usecases.invoices.credit_invoice(caller, invoice_id, body.reason, books=wired)
 
 
+# Products
+
+
+@app.route("/v1/products", answer=views.ProductList)
+def list_products(caller: Caller, query: bodies.ProductQuery) -> "Page[Product]":
+    return usecases.products.list_products(caller, query.page(caller.account_id), products=wired.products)
+
+
+@app.route("/v1/products/{product_id}", answer=views.ProductView)
+def get_product(caller: Caller, product_id: str) -> "Product":
+    return usecases.products.get_product(caller, product_id, products=wired.products)
+
+
+@app.route("/v1/products", methods=["POST"], answer=views.ProductView, status=201, again=get_product)
+@refuses(errors.NotFound)
+def add_product(caller: Caller, body: bodies.NewProduct) -> "Product":
+    return usecases.products.add_product(caller, body.details(), body.level(), desk=wired)
+
+
+@app.route("/v1/products/{product_id}", methods=["PUT"], answer=views.ProductView, may_make=True)
+@refuses(errors.ProductIdsDiffer)
+def put_product(caller: Caller, product_id: str, body: bodies.PutProduct, if_match: IfMatch) -> "Product | Made[Product]":
+    details = body.details_of(product_id)
+    return usecases.products.put_product(caller, product_id, details, body.level(), desk=wired, check=if_match.check)
+
+
+@app.route("/v1/products/{product_id}", methods=["DELETE"], answer=views.ProductView)
+def remove_product(caller: Caller, product_id: str, if_match: IfMatch) -> "Product":
+    return usecases.products.remove_product(caller, product_id, products=wired.products, check=if_match.check)
+
+
+@app.route("/v1/products/{product_id}/stock", answer=views.StockChangeList)
+def list_stock_changes(caller: Caller, product_id: str, query: bodies.StockChangeQuery) -> "Page[StockChange]":
+    return usecases.products.list_stock_changes(caller, product_id, query.page(caller.account_id), desk=wired)
+
+
+@app.route("/v1/products/{product_id}/stock", methods=["POST"], answer=views.ProductView, again=get_product)
+@refuses(errors.OutOfStock, errors.StockNotCounted, errors.StockTooLarge)
+def change_stock(caller: Caller, product_id: str, body: bodies.NewStockChange) -> "Product":
+    return usecases.products.change_stock(caller, product_id, body.change, body.reason, desk=wired)
+
+
+# Search
+
+
+@app.route("/v1/search", answer=views.SearchResultsView)
+def search(caller: Caller, query: bodies.SearchQuery) -> "SearchResults":
+    return usecases.search.search(caller, query.wanted(), index=wired.search_index)
+
+
 # Reports
 
 
@@ -318,7 +371,7 @@ def get_report(caller: Caller, day: date) -> "NightlyReport":
     return usecases.reports.get_report(caller, day, reports=wired.reports)
 
 
-# Every night: ask for the invoices that are due; issue them; tell of every change; deliver.
+# Every night: ask for the invoices that are due; issue them; tell of every change; index it; deliver.
 # What reads their events is imported where it is used, so that a request does not wait for it at a cold start.
 
 
@@ -345,6 +398,19 @@ def on_change(event: DynamoDBEvent) -> BatchAnswer:
     from chalicelib.edge.stream_records import each_change
 
     return each_change(event, wired.read_image, lambda told: usecases.changes.publish_changes(told, bus=wired.event_bus))
+
+
+@app.on_dynamodb_record(
+    stream_arn=settings.stream_arn, batch_size=1000, starting_position="TRIM_HORIZON", maximum_batching_window_in_seconds=1
+)
+def on_searchable_change(event: DynamoDBEvent) -> BatchAnswer:
+    from chalicelib.edge.stream_records import each_change
+
+    return each_change(
+        event,
+        wired.read_image,
+        lambda told: usecases.search.index_changes(told, index=wired.search_index, searchable=wired.searchable),
+    )
 
 
 @app.on_sqs_message(queue=settings.deliveries_queue, batch_size=5, maximum_concurrency=5)

@@ -184,9 +184,7 @@ def add_dependencies(project: Path, layer: Path) -> None:
 
 def set_event_sources(template: Json, made: dict[str, Json], account: Account, outputs: dict[str, str]) -> None:
     client = account.session.client("lambda", endpoint_url=account.endpoint)
-    given_up = account.session.client("sqs", endpoint_url=account.endpoint).get_queue_attributes(
-        QueueUrl=outputs["ChangesDeadLettersUrl"], AttributeNames=["QueueArn"]
-    )["Attributes"]["QueueArn"]
+    sqs = account.session.client("sqs", endpoint_url=account.endpoint)
     for resource in template["Resources"].values():
         if resource["Type"] != "AWS::Serverless::Function":
             continue
@@ -206,7 +204,9 @@ def set_event_sources(template: Json, made: dict[str, Json], account: Account, o
                 if name in event["Properties"]
             }
             if "DestinationConfig" in event["Properties"]:
-                settings["DestinationConfig"] = {"OnFailure": {"Destination": given_up}}
+                queue, _ = event["Properties"]["DestinationConfig"]["OnFailure"]["Destination"]["Fn::GetAtt"]
+                asked = sqs.get_queue_attributes(QueueUrl=outputs[f"{queue}Url"], AttributeNames=["QueueArn"])
+                settings["DestinationConfig"] = {"OnFailure": {"Destination": asked["Attributes"]["QueueArn"]}}
             for source in client.list_event_source_mappings(FunctionName=function)["EventSourceMappings"]:
                 client.update_event_source_mapping(UUID=source["UUID"], **settings)
 

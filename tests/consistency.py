@@ -30,8 +30,12 @@ _KINDS = frozenset(
         "lines",
         "credit_note",
         "outcome",
+        "product",
+        "product_version",
+        "stock_change",
     }
 )
+_MAX_STOCK = 1_000_000_000
 
 
 class Broken(NamedTuple):
@@ -91,6 +95,7 @@ class Books:
         yield from self._numbers()
         yield from self._credit_notes()
         yield from self._outcomes()
+        yield from self._products()
 
     def _of(self, kind: str) -> dict[str, Plain]:
         return {item["id"]: item for item in self.by_kind[kind]}
@@ -260,6 +265,34 @@ class Books:
         for day, count in settled.items():
             if count > 1:
                 yield Broken("a due day is settled once", f"{day}: {count} times")
+
+    def _products(self) -> Iterator[Broken]:
+        """Stock within its bounds, and no version lost: of a product that is there, that is gone, or that came back."""
+        products = self._of("product")
+        changes: dict[str, list[Plain]] = defaultdict(list)
+        for change in self.by_kind["stock_change"]:
+            changes[change["product_id"]].append(change)
+            if change["sk"] != f"stock#{change['product_id']}#{change['id']}":
+                yield Broken("a change of stock lies under its product", change["sk"])
+            if not 0 < abs(change["change"]) <= _MAX_STOCK:
+                yield Broken("a change of stock adds or takes something", f"{change['sk']}: {change['change']}")
+        for product in products.values():
+            if product["sk"] != f"product#{product['id']}":
+                yield Broken("a product lies under its id", product["sk"])
+            if not 0 <= product.get("stock", 0) <= _MAX_STOCK:
+                yield Broken("a stock is never below nothing", f"{product['id']}: {product['stock']}")
+            price = Decimal(product["price"])
+            if not price.is_finite() or price < 0:
+                yield Broken("a price is an amount", f"{product['id']}: {product['price']}")
+            # Those before it are forgotten with the version that was left, and only then does it begin at 1 again.
+            since = [change for change in changes[product["id"]] if change["created_at"] >= product["created_at"]]
+            if product["version"] <= len(since):
+                yield Broken("every change of stock moved its product's version", f"{product['id']}: {product['version']}")
+        for left in self.by_kind["product_version"]:
+            if left["product_id"] in products:
+                yield Broken("a product is there or gone, not both", left["product_id"])
+            if left["sk"] != f"product_version#{left['product_id']}" or left["version"] < 1 or "expires_at" not in left:
+                yield Broken("what is left of a product is its version, for a while", left["sk"])
 
 
 def _totals(invoice: Plain, lines: list[Plain]) -> Iterator[Broken]:

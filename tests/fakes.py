@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from threading import Lock
 
 from chalicelib.domain.deliveries import Mail
 from chalicelib.domain.errors import Unavailable
@@ -34,10 +35,12 @@ class CountedIds:
     """Ids whose random part counts up, so that those of one instant sort by the order in which they were made."""
 
     made: int = 0
+    _lock: Lock = field(default_factory=Lock, repr=False)
 
     def new(self, prefix: Prefix, at: datetime) -> str:
-        self.made += 1
-        return make_id(prefix, at, self.made.to_bytes(ENTROPY_BYTES))
+        with self._lock:
+            self.made += 1
+            return make_id(prefix, at, self.made.to_bytes(ENTROPY_BYTES))
 
 
 @dataclass

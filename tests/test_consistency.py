@@ -72,7 +72,29 @@ def good_books() -> Books:
             currency="EUR",
             total="209.54",
         ),
+        "product": of(
+            "product", "BANK CHARGES", price="0.6645600532184904", stock=0, version=3, created_at="2026-01-05T09:00:00Z"
+        ),
+        "not counted": of("product", "a.b", price="1E-7", version=1, created_at="2026-01-05T09:00:00Z"),
+        "added": a_stock_change("stk1", "BANK CHARGES", 2),
+        "taken": a_stock_change("stk2", "BANK CHARGES", -2),
+        "taken long ago": a_stock_change("stk0", "BANK CHARGES", -9, created_at="2025-01-05T09:00:00Z"),
+        "taken from what is gone": a_stock_change("stk3", "gone", -1),
+        "gone": {
+            "pk": "acc",
+            "sk": "product_version#gone",
+            "type": "product_version",
+            "account_id": "acc",
+            "product_id": "gone",
+            "version": 2,
+            "expires_at": 1_800_000_000,
+        },
     }
+
+
+def a_stock_change(change_id: str, product_id: str, change: int, created_at: str = "2026-01-05T09:00:00Z") -> Plain:
+    members = {"product_id": product_id, "change": change, "created_at": created_at}
+    return {**of("stock_change", change_id, **members), "sk": f"stock#{product_id}#{change_id}"}
 
 
 def of(kind: str, item_id: str, **members: Any) -> Plain:
@@ -202,6 +224,23 @@ SPOILT: list[tuple[str, Callable[[Books], None]]] = [
     ("a credit note takes back the whole", having("note", total="-209.53")),
     ("the report agrees with the invoices", having("outcome", total="209.53")),
     ("a due day is settled once", settled_twice),
+    ("a change of stock lies under its product", having("taken", product_id="a.b")),
+    ("a change of stock lies under its product", having("taken", id="stk9")),
+    ("an item lies under its account", having("taken", account_id="other")),
+    ("an item lies under its account", having("gone", account_id="other")),
+    ("a change of stock adds or takes something", having("taken", change=0)),
+    ("a change of stock adds or takes something", having("added", change=1_000_000_001)),
+    ("a product lies under its id", having("product", id="BANK")),
+    ("a stock is never below nothing", having("product", stock=-1)),
+    ("a stock is never below nothing", having("product", stock=1_000_000_001)),
+    ("a price is an amount", having("product", price="-0.01")),
+    ("a price is an amount", having("product", price="NaN")),
+    ("every change of stock moved its product's version", having("product", version=2)),
+    ("every change of stock moved its product's version", having("product", created_at="2025-01-01T00:00:00Z")),
+    ("a product is there or gone, not both", having("gone", product_id="a.b", sk="product_version#a.b")),
+    ("what is left of a product is its version, for a while", having("gone", sk="product_version#a.b")),
+    ("what is left of a product is its version, for a while", having("gone", version=0)),
+    ("what is left of a product is its version, for a while", having("gone", expires_at=None)),
 ]
 
 

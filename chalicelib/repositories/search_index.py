@@ -144,7 +144,7 @@ class S3SearchIndex:
                 if code_of(error) in _NOT_THERE:
                     return None
                 raise
-            # A StreamingBody as a context manager is the stream beneath, which does not miss an end that was cut off.
+            # Not the body's own `with`: that hands out the connection's stream, which checks no length.
             with self._copies.aside() as path, closing(answer["Body"]) as body:
                 with path.open("wb") as file:
                     for chunk in body.iter_chunks(_CHUNK_BYTES):

@@ -16,14 +16,17 @@ from benchmarks.things import CLIENT, a_client, an_account, an_owner, api_event
 from chalicelib.domain.limits import Quotas
 from chalicelib.domain.paging import PageRequest
 from chalicelib.domain.users import Role
+from chalicelib.repositories import keys
 from chalicelib.repositories.accounts import DynamoAccess, DynamoAccounts, DynamoUsers
 from chalicelib.repositories.clients import DynamoClients
+from chalicelib.repositories.items import to_image, to_item
 from chalicelib.repositories.keyed_requests import DynamoKeyedRequests
 from chalicelib.repositories.limits import DynamoLimits
+from chalicelib.repositories.products import DynamoProducts, DynamoStock
 from chalicelib.repositories.table import MAX_TRANSACTION_BYTES, MAX_WRITES, Table
 from chalicelib.usecases.limits import count_sign_in
 from chalicelib.usecases.users import change_user, list_users, remove_user
-from tests.builders import a_caller
+from tests.builders import a_caller, a_product, a_stock_change
 from tests.contract.stores import EPHEMERAL_TABLE, TABLE
 from tests.fakes import CountedIds, FixedClock, MemoryTokenKeys
 
@@ -188,6 +191,62 @@ def test_a_page_of_clients_is_one_read_of_one_more_than_it_shows(
     assert answer["statusCode"] == 200
     assert cost.calls == Counter(UpdateItem=1, Query=1)
     assert cost.items_read == 21
+
+
+@pytest.mark.parametrize("others", [0, 200])
+def test_what_is_done_with_a_product_costs_the_same_however_many_there_are(
+    client: "DynamoDBClient", meter: Meter, others: int
+) -> None:
+    table = Table(client, TABLE)
+    products, stock = DynamoProducts(table, FixedClock()), DynamoStock(table)
+    for number in range(others):
+        client.put_item(TableName=TABLE, Item=to_image(to_item(keys.product("acc_1", f"{number}"), "product", a_product())))
+
+    with meter.measuring() as adding:
+        products.add(a_product())
+    with meter.measuring() as getting:
+        products.get("acc_1", "85123A")
+    with meter.measuring() as saving:
+        products.save(a_product(name="Lantern", version=2))
+    with meter.measuring() as changing_stock:
+        stock.change(a_stock_change())
+    with meter.measuring() as removing:
+        products.remove(a_product(version=3))
+    with meter.measuring() as adding_again:
+        assert products.add(a_product()).version == 4
+
+    cost_of = {
+        "add": (adding, Counter(GetItem=1, TransactWriteItems=1), 0, 2),
+        "get": (getting, Counter(GetItem=1), 1, 0),
+        "save": (saving, Counter(TransactWriteItems=1), 0, 1),
+        "change stock": (changing_stock, Counter(TransactWriteItems=1), 0, 2),
+        "remove": (removing, Counter(TransactWriteItems=1), 0, 2),
+        "add again": (adding_again, Counter(GetItem=1, TransactWriteItems=1), 1, 2),
+    }
+    for name, (cost, calls, items_read, items_written) in cost_of.items():
+        assert (cost.calls, cost.items_read, cost.transaction_items) == (calls, items_read, items_written), name
+
+
+def test_a_page_of_products_or_of_stock_changes_is_one_read_of_one_more_than_it_shows(
+    client: "DynamoDBClient", meter: Meter
+) -> None:
+    table = Table(client, TABLE)
+    products, stock = DynamoProducts(table, FixedClock()), DynamoStock(table)
+    for number in range(30):
+        products.add(a_product(f"{number:02d}"))
+        stock.change(a_stock_change(f"stk_{number:02d}", product_id="00", change=1))
+
+    with meter.measuring() as listing:
+        first = products.page("acc_1", PageRequest())
+    with meter.measuring() as going_on:
+        products.page("acc_1", PageRequest(after=first.next))
+    with meter.measuring() as listing_changes:
+        stock.page("acc_1", "00", PageRequest())
+    with meter.measuring() as nothing:
+        stock.page("acc_1", "01", PageRequest())
+
+    costs = [(cost.calls, cost.items_read) for cost in (listing, going_on, listing_changes, nothing)]
+    assert costs == [(Counter(Query=1), 21), (Counter(Query=1), 10), (Counter(Query=1), 21), (Counter(Query=1), 0)]
 
 
 def test_a_request_past_the_limit_is_one_write_at_most_and_further_ones_none(

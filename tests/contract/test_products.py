@@ -25,11 +25,13 @@ from chalicelib.domain.errors import (
 from chalicelib.domain.idempotency import CLAIM, KEPT_FOR, Keeping
 from chalicelib.domain.paging import Page, PageRequest
 from chalicelib.domain.products import MAX_STOCK, Product
+from chalicelib.edge.cursors import seal, unseal
 from chalicelib.repositories import keys
 from chalicelib.repositories.products import VERSION_KEPT_FOR
 from chalicelib.repositories.stream_images import plain_image
 from tests.builders import NOW, a_product, a_stock_change
-from tests.contract.stores import TABLE, DynamoStore, Store, ids, items_in
+from tests.consistency import check_table
+from tests.contract.stores import TABLE, DynamoStore, Store, ids, items_in, opened
 from tests.usecases.test_invoicing import at_once
 
 if TYPE_CHECKING:
@@ -68,6 +70,7 @@ def all_pages(page: Callable[[PageRequest], Page[Any]], limit: int) -> list[list
         pages.append(ids(found.items))
         if found.next is None:
             return pages
+        assert found.next != request.after, "a list goes on"
         request = PageRequest(limit=limit, after=found.next)
 
 
@@ -343,6 +346,30 @@ def test_a_version_never_goes_back_whatever_happens_at_once(store: Store) -> Non
     assert len(set(versions)) == len(versions), "no version was given twice"
 
 
+def test_whatever_happens_to_products_at_once_the_table_fits_together(
+    dynamo_store: DynamoStore, client: "DynamoDBClient"
+) -> None:
+    opened(dynamo_store)
+
+    def keep_shop(number: int) -> None:
+        for turn in range(8):
+            try:
+                match (number + turn) % 3:
+                    case 0:
+                        added(dynamo_store, a_product(stock=2))
+                    case 1:
+                        dynamo_store.products.remove(dynamo_store.products.get("acc_1", "85123A"))
+                    case _:
+                        dynamo_store.stock.change(a_stock_change(f"stk_{number}-{turn}"))
+            except (Contended, NotFound, OutOfStock):
+                continue
+
+    at_once(*[lambda number=number: keep_shop(number) for number in range(6)])
+
+    assert check_table(items_in(client)) == []
+    assert {"product", "product_version"} & {item["type"]["S"] for item in items_in(client)}
+
+
 def test_what_is_left_of_a_product_is_its_version_for_thirty_days(dynamo_store: DynamoStore, client: "DynamoDBClient") -> None:
     dynamo_store.products.remove(added(dynamo_store))
 
@@ -423,6 +450,11 @@ def test_a_version_that_appears_before_the_write_is_read_anew(
 
 
 # Lists
+
+
+@pytest.mark.parametrize("product_id", IDS)
+def test_a_list_can_go_on_after_any_product(product_id: str) -> None:
+    assert unseal(seal(product_id, "acc_1", "products"), "acc_1", "products") == product_id
 
 
 def test_products_are_listed_by_id_in_the_order_of_ascii(store: Store) -> None:

@@ -14,7 +14,7 @@ import airspeed
 import pytest
 
 from chalicelib.domain.errors import DaybookError, Malformed, NotFound, Unauthenticated, Unavailable
-from chalicelib.domain.events import ItemType
+from chalicelib.domain.kinds import ItemType, SearchType
 from chalicelib.edge import problems
 from chalicelib.edge.tokens import Tokens
 from operations.package import Package, allow_origins
@@ -30,10 +30,13 @@ FUNCTIONS = {
     "Nightly": "nightly",
     "OnInvoiceDue": "on_invoice_due",
     "OnChange": "on_change",
+    "OnSearchableChange": "on_searchable_change",
     "OnDelivery": "on_delivery",
 }
 DEAD_LETTERS = {"InvoicingQueue": "InvoicingDeadLetters", "DeliveriesQueue": "DeliveriesDeadLetters"}
 TRIES = {"InvoicingQueue": 5, "DeliveriesQueue": 10}
+READERS = {"OnChange": "ChangesDeadLetters", "OnSearchableChange": "SearchDeadLetters"}
+"""Of the stream, with the queue of what each gives up."""
 CONSUMERS = {"InvoicingQueue": "OnInvoiceDue", "DeliveriesQueue": "OnDelivery"}
 PUBLIC = {
     *(("/", "get"), ("/health", "get"), ("/openapi.json", "get"), ("/docs", "get")),
@@ -72,15 +75,15 @@ def gateway_responses(resources: Json) -> Json:
 def test_the_template_holds_everything_that_the_application_stands_on(resources: Json) -> None:
     counted = Counter(resource["Type"] for resource in resources.values())
     assert counted == {
-        "AWS::Serverless::Function": 6,
-        "AWS::IAM::Role": 6,
-        "AWS::Logs::LogGroup": 6,
+        "AWS::Serverless::Function": 7,
+        "AWS::IAM::Role": 7,
+        "AWS::Logs::LogGroup": 7,
         "AWS::Serverless::Api": 1,
         "AWS::Lambda::Permission": 2,
         "AWS::DynamoDB::Table": 2,
         "AWS::S3::Bucket": 1,
         "AWS::S3::BucketPolicy": 1,
-        "AWS::SQS::Queue": 6,
+        "AWS::SQS::Queue": 7,
         "AWS::SQS::QueuePolicy": 2,
         "AWS::Events::EventBus": 1,
         "AWS::Events::Rule": 2,
@@ -133,6 +136,7 @@ def test_functions_get_the_names_of_their_resources_from_the_stack_and_their_lim
         ("Nightly", 300),
         ("OnInvoiceDue", 60),
         ("OnChange", 60),
+        ("OnSearchableChange", 300),
         ("OnDelivery", 120),
     ],
 )
@@ -174,8 +178,8 @@ def test_policies_are_for_this_stage_of_this_account_in_this_region_only(resourc
         ("ses:SendRawEmail", {"OnDeliveryRole"}),
         ("events:PutEvents", {"OnChangeRole"}),
         ("sqs:ReceiveMessage", {"OnInvoiceDueRole", "OnDeliveryRole"}),
-        ("sqs:SendMessage", {"NightlyRole", "OnChangeRole"}),
-        ("dynamodb:GetRecords", {"OnChangeRole"}),
+        ("sqs:SendMessage", {"NightlyRole", "OnChangeRole", "OnSearchableChangeRole"}),
+        ("dynamodb:GetRecords", {"OnChangeRole", "OnSearchableChangeRole"}),
         ("dynamodb:DeleteItem", {"ApiHandlerRole"}),
         ("dynamodb:Scan", set()),
         ("dynamodb:ConditionCheckItem", {"ApiHandlerRole"}),
@@ -193,15 +197,26 @@ def test_only_requests_reach_the_ephemeral_table(resources: Json) -> None:
     assert "dynamodb:Query" not in reaching["ApiHandlerRole"]["Action"]
 
 
-def test_documents_are_the_only_objects_that_functions_reach(resources: Json) -> None:
+OBJECTS = {
+    "ApiHandlerRole": {"documents": {"s3:GetObject", "s3:PutObject"}, "search": {"s3:GetObject"}},
+    "OnDeliveryRole": {"documents": {"s3:GetObject", "s3:PutObject"}},
+    "OnSearchableChangeRole": {"search": {"s3:GetObject", "s3:PutObject"}},
+}
+"""Which functions reach which objects, by the first part of their keys."""
+
+
+def test_functions_reach_only_the_objects_that_they_work_with(resources: Json) -> None:
     bucket = "arn:${AWS::Partition}:s3:::daybook-${Stage}-${AWS::AccountId}"
+    reached: dict[str, dict[str, set[str]]] = {}
     for role, statement in statements(resources):
-        for action in (action for action in statement["Action"] if action.startswith("s3:")):
-            if action == "s3:ListBucket":
-                # Without it S3 answers 403 where there is no such object.
-                assert statement["Resource"] == [{"Fn::Sub": bucket}], role
-            else:
-                assert statement["Resource"] == [{"Fn::Sub": bucket + "/documents/*"}], role
+        actions = {action for action in statement["Action"] if action.startswith("s3:")}
+        if actions == {"s3:ListBucket"}:
+            # Without it S3 answers 403 where there is no such object.
+            assert statement["Resource"] == [{"Fn::Sub": bucket}], role
+        elif actions:
+            [[resource]] = [list(each.values()) for each in statement["Resource"]]
+            reached.setdefault(role, {})[resource.removeprefix(f"{bucket}/").removesuffix("/*")] = actions
+    assert reached == OBJECTS
 
 
 def test_mail_is_sent_only_from_the_stacks_sender(resources: Json) -> None:
@@ -221,21 +236,36 @@ def test_every_policy_file_belongs_to_a_function(resources: Json) -> None:
 
 def test_every_event_source_reports_which_of_its_items_failed(resources: Json) -> None:
     sources = list(event_sources(resources))
-    assert sorted(name for name, _ in sources) == ["OnChange", "OnDelivery", "OnInvoiceDue"]
+    assert sorted(name for name, _ in sources) == ["OnChange", "OnDelivery", "OnInvoiceDue", "OnSearchableChange"]
     for name, source in sources:
         assert source["FunctionResponseTypes"] == ["ReportBatchItemFailures"], name
 
 
-def test_the_stream_is_read_from_its_beginning_and_gives_up_on_no_more_than_what_fails(resources: Json) -> None:
-    [stream] = [source for name, source in event_sources(resources) if name == "OnChange"]
+def reader(name: str, resources: Json) -> Json:
+    [stream] = [source for function, source in event_sources(resources) if function == name]
+    return stream
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_the_stream_is_read_from_its_beginning_and_gives_up_on_no_more_than_what_fails(name: str, resources: Json) -> None:
+    stream = reader(name, resources)
     assert stream["Stream"] == attribute("Table", "StreamArn")
     assert stream["StartingPosition"] == "TRIM_HORIZON"
     assert stream["BisectBatchOnFunctionError"] is True
-    assert stream["DestinationConfig"]["OnFailure"] == {"Type": "SQS", "Destination": attribute("ChangesDeadLetters")}
+    assert stream["DestinationConfig"]["OnFailure"] == {"Type": "SQS", "Destination": attribute(READERS[name])}
 
 
-def test_the_stream_outlasts_hours_without_the_bus_and_leaves_time_to_read_what_was_given_up(resources: Json) -> None:
-    [stream] = [source for name, source in event_sources(resources) if name == "OnChange"]
+def test_a_stream_has_room_for_two_readers(resources: Json) -> None:
+    # docs.aws.amazon.com/amazondynamodb/latest/developerguide/Streams.html: more are throttled
+    reading = [name for name, source in event_sources(resources) if source.get("Stream") == attribute("Table", "StreamArn")]
+    assert sorted(reading) == sorted(READERS)
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_the_stream_outlasts_hours_without_a_service_and_leaves_time_to_read_what_was_given_up(
+    name: str, resources: Json
+) -> None:
+    stream = reader(name, resources)
     hour = 3600
     kept_in_a_stream = 24 * hour
     given_up_after = stream["MaximumRecordAgeInSeconds"]
@@ -260,12 +290,15 @@ def told(image: Mapping[str, str], event_name: str, patterns: list[Json]) -> boo
 
 
 @pytest.mark.parametrize("event_name", ["INSERT", "MODIFY", "REMOVE"])
-def test_the_stream_wakes_its_function_only_for_what_is_told(event_name: str, resources: Json) -> None:
-    [stream] = [source for name, source in event_sources(resources) if name == "OnChange"]
-    patterns = [json.loads(one["Pattern"]) for one in stream["FilterCriteria"]["Filters"]]
-    for kind in get_args(ItemType):
+@pytest.mark.parametrize(("name", "kinds"), [("OnChange", get_args(ItemType)), ("OnSearchableChange", get_args(SearchType))])
+def test_the_stream_wakes_a_reader_only_for_what_concerns_it(
+    name: str, kinds: tuple[str, ...], event_name: str, resources: Json
+) -> None:
+    patterns = [json.loads(one["Pattern"]) for one in reader(name, resources)["FilterCriteria"]["Filters"]]
+    others = {"sign_in", "lines", "workday", "calendar", "report", "stock_change", "product_version", *get_args(ItemType)}
+    for kind in kinds:
         assert told({"type": kind, "id": "x"}, event_name, patterns), kind
-    for kind in ("sign_in", "lines", "workday", "calendar", "report"):
+    for kind in others - set(kinds):
         assert not told({"type": kind}, event_name, patterns), kind
     assert not told({"pk": "x"}, event_name, patterns)
 
@@ -385,6 +418,19 @@ def test_the_bucket_is_private_encrypted_versioned_and_reached_by_tls_only(templ
     assert statement["Effect"] == "Deny"
     assert statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
     assert template["Conditions"][policy["Condition"]] == {"Fn::Not": [{"Fn::Equals": [{"Ref": "Stage"}, "local"]}]}
+
+
+def test_only_replaced_search_indexes_are_forgotten(resources: Json) -> None:
+    rules = resources["DocumentsBucket"]["Properties"]["LifecycleConfiguration"]["Rules"]
+    expiring = [rule for rule in rules if any("Expiration" in name for name in rule)]
+    assert expiring == [
+        {
+            "Id": "replaced-search-indexes",
+            "Status": "Enabled",
+            "Prefix": "search/",
+            "NoncurrentVersionExpiration": {"NoncurrentDays": 1},
+        }
+    ]
 
 
 def test_a_page_of_any_origin_may_follow_the_link_to_a_document(resources: Json) -> None:

@@ -37,9 +37,12 @@ FIRST, SECOND = {"version": Decimal(1)}, {"version": Decimal(2)}
         ("client", "ClientCreated", "ClientUpdated", "ClientDeleted"),
         ("work", "WorkLogged", "WorkUpdated", "WorkDeleted"),
         ("user", "UserCreated", "UserUpdated", "UserDeleted"),
+        ("product", "ProductCreated", "ProductUpdated", "ProductDeleted"),
         ("account", None, None, None),
         ("credit_note", None, None, None),
         ("sheet", None, None, None),
+        ("stock_change", None, None, None),
+        ("product_version", None, None, None),
     ],
 )
 def test_every_kind_of_thing_has_its_events(item_type: str, created: str, updated: str, deleted: str) -> None:
@@ -66,6 +69,22 @@ def test_an_invoice_tells_of_its_status_and_of_nothing_else(before: str | None, 
     new = {"status": after, "version": Decimal(2), "delivery": {"status": "sent"}} if after else None
 
     assert type_of("invoice", old, new) == told
+
+
+def test_a_change_of_stock_is_told_as_one_of_the_product() -> None:
+    old = {"name": "Lantern", "stock": Decimal(30), "version": Decimal(4)}
+    new = old | {"stock": Decimal(29), "version": Decimal(5)}
+
+    event = event_of(a_change("product", old, new))
+
+    assert event is not None
+    assert (event.detail_type, event.version) == ("ProductUpdated", 5)
+    assert (event.old, event.new) == (old, new)
+
+
+@pytest.mark.parametrize("item_type", ["client", "work", "user", "product"])
+def test_what_moves_no_version_is_told_of_nothing(item_type: str) -> None:
+    assert type_of(item_type, FIRST, FIRST | {"mark": True}) is None
 
 
 def test_what_moves_no_version_concerns_nobody_outside() -> None:

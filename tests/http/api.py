@@ -134,3 +134,8 @@ def new_user(email: str, **changes: Any) -> dict[str, Any]:
 def client_body(**changes: Any) -> dict[str, Any]:
     body: dict[str, Any] = {"name": "Babbage & Co", "email": "charles@example.com", "rate": 95, "currency": "EUR"}
     return {name: value for name, value in (body | changes).items() if value is not ...}
+
+
+def product_body(**changes: Any) -> dict[str, Any]:
+    body: dict[str, Any] = {"name": "White hanging heart T-light holder", "price": 2.55}
+    return {name: value for name, value in (body | changes).items() if value is not ...}

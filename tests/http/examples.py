@@ -13,7 +13,7 @@ import msgspec
 import app as daybook
 from chalicelib.edge import bodies
 from chalicelib.edge.application import Endpoint
-from tests.http.api import PASSWORD, Answer, Api, client_body, new_user, sign_up
+from tests.http.api import PASSWORD, Answer, Api, client_body, made, new_user, product_body, sign_up
 from tests.http.test_accounts import PROFILE
 
 Ids = Mapping[str, str]
@@ -24,8 +24,12 @@ NEVER: Ids = {
     "client_id": "cli_01J00000000000000000000000",
     "entry_id": "wrk_01J00000000000000000000000",
     "invoice_id": "inv_01J00000000000000000000000",
+    "product_id": "prd_01J00000000000000000000000",
+    "image_id": "img_01J00000000000000000000000",
 }
 """Ids that could be, but are nobody's."""
+QUERIES: Mapping[str, Mapping[str, str]] = {"/v1/search": {"q": "babbage"}}
+"""What a route must be asked with, by path."""
 OTHER_PATH_PARAMETERS = {"day": "2026-11-19"}
 BODIES: Mapping[type[msgspec.Struct], Callable[[Ids], dict[str, Any]]] = {
     bodies.NewAccount: lambda _: sign_up(email="grace@example.com"),
@@ -41,6 +45,9 @@ BODIES: Mapping[type[msgspec.Struct], Callable[[Ids], dict[str, Any]]] = {
     bodies.NewTimer: lambda ids: {"client_id": ids["client_id"]},
     bodies.NewInvoice: lambda ids: {"client_id": ids["client_id"], "through": "2026-11-20"},
     bodies.NewPayment: lambda _: {"amount": 1, "paid_on": "2026-11-20"},
+    bodies.NewProduct: lambda _: product_body(),
+    bodies.PutProduct: lambda _: product_body(price=2.95),
+    bodies.NewStockChange: lambda _: {"change": -1, "reason": "Sold at the fair"},
     bodies.NewCreditNote: lambda _: {"reason": "Wrong rate"},
 }
 ENDPOINTS = daybook.app.endpoints
@@ -71,6 +78,7 @@ class Inhabitant:
         """The route with its example, but for what is given."""
         values = {**OTHER_PATH_PARAMETERS, **self.ids, **(path or {})}
         address = endpoint.path.format(**{name: quote(values[name], safe="") for name, _ in endpoint.path_parameters})
+        query = {**QUERIES.get(endpoint.path, {}), **(query or {})}
         if query:
             address += "?" + "&".join(f"{name}={quote(value, safe='')}" for name, value in query.items())
         if endpoint.body is None:
@@ -80,7 +88,7 @@ class Inhabitant:
 
 
 def move_in(visitor: Api, email: str) -> Inhabitant:
-    """Opens an account and leaves in it: a member, clients, open work on two pages, two invoices and a running timer."""
+    """Opens an account and leaves in it: a member, clients, open work on two pages, two invoices, products with stock."""
     api = visitor.signed_up(email)
     user_id = api.add_user(f"mary.{email}").user_id
     client_id = api.add_client()
@@ -90,5 +98,16 @@ def move_in(visitor: Api, email: str) -> Inhabitant:
         api.log(client_id, day)
         invoice_id = api.issue(client_id, day)["id"]
     api.log(client_id, "2026-11-03")
-    ids = {"user_id": user_id, "client_id": client_id, "entry_id": entry_id, "invoice_id": invoice_id}
+    for _ in range(2):
+        product_id = made(api.post("/v1/products", product_body(stock=12)))["id"]
+        for change in (5, -2):
+            api.post(f"/v1/products/{product_id}/stock", {"change": change, "reason": "Counted anew"})
+    ids = {
+        "user_id": user_id,
+        "client_id": client_id,
+        "entry_id": entry_id,
+        "invoice_id": invoice_id,
+        "product_id": product_id,
+        "image_id": NEVER["image_id"],
+    }
     return Inhabitant(api=api, ids=ids)

@@ -12,7 +12,7 @@ from chalicelib.edge.application import Endpoint
 from chalicelib.edge.bodies import ListQuery
 from chalicelib.edge.requests import MAX_BODY_BYTES, MAX_HEADER_CHARACTERS, MAX_URI_CHARACTERS
 from tests.http.api import Answer, Api, client_body
-from tests.http.examples import BODIES, ENDPOINTS, OTHER_PATH_PARAMETERS, WITH_BODY, Inhabitant, move_in, name_of
+from tests.http.examples import BODIES, ENDPOINTS, OTHER_PATH_PARAMETERS, QUERIES, WITH_BODY, Inhabitant, move_in, name_of
 from tests.wired import MemoryWired
 
 WITH_PATH = [endpoint for endpoint in ENDPOINTS if endpoint.path_parameters]
@@ -181,7 +181,7 @@ def test_an_odd_value_is_taken_as_it_is_or_refused_with_its_place(
         answer = ada.send(endpoint, body={member: value})
         if answer.status < 400:
             continue
-        assert answer.status in {401, 404, 409, 422}, (odd, answer.body)
+        assert answer.status in {401, 404, 409, 422} or answer.code == "product_ids_differ", (odd, answer.body)
         refused(answer, answer.status, answer.code)
         if answer.status == 422:
             assert answer.pointers in ([f"/{member}"], [""], ["/vat_id"]), (odd, answer.json)
@@ -259,9 +259,11 @@ def test_what_cannot_be_an_id_is_not_found(ada: Inhabitant, wired: MemoryWired, 
     for name, _ in endpoint.path_parameters:
         for segment in ODD_SEGMENTS:
             answer = ada.send(endpoint, path={name: segment})
+            if endpoint.may_make and (answer.status == 201 or answer.pointers == ["/id"]):
+                continue  # an id of the caller's own making: told where it is wrong
             refused(answer, 404, "not_found", segment)
             assert answer.json["instance"] == endpoint.path.replace(f"{{{name}}}", quote(segment, safe=""))
-    assert wired.state() == before
+    assert wired.state() == before or endpoint.may_make
 
 
 @pytest.mark.parametrize("escaped", ["%ff", "%C3%28", "%ED%A0%80", "%", "%zz", "%u0041", "%00%00"])
@@ -314,7 +316,14 @@ def test_a_cursor_that_was_changed_is_refused(ada: Inhabitant, endpoint: Endpoin
     cursor = ada.send(endpoint, query={"limit": "1"}).json["next"]
     assert ada.send(endpoint, query={"next": cursor}).status == 200
 
-    for changed in (cursor[:-1], cursor + "A", cursor + "=", cursor.swapcase(), cursor[::-1], "A" + cursor[1:]):
+    for changed in (
+        cursor[:-1],
+        cursor + "A",
+        cursor + "=",
+        cursor.swapcase(),
+        cursor[::-1],
+        ("B" if cursor[0] == "A" else "A") + cursor[1:],
+    ):
         refused(ada.send(endpoint, query={"next": changed}), 400, "bad_cursor")
     refused(ada.send(endpoint, query={"next": "x" * 8_000}), 400, "bad_cursor")
 
@@ -329,7 +338,8 @@ def test_an_address_of_8192_characters_is_read_and_one_more_is_too_long(
     ada: Inhabitant, wired: MemoryWired, endpoint: Endpoint
 ) -> None:
     path = endpoint.path.format(**OTHER_PATH_PARAMETERS, **ada.ids)
-    rest = MAX_URI_CHARACTERS - len(path) - len("nonsense") - len("?=")
+    asked = "".join(f"{name}={value}&" for name, value in QUERIES.get(endpoint.path, {}).items())
+    rest = MAX_URI_CHARACTERS - len(path) - len(asked) - len("nonsense") - len("?=")
 
     assert ada.send(endpoint, query={"nonsense": "x" * rest}).status != 414
     ada = signed_in_again(ada)

@@ -1,6 +1,7 @@
 """The API's description: valid, of every route and nothing else, and true in what it says of them."""
 
 import json
+import re
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 from chalicelib.domain.identifiers import is_id
 from chalicelib.edge import VERSION
 from chalicelib.edge.application import Endpoint
-from chalicelib.edge.requests import PREFIX_OF
+from chalicelib.edge.requests import OWN_IDS, PREFIX_OF
 from tests.http.api import Answer, Api
 from tests.http.described import check, description
 from tests.http.examples import BODIES, ENDPOINTS, PROTECTED, WITH_BODY, move_in, name_of
@@ -82,7 +83,9 @@ def test_a_path_parameter_has_the_pattern_of_its_ids_and_an_example() -> None:
 
     assert {parameter["name"] for parameter in parameters} == {name for one in ENDPOINTS for name, _ in one.path_parameters}
     for parameter in parameters:
-        if parameter["name"] in PREFIX_OF:
+        if parameter["name"] in OWN_IDS:
+            assert re.search(parameter["schema"]["pattern"], parameter["example"])
+        elif parameter["name"] in PREFIX_OF:
             assert is_id(PREFIX_OF[parameter["name"]], parameter["example"])
             assert parameter["schema"]["pattern"].startswith(f"^{PREFIX_OF[parameter['name']]}_")
 

@@ -50,6 +50,14 @@ TABLE = {
     "GET /v1/invoices/{invoice_id}/pdf": EVERYBODY,
     "POST /v1/invoices/{invoice_id}/payments": EVERYBODY,
     "POST /v1/invoices/{invoice_id}/credit-notes": EVERYBODY,
+    "GET /v1/products": EVERYBODY,
+    "GET /v1/products/{product_id}": EVERYBODY,
+    "POST /v1/products": EVERYBODY,
+    "PUT /v1/products/{product_id}": EVERYBODY,
+    "DELETE /v1/products/{product_id}": EVERYBODY,
+    "GET /v1/products/{product_id}/stock": EVERYBODY,
+    "POST /v1/products/{product_id}/stock": EVERYBODY,
+    "GET /v1/search": EVERYBODY,
     "GET /v1/reports/{day}": EVERYBODY,
 }
 TAKES_A_TIMER = {"GET /v1/timer", "DELETE /v1/timer"}

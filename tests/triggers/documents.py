@@ -8,6 +8,7 @@ from typing import Any
 from chalicelib.domain.accounts import Account
 from chalicelib.domain.clients import Client
 from chalicelib.domain.invoices import CreditNote, Invoice
+from chalicelib.domain.products import Product
 from chalicelib.domain.users import User
 from chalicelib.domain.work import WorkEntry
 from chalicelib.repositories import keys
@@ -16,7 +17,7 @@ from chalicelib.repositories.items import to_image, to_item
 FOLDER = Path(__file__).parent / "events"
 FIRST_SEQUENCE_NUMBER = 4421584500000000017450439091
 Document = dict[str, Any]
-Told = Account | User | Client | WorkEntry | Invoice | CreditNote
+Told = Account | User | Client | WorkEntry | Invoice | CreditNote | Product
 
 
 def document(name: str) -> Any:
@@ -69,6 +70,8 @@ def _image(thing: Told) -> Mapping[str, Any]:
             return to_image(to_item(keys.work(thing.account_id, thing.id), "work", thing))
         case Invoice():
             return to_image(to_item(keys.invoice(thing.account_id, thing.id), "invoice", thing))
+        case Product():
+            return to_image(to_item(keys.product(thing.account_id, thing.id), "product", thing))
         case CreditNote():
             return to_image(to_item(keys.credit_note(thing.account_id, thing.id), "credit_note", thing))
 

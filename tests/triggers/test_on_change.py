@@ -12,7 +12,7 @@ from chalicelib.domain.errors import Unavailable
 from chalicelib.domain.events import DomainEvent
 from chalicelib.domain.invoices import Invoice, InvoiceStatus
 from chalicelib.edge.stream_records import BatchStuck
-from tests.builders import a_client, a_user, an_account, an_entry
+from tests.builders import a_client, a_product, a_user, an_account, an_entry
 from tests.triggers.documents import Document, change, failed, record, sequence_number, stream
 from tests.wired import MemoryWired
 
@@ -31,6 +31,7 @@ def test_every_change_is_told_in_its_order(wired: MemoryWired, issued: Invoice) 
     paid = replace(issued, status=InvoiceStatus.PAID, version=2)
     credited = replace(issued, status=InvoiceStatus.CREDITED, credit_note_id="crn_1", version=2)
     user, entry = a_user(), replace(ENTRY, description="Difference engine", version=2)
+    product = a_product()
 
     assert told(
         wired,
@@ -46,9 +47,13 @@ def test_every_change_is_told_in_its_order(wired: MemoryWired, issued: Invoice) 
         change(None, issued),
         change(issued, paid),
         change(issued, credited),
+        change(None, product),
+        change(product, replace(product, stock=4, version=2)),
+        change(product, None),
     ) == [
         "ClientCreated", "ClientUpdated", "ClientDeleted", "WorkLogged", "WorkUpdated", "WorkDeleted",
         "UserCreated", "UserUpdated", "UserDeleted", "InvoiceIssued", "InvoicePaid", "InvoiceCredited",
+        "ProductCreated", "ProductUpdated", "ProductDeleted",
     ]  # fmt: skip
 
 
