@@ -2,7 +2,7 @@
 
 from importlib.util import find_spec
 
-from benchmarks import cold_start, costs, pdf_libraries, warm
+from benchmarks import cold_start, costs, pdf_libraries, search, warm
 
 
 def main() -> None:
@@ -12,6 +12,8 @@ def main() -> None:
         cold_start.main(["--function", str(function)])
         print()
         warm.main(["--function", str(function)])
+    print()
+    search.main([])
     print()
     if find_spec("fpdf"):
         pdf_libraries.main()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import cold_start, costs
+from benchmarks import cold_start, costs, search
 from benchmarks.runtime_api import FunctionFailed, Life, Program, live
 
 ROOT = Path(__file__).parents[1]
@@ -101,3 +101,18 @@ def test_costs_are_weighed_on_a_local_aws() -> None:
     assert thirty.write_units > one.write_units > 2 * one.transaction_items - 1
     assert "of 30 entries" in costs.invoice_table({30: thirty})
     assert "of 6: asking" in costs.night_table(2, {6: nights})
+
+
+def test_search_is_measured_on_a_local_aws() -> None:
+    with search.bucket() as (s3, environment):
+        shown = search.measure(s3, environment, 50, searches=16, starts=1)
+
+    assert shown["documents"] == "50"
+    assert re.fullmatch(r"[0-9.]+ / [0-9.]+ ms", shown["warm search p50 / p99"])
+    assert re.fullmatch(r"[0-9]+ ms, [0-9,]+ B a change", shown["batch of 100"])
+
+
+def test_a_file_is_watched_while_its_documents_are_updated() -> None:
+    before, most, after = search.growth(120, 300)
+
+    assert 0 < before < after <= most
