@@ -6,9 +6,10 @@ argument was computed from, `Unavailable` if the service does not answer; a writ
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from decimal import Decimal
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from chalicelib.domain.invoices import CreditNote, Invoice, InvoiceFilter, InvoiceLine
     from chalicelib.domain.limits import Attempts
     from chalicelib.domain.membership import Standing
+    from chalicelib.domain.orders import News, Order, Receipt, Reservation, Shipment
     from chalicelib.domain.paging import Page, PageRequest
     from chalicelib.domain.products import Product, StockChange
     from chalicelib.domain.reports import DueOutcome, InvoiceDue
@@ -250,6 +252,82 @@ class Stock(Protocol):
 
     def page(self, account_id: str, product_id: str, request: PageRequest) -> Page[StockChange]:
         """Newest first; also of a product that is gone."""
+
+
+class Orders(Protocol):
+    def add(self, order: Order) -> None: ...
+
+    def get(self, account_id: str, order_id: str) -> Order: ...
+
+    def page(self, account_id: str, request: PageRequest) -> Page[Order]:
+        """Newest first."""
+
+    def save(self, order: Order) -> None:
+        """Replaces the version before `order.version`. Raises: Contended."""
+
+    def products(self, account_id: str, product_ids: Iterable[str]) -> Mapping[str, Product]:
+        """Those that are there, by id."""
+
+
+class Reservations(Protocol):
+    """Units taken from stock for orders. Each change is one transaction with the order's next version."""
+
+    def find(self, account_id: str, order_id: str) -> Reservation | None: ...
+
+    def make(self, reservation: Reservation, order: Order) -> None:
+        """Takes the units of all products, or of none.
+
+        Raises: OutOfStock; Contended also if a product is gone, or is counted now and was not, or the other way round.
+        """
+
+    def keep(self, reservation: Reservation, order: Order) -> None:
+        """From now on it does not end any more. Raises: Contended if it is not as it was read."""
+
+    def release(self, reservation: Reservation, order: Order | None) -> None:
+        """Gives back the units of what is still there and counted, once. Raises: Contended if it is not as it was read."""
+
+    def expired(self, as_of: datetime) -> Iterator[tuple[str, str]]:
+        """Account and order of those of all accounts that ended at or before that instant, and were not released."""
+
+
+class Payments(Protocol):
+    """A payment processor. A `key` names one payment, however often it is asked for."""
+
+    def capture(self, key: str, amount: Decimal, currency: str, method: str) -> Receipt:
+        """Raises: PaymentDeclined, InsufficientFunds; PaymentGatewayError if it may have been captured, or not."""
+
+    def undo(self, key: str) -> Receipt | None:
+        """Gives back what was captured under the key, once, and lets nothing be captured under it any more.
+
+        Returns what was given back, now or before; None if nothing was captured. Raises: PaymentGatewayError.
+        """
+
+
+class Carrier(Protocol):
+    """Who brings parcels. A `key` names one shipment, however often it is asked for."""
+
+    def ship(self, key: str, order: Order) -> Shipment:
+        """Raises: ShippingError, Unavailable."""
+
+    def void(self, key: str) -> None:
+        """Calls back the shipment, if there is one, and lets none be made under the key any more. Raises: Unavailable."""
+
+
+class Customers(Protocol):
+    def tell(self, order: Order, news: News) -> None:
+        """Raises: Unavailable."""
+
+
+class OrderWorkflow(Protocol):
+    def start(self, account_id: str, order_id: str) -> None:
+        """Starts the order's workflow, unless it was started before. Raises: Unavailable."""
+
+
+class Attention(Protocol):
+    """Where a person looks."""
+
+    def ask_for(self, order: Order, detail: str) -> None:
+        """Raises: Unavailable."""
 
 
 class Searchable(Protocol):

@@ -60,6 +60,12 @@ class Invalid(DaybookError):
         super().__init__("; ".join(f"{e.pointer}: {e.detail}" if e.pointer else e.detail for e in self.errors))
 
 
+class TotalMismatch(DaybookError):
+    """The total is not what the items come to."""
+
+    code = "total_mismatch"
+
+
 class Unauthenticated(DaybookError):
     """No valid credentials were presented."""
 
@@ -186,6 +192,18 @@ class StockTooLarge(Conflict):
     code = "stock_too_large"
 
 
+class OrderInProgress(Conflict):
+    """The order is being worked off, or has ended; only an order that is held can be changed."""
+
+    code = "order_in_progress"
+
+
+class OrderNotCancelable(Conflict):
+    """The order has been handed to the carrier, or has ended; it cannot be canceled any more."""
+
+    code = "order_not_cancelable"
+
+
 class Contended(Conflict):
     """Somebody else changed this at the same moment; try again."""
 
@@ -230,3 +248,51 @@ class MailRefused(DaybookError):
     """The mail service will not send this message, now or later."""
 
     code = "mail_refused"
+
+
+class OrderFailure(DaybookError):
+    """An order cannot go on. Root of what ends a step of the workflow, which knows each by the name of its class."""
+
+    code = "order_failed"
+
+
+class ValidationError(OrderFailure):
+    """The order cannot be fulfilled as it was placed."""
+
+    code = "validation_failed"
+
+
+class PaymentDeclined(OrderFailure):
+    """The payment was declined."""
+
+    code = "payment_declined"
+
+
+class InsufficientFunds(OrderFailure):
+    """There is not enough money for the payment."""
+
+    code = "insufficient_funds"
+
+
+class PaymentGatewayError(OrderFailure):
+    """The payment processor gives no clear answer; the payment may have been captured."""
+
+    code = "payment_gateway_error"
+
+
+class ReservationExpired(OrderFailure):
+    """The units in stock were kept for the order no longer."""
+
+    code = "reservation_expired"
+
+
+class ShippingError(OrderFailure):
+    """The carrier does not take the shipment."""
+
+    code = "shipping_failed"
+
+
+class CancelRequested(OrderFailure):
+    """Somebody has canceled the order."""
+
+    code = "canceled"

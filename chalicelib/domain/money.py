@@ -78,6 +78,12 @@ def time_amount(duration_seconds: int, hourly_rate: Decimal, currency: str) -> D
         return round_money(duration_seconds * hourly_rate / _SECONDS_PER_HOUR, currency)
 
 
+def quantity_amount(quantity: int, unit_price: Decimal, currency: str) -> Decimal:
+    """quantity x price, rounded once."""
+    with localcontext(_EXACT):
+        return round_money(quantity * unit_price, currency)
+
+
 def percentage(amount: Decimal, percent: Decimal, currency: str) -> Decimal:
     """`percent` per cent of `amount`, rounded to the currency."""
     with localcontext(_EXACT):

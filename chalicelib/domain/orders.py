@@ -1,0 +1,403 @@
+"""Orders: what was ordered at which price, and how far its workflow has brought it.
+
+A step of the workflow is a change from one state of the order to the next, noted in its history. Steps may run twice, late, or
+never get their answer: what a step has noted already it does not do again.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from enum import StrEnum
+from typing import Literal
+
+from chalicelib.domain.errors import (
+    CancelRequested,
+    FieldError,
+    Invalid,
+    NotFound,
+    OrderInProgress,
+    OrderNotCancelable,
+    TotalMismatch,
+    ValidationError,
+)
+from chalicelib.domain.money import exact_sum, quantity_amount
+from chalicelib.domain.products import Product
+
+MAX_LINES = 50
+"""With an order, its reservation and its note of a key, well inside the 100 items of one transaction."""
+MAX_QUANTITY = 1_000_000
+RESERVED_FOR = timedelta(minutes=15)
+"""Longer than all that may happen between reserving and paying, retries too."""
+
+
+class OrderStatus(StrEnum):
+    PENDING = "PENDING"
+    CONFIRMED = "CONFIRMED"
+    FAILED = "FAILED"
+    CANCELED = "CANCELED"
+
+
+class PaymentStatus(StrEnum):
+    NOT_PAID = "not_paid"
+    CAPTURED = "captured"
+    REFUNDED = "refunded"
+    FAILED = "failed"
+
+
+class FulfillmentStatus(StrEnum):
+    NOT_FULFILLED = "not_fulfilled"
+    SHIPPED = "shipped"
+    CANCELED = "canceled"
+
+
+class WorkflowStatus(StrEnum):
+    HELD = "held"
+    RUNNING = "running"
+    DONE = "done"
+    COMPENSATING = "compensating"
+    COMPENSATED = "compensated"
+    COMPENSATION_FAILED = "compensation_failed"
+
+
+Step = Literal[
+    "PlaceOrder",
+    "SubmitOrder",
+    "CancelOrder",
+    "ValidateOrder",
+    "ReserveInventory",
+    "ProcessPayment",
+    "CreateShipment",
+    "SendConfirmation",
+    "OrderConfirmed",
+    "VoidShipment",
+    "RefundPayment",
+    "ReleaseInventory",
+    "NotifyCustomer",
+    "OrderFailed",
+    "CompensationFailed",
+]
+"""What people do with an order, then the states of the workflow."""
+FORWARD: tuple[Step, ...] = (
+    "ValidateOrder",
+    "ReserveInventory",
+    "ProcessPayment",
+    "CreateShipment",
+    "SendConfirmation",
+    "OrderConfirmed",
+)
+News = Literal["order_confirmed", "payment_failed", "out_of_stock", "shipping_failed", "validation_failed"]
+"""What a customer is told."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShippingAddress:
+    name: str
+    street: str
+    city: str
+    postal_code: str
+    country: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WantedItem:
+    product_id: str
+    quantity: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderDetails:
+    """What a customer asks for. A `total_amount` that is given must be the one that comes out."""
+
+    customer_id: str
+    items: tuple[WantedItem, ...]
+    payment_method: str
+    shipping_address: ShippingAddress | None = None
+    total_amount: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderItem:
+    """A line, frozen: `amount` is `unit_price` x `quantity`, rounded once."""
+
+    product_id: str
+    name: str
+    quantity: int
+    unit_price: Decimal
+    amount: Decimal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HistoryEntry:
+    """That a step was done, or failed and why."""
+
+    step: Step
+    outcome: Literal["done", "failed"]
+    at: datetime
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Receipt:
+    """The payment processor's own id for a payment that was captured."""
+
+    payment_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shipment:
+    carrier: str
+    tracking_number: str
+    estimated_delivery: date
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """`customer_id` is the shop's own reference. `failure` is the code of what made it fail, as customers may be shown it.
+
+    `cancel_requested`: no step that goes on may begin. `shipping_begun`: the carrier may have it, and nobody can cancel it.
+    """
+
+    account_id: str
+    id: str
+    customer_id: str
+    items: tuple[OrderItem, ...]
+    total_amount: Decimal
+    currency: str
+    payment_method: str
+    shipping_address: ShippingAddress | None = None
+    status: OrderStatus = OrderStatus.PENDING
+    payment_status: PaymentStatus = PaymentStatus.NOT_PAID
+    fulfillment_status: FulfillmentStatus = FulfillmentStatus.NOT_FULFILLED
+    workflow_status: WorkflowStatus = WorkflowStatus.RUNNING
+    cancel_requested: bool = False
+    shipping_begun: bool = False
+    failure: str | None = None
+    payment_id: str | None = None
+    shipment: Shipment | None = None
+    history: tuple[HistoryEntry, ...] = ()
+    version: int = 1
+    created_at: datetime
+    updated_at: datetime
+
+    def has_done(self, step: Step) -> bool:
+        return any(entry.step == step and entry.outcome == "done" for entry in self.history)
+
+    @property
+    def quantities(self) -> Mapping[str, int]:
+        """Units by product, the lines of one product summed."""
+        summed: dict[str, int] = {}
+        for item in self.items:
+            summed[item.product_id] = summed.get(item.product_id, 0) + item.quantity
+        return summed
+
+    @property
+    def ended(self) -> bool:
+        return self.status is not OrderStatus.PENDING
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reservation:
+    """Units taken from stock for an order; of products whose stock is counted only.
+
+    Once `kept`, when the order is paid, it no longer ends at `reserved_until`.
+    """
+
+    account_id: str
+    order_id: str
+    units: Mapping[str, int]
+    reserved_until: datetime
+    kept: bool = False
+
+    def holds(self, now: datetime) -> bool:
+        return self.kept or now < self.reserved_until
+
+
+# What people do
+
+
+def place_order(
+    details: OrderDetails, products: Mapping[str, Product], *, account_id: str, order_id: str, hold: bool, now: datetime
+) -> Order:
+    """With today's prices. Raises: NotFound of a product, Invalid, TotalMismatch."""
+    items, currency = _lines(details.items, products)
+    order = Order(
+        account_id=account_id,
+        id=order_id,
+        customer_id=details.customer_id,
+        items=items,
+        total_amount=_total(items, details),
+        currency=currency,
+        payment_method=details.payment_method,
+        shipping_address=details.shipping_address,
+        workflow_status=WorkflowStatus.HELD if hold else WorkflowStatus.RUNNING,
+        created_at=now,
+        updated_at=now,
+        version=0,
+    )
+    return noted(order, "PlaceOrder", now=now)
+
+
+def edit_order(order: Order, details: OrderDetails, products: Mapping[str, Product], *, now: datetime) -> Order:
+    """Raises: OrderInProgress unless it is held; as `place_order`."""
+    _check_held(order)
+    items, currency = _lines(details.items, products)
+    return replace(
+        order,
+        customer_id=details.customer_id,
+        items=items,
+        total_amount=_total(items, details),
+        currency=currency,
+        payment_method=details.payment_method,
+        shipping_address=details.shipping_address,
+        version=order.version + 1,
+        updated_at=now,
+    )
+
+
+def submit_order(order: Order, *, now: datetime) -> Order:
+    """The same if it has been submitted already. Raises: OrderInProgress if it has ended."""
+    if order.workflow_status is WorkflowStatus.RUNNING:
+        return order
+    _check_held(order)
+    return noted(replace(order, workflow_status=WorkflowStatus.RUNNING), "SubmitOrder", now=now)
+
+
+def cancel_order(order: Order, *, now: datetime) -> Order:
+    """At once while it is held; else its workflow will see it. The same if that has been done already.
+
+    Raises: OrderNotCancelable if the carrier may have it, or it has ended otherwise.
+    """
+    if order.cancel_requested or order.status is OrderStatus.CANCELED:
+        return order
+    if order.ended or order.shipping_begun or order.workflow_status is WorkflowStatus.COMPENSATING:
+        raise OrderNotCancelable
+    requested = replace(order, cancel_requested=True)
+    if order.workflow_status is WorkflowStatus.HELD:
+        requested = replace(
+            requested,
+            status=OrderStatus.CANCELED,
+            fulfillment_status=FulfillmentStatus.CANCELED,
+            workflow_status=WorkflowStatus.COMPENSATED,
+        )
+    return noted(requested, "CancelOrder", now=now)
+
+
+# What the workflow does
+
+
+def check_goes_on(order: Order) -> None:
+    """To be called before each step forward. Raises: CancelRequested."""
+    if order.cancel_requested:
+        raise CancelRequested
+
+
+def check_valid(order: Order, products: Mapping[str, Product]) -> None:
+    """Raises: ValidationError if it can no longer be fulfilled as it was placed."""
+    gone = [product_id for product_id in order.quantities if product_id not in products]
+    if gone:
+        raise ValidationError(f"there is no product {gone[0]} any more")
+
+
+def reserve(order: Order, products: Mapping[str, Product], *, now: datetime) -> Reservation:
+    """What is to be taken from stock. Raises: ValidationError."""
+    check_valid(order, products)
+    counted = {name: units for name, units in order.quantities.items() if products[name].stock is not None}
+    return Reservation(account_id=order.account_id, order_id=order.id, units=counted, reserved_until=now + RESERVED_FOR)
+
+
+def paid(order: Order, receipt: Receipt, *, now: datetime) -> Order:
+    captured = replace(order, payment_status=PaymentStatus.CAPTURED, payment_id=receipt.payment_id)
+    return noted(captured, "ProcessPayment", now=now)
+
+
+def begin_shipping(order: Order, *, now: datetime) -> Order:
+    return replace(order, shipping_begun=True, version=order.version + 1, updated_at=now)
+
+
+def shipped(order: Order, shipment: Shipment, *, now: datetime) -> Order:
+    there = replace(order, fulfillment_status=FulfillmentStatus.SHIPPED, shipment=shipment)
+    return noted(there, "CreateShipment", now=now)
+
+
+def confirmed(order: Order, *, now: datetime) -> Order:
+    ended = replace(order, status=OrderStatus.CONFIRMED, workflow_status=WorkflowStatus.DONE)
+    return noted(ended, "OrderConfirmed", now=now)
+
+
+def compensating(order: Order, code: str, *, now: datetime) -> Order:
+    """From here on it goes back, because of the first step that was not done; the first failure is what counts."""
+    if order.workflow_status is WorkflowStatus.COMPENSATING:
+        return order
+    step = next((step for step in FORWARD if not order.has_done(step)), FORWARD[-1])
+    refused = step == "ProcessPayment" and order.payment_status is PaymentStatus.NOT_PAID
+    back = replace(
+        order,
+        workflow_status=WorkflowStatus.COMPENSATING,
+        failure=code,
+        payment_status=PaymentStatus.FAILED if refused else order.payment_status,
+    )
+    return noted(back, step, "failed", code, now=now)
+
+
+def refunded(order: Order, receipt: Receipt | None, *, now: datetime) -> Order:
+    """`receipt` is of the payment that was given back, None if nothing had been captured."""
+    if receipt is None:
+        return noted(order, "RefundPayment", detail="nothing was captured", now=now)
+    back = replace(order, payment_status=PaymentStatus.REFUNDED, payment_id=receipt.payment_id)
+    return noted(back, "RefundPayment", now=now)
+
+
+def failed(order: Order, *, now: datetime) -> Order:
+    """The end, canceled if somebody wanted that."""
+    ended = replace(
+        order,
+        status=OrderStatus.CANCELED if order.cancel_requested else OrderStatus.FAILED,
+        fulfillment_status=FulfillmentStatus.CANCELED,
+        workflow_status=WorkflowStatus.COMPENSATED,
+    )
+    return noted(ended, "OrderFailed", now=now)
+
+
+def given_up(order: Order, detail: str, *, now: datetime) -> Order:
+    """A compensation could not finish: somebody has to look. What is undone stays as it is."""
+    stuck = replace(order, status=OrderStatus.FAILED, workflow_status=WorkflowStatus.COMPENSATION_FAILED)
+    return noted(stuck, "CompensationFailed", "failed", detail, now=now)
+
+
+def noted(order: Order, step: Step, outcome: Literal["done", "failed"] = "done", detail: str = "", *, now: datetime) -> Order:
+    """With the step in its history, as its next version."""
+    entry = HistoryEntry(step=step, outcome=outcome, at=now, detail=detail)
+    return replace(order, history=(*order.history, entry), version=order.version + 1, updated_at=now)
+
+
+def _check_held(order: Order) -> None:
+    if order.workflow_status is not WorkflowStatus.HELD:
+        raise OrderInProgress
+
+
+def _lines(wanted: Sequence[WantedItem], products: Mapping[str, Product]) -> tuple[tuple[OrderItem, ...], str]:
+    """Raises: NotFound, Invalid if the products have prices in several currencies."""
+    if any(item.product_id not in products for item in wanted):
+        raise NotFound
+    currencies = sorted({products[item.product_id].currency for item in wanted})
+    if len(currencies) != 1:
+        raise Invalid(FieldError("/items", f"have prices in several currencies: {', '.join(currencies)}"))
+    return tuple(_line(item, products[item.product_id]) for item in wanted), currencies[0]
+
+
+def _line(item: WantedItem, product: Product) -> OrderItem:
+    return OrderItem(
+        product_id=product.id,
+        name=product.name,
+        quantity=item.quantity,
+        unit_price=product.price,
+        amount=quantity_amount(item.quantity, product.price, product.currency),
+    )
+
+
+def _total(items: Sequence[OrderItem], details: OrderDetails) -> Decimal:
+    total = exact_sum(item.amount for item in items)
+    if details.total_amount is not None and details.total_amount != total:
+        raise TotalMismatch(f"The items come to {total}, not {details.total_amount}.")
+    return total

@@ -1,0 +1,252 @@
+"""The steps of an order's workflow. Each looks first at what it has done before, and writes on the condition that nobody has
+written meanwhile; so it can run any number of times, at once too, and be cut off anywhere.
+
+What cannot be conditional is asked for under a key: a payment and a shipment have the order's id and the name of the step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Protocol
+
+from chalicelib.domain import errors
+from chalicelib.domain.errors import Contended, ReservationExpired
+from chalicelib.domain.orders import (
+    News,
+    Order,
+    Reservation,
+    Step,
+    WorkflowStatus,
+    begin_shipping,
+    check_goes_on,
+    check_valid,
+    compensating,
+    confirmed,
+    failed,
+    given_up,
+    noted,
+    paid,
+    refunded,
+    reserve,
+    shipped,
+)
+from chalicelib.usecases.contention import until_uncontended
+
+if TYPE_CHECKING:
+    from chalicelib.ports import Attention, Carrier, Clock, Customers, Orders, Payments, Reservations
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderJob:
+    """What the workflow hands to a step; `error` is the class of what failed before, on the way back."""
+
+    account_id: str
+    order_id: str
+    error: str = ""
+
+
+class Shop(Protocol):
+    """What the steps need."""
+
+    @property
+    def orders(self) -> Orders: ...
+    @property
+    def reservations(self) -> Reservations: ...
+    @property
+    def payments(self) -> Payments: ...
+    @property
+    def carrier(self) -> Carrier: ...
+    @property
+    def customers(self) -> Customers: ...
+    @property
+    def attention(self) -> Attention: ...
+    @property
+    def clock(self) -> Clock: ...
+
+
+# Forward
+
+
+def validate_order(job: OrderJob, *, shop: Shop) -> None:
+    """Raises: ValidationError, CancelRequested."""
+
+    def validate(order: Order) -> None:
+        check_valid(order, shop.orders.products(order.account_id, order.quantities))
+        shop.orders.save(noted(order, "ValidateOrder", now=shop.clock.now()))
+
+    _forward(job, "ValidateOrder", validate, shop=shop)
+
+
+def reserve_inventory(job: OrderJob, *, shop: Shop) -> None:
+    """Raises: OutOfStock, ValidationError, CancelRequested."""
+
+    def take(order: Order) -> None:
+        now = shop.clock.now()
+        reservation = reserve(order, shop.orders.products(order.account_id, order.quantities), now=now)
+        shop.reservations.make(reservation, noted(order, "ReserveInventory", now=now))
+
+    _forward(job, "ReserveInventory", take, shop=shop)
+
+
+def process_payment(job: OrderJob, *, shop: Shop) -> None:
+    """Raises: PaymentDeclined, InsufficientFunds, PaymentGatewayError, ReservationExpired, CancelRequested."""
+
+    def pay(order: Order) -> None:
+        _reservation_of(order, shop=shop)
+        receipt = shop.payments.capture(_key(order, "ProcessPayment"), order.total_amount, order.currency, order.payment_method)
+        now = shop.clock.now()
+        shop.reservations.keep(_reservation_of(order, shop=shop), paid(order, receipt, now=now))
+
+    _forward(job, "ProcessPayment", pay, shop=shop)
+
+
+def create_shipment(job: OrderJob, *, shop: Shop) -> None:
+    """From here on nobody can cancel the order. Raises: ShippingError, CancelRequested."""
+
+    def begin(order: Order) -> None:
+        if not order.shipping_begun:
+            shop.orders.save(begin_shipping(order, now=shop.clock.now()))
+
+    def ship(order: Order) -> None:
+        shipment = shop.carrier.ship(_key(order, "CreateShipment"), order)
+        shop.orders.save(shipped(order, shipment, now=shop.clock.now()))
+
+    _forward(job, "CreateShipment", begin, shop=shop)
+    _forward(job, "CreateShipment", ship, shop=shop)
+
+
+def send_confirmation(job: OrderJob, *, shop: Shop) -> None:
+    _tell(job, "SendConfirmation", "order_confirmed", shop=shop)
+
+
+def confirm_order(job: OrderJob, *, shop: Shop) -> None:
+    """The good end."""
+    _step(job, "OrderConfirmed", lambda order: shop.orders.save(confirmed(order, now=shop.clock.now())), shop=shop)
+
+
+# Back
+
+
+def void_shipment(job: OrderJob, *, shop: Shop) -> None:
+    def void(order: Order) -> None:
+        shop.carrier.void(_key(order, "CreateShipment"))
+        shop.orders.save(noted(order, "VoidShipment", now=shop.clock.now()))
+
+    _back(job, "VoidShipment", void, shop=shop)
+
+
+def refund_payment(job: OrderJob, *, shop: Shop) -> None:
+    """Whatever is known of the payment: the answer may have been lost. Raises: PaymentGatewayError."""
+
+    def refund(order: Order) -> None:
+        receipt = shop.payments.undo(_key(order, "ProcessPayment"))
+        shop.orders.save(refunded(order, receipt, now=shop.clock.now()))
+
+    _back(job, "RefundPayment", refund, shop=shop)
+
+
+def release_inventory(job: OrderJob, *, shop: Shop) -> None:
+    def release(order: Order) -> None:
+        released = noted(order, "ReleaseInventory", now=shop.clock.now())
+        reservation = shop.reservations.find(order.account_id, order.id)
+        if reservation is None:
+            shop.orders.save(released)
+        else:
+            shop.reservations.release(reservation, released)
+
+    _back(job, "ReleaseInventory", release, shop=shop)
+
+
+def notify_customer(job: OrderJob, news: News, *, shop: Shop) -> None:
+    _tell(job, "NotifyCustomer", news, shop=shop)
+
+
+def fail_order(job: OrderJob, *, shop: Shop) -> None:
+    """The other end: all that was done is undone."""
+    _back(job, "OrderFailed", lambda order: shop.orders.save(failed(order, now=shop.clock.now())), shop=shop)
+
+
+def give_up_order(job: OrderJob, *, shop: Shop) -> None:
+    """A compensation could not finish: a person has to see to it."""
+
+    def give_up(order: Order) -> None:
+        shop.attention.ask_for(order, job.error)
+        shop.orders.save(given_up(order, job.error, now=shop.clock.now()))
+
+    _step(job, "CompensationFailed", give_up, shop=shop)
+
+
+# What nobody came back for
+
+
+def release_expired(as_of: datetime, *, reservations: Reservations) -> int:
+    """Gives back the units of orders that were not paid in time; how many orders."""
+    released = 0
+    for account_id, order_id in reservations.expired(as_of):
+        reservation = reservations.find(account_id, order_id)
+        if reservation is not None and not reservation.holds(as_of):
+            try:
+                reservations.release(reservation, None)
+            except Contended:  # its workflow is at it
+                continue
+            released += 1
+    return released
+
+
+def _reservation_of(order: Order, *, shop: Shop) -> Reservation:
+    """Raises: ReservationExpired."""
+    reservation = shop.reservations.find(order.account_id, order.id)
+    if reservation is None or not reservation.holds(shop.clock.now()):
+        raise ReservationExpired
+    return reservation
+
+
+def _forward(job: OrderJob, step: Step, work: Callable[[Order], None], *, shop: Shop) -> None:
+    def go_on(order: Order) -> None:
+        check_goes_on(order)
+        work(order)
+
+    _step(job, step, go_on, shop=shop)
+
+
+def _back(job: OrderJob, step: Step, work: Callable[[Order], None], *, shop: Shop) -> None:
+    def go_back(order: Order) -> None:
+        if order.workflow_status is WorkflowStatus.RUNNING:
+            order = compensating(order, _code_of(job.error), now=shop.clock.now())
+            shop.orders.save(order)
+        work(order)
+
+    _step(job, step, go_back, shop=shop)
+
+
+def _step(job: OrderJob, step: Step, work: Callable[[Order], None], *, shop: Shop) -> None:
+    """`work` on the order as it is now, unless the step is done or the order has ended."""
+
+    def attempt() -> None:
+        order = shop.orders.get(job.account_id, job.order_id)
+        if not order.has_done(step) and not order.ended:
+            work(order)
+
+    until_uncontended(attempt)
+
+
+def _tell(job: OrderJob, step: Step, news: News, *, shop: Shop) -> None:
+    """At least once: no service of news knows a key."""
+
+    def tell(order: Order) -> None:
+        shop.customers.tell(order, news)
+        shop.orders.save(noted(order, step, detail=news, now=shop.clock.now()))
+
+    _step(job, step, tell, shop=shop)
+
+
+def _key(order: Order, step: Step) -> str:
+    return f"{order.id}-{step}"
+
+
+def _code_of(error: str) -> str:
+    """The stable code of an error's class by its name; what is none of ours is told as a service that failed."""
+    kind = getattr(errors, error, None)
+    return kind.code if isinstance(kind, type) and issubclass(kind, errors.DaybookError) else errors.Unavailable.code
