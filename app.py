@@ -1,4 +1,4 @@
-"""Every trigger: accounts, users, clients, work, timer, invoices, products, search, reports; then queues, stream, schedule."""
+"""Every trigger: accounts to invoices, products, orders, search, reports; then schedule, queues, stream, workflow."""
 
 import os
 from datetime import date
@@ -28,6 +28,7 @@ from chalicelib.wiring import Wired
 if TYPE_CHECKING:
     from chalicelib.domain.invoices import CreditNote
     from chalicelib.domain.made import Made
+    from chalicelib.domain.orders import Order
     from chalicelib.domain.products import Product, StockChange
     from chalicelib.domain.reports import NightlyReport
     from chalicelib.domain.search import SearchResults
@@ -353,6 +354,43 @@ def list_stock_changes(caller: Caller, product_id: str, query: bodies.StockChang
 @refuses(errors.OutOfStock, errors.StockNotCounted, errors.StockTooLarge)
 def change_stock(caller: Caller, product_id: str, body: bodies.NewStockChange) -> "Product":
     return usecases.products.change_stock(caller, product_id, body.change, body.reason, desk=wired)
+
+
+# Orders
+
+
+@app.route("/v1/orders", answer=views.OrderList)
+def list_orders(caller: Caller, query: bodies.OrderQuery) -> "Page[Order]":
+    return usecases.orders.list_orders(caller, query.page(caller.account_id), orders=wired.orders)
+
+
+@app.route("/v1/orders/{order_id}", answer=views.OrderView)
+def get_order(caller: Caller, order_id: str) -> "Order":
+    return usecases.orders.get_order(caller, order_id, orders=wired.orders)
+
+
+@app.route("/v1/orders", methods=["POST"], answer=views.OrderView, status=201, again=get_order)
+@refuses(errors.NotFound, errors.TotalMismatch)
+def add_order(caller: Caller, body: bodies.NewOrder) -> "Order":
+    return usecases.orders.add_order(caller, body.details(), hold=body.hold, desk=wired)
+
+
+@app.route("/v1/orders/{order_id}", methods=["PUT"], answer=views.OrderView)
+@refuses(errors.OrderInProgress, errors.TotalMismatch)
+def change_order(caller: Caller, order_id: str, body: bodies.EditedOrder, if_match: IfMatch) -> "Order":
+    return usecases.orders.change_order(caller, order_id, body.details(), desk=wired, check=if_match.check)
+
+
+@app.route("/v1/orders/{order_id}/submit", methods=["POST"], answer=views.OrderView, again=get_order)
+@refuses(errors.OrderInProgress)
+def submit_order(caller: Caller, order_id: str) -> "Order":
+    return usecases.orders.submit(caller, order_id, desk=wired)
+
+
+@app.route("/v1/orders/{order_id}/cancel", methods=["POST"], answer=views.OrderView, again=get_order)
+@refuses(errors.OrderNotCancelable)
+def cancel_order(caller: Caller, order_id: str) -> "Order":
+    return usecases.orders.cancel(caller, order_id, desk=wired)
 
 
 # Search

@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
-from enum import StrEnum
 from typing import Literal
 
 from chalicelib.domain.errors import (
@@ -23,41 +22,16 @@ from chalicelib.domain.errors import (
 )
 from chalicelib.domain.money import exact_sum, quantity_amount
 from chalicelib.domain.products import Product
+from chalicelib.domain.statuses import FulfillmentStatus as FulfillmentStatus
+from chalicelib.domain.statuses import OrderStatus as OrderStatus
+from chalicelib.domain.statuses import PaymentStatus as PaymentStatus
+from chalicelib.domain.statuses import WorkflowStatus as WorkflowStatus
 
 MAX_LINES = 50
 """With an order, its reservation and its note of a key, well inside the 100 items of one transaction."""
 MAX_QUANTITY = 1_000_000
 RESERVED_FOR = timedelta(minutes=15)
 """Longer than all that may happen between reserving and paying, retries too."""
-
-
-class OrderStatus(StrEnum):
-    PENDING = "PENDING"
-    CONFIRMED = "CONFIRMED"
-    FAILED = "FAILED"
-    CANCELED = "CANCELED"
-
-
-class PaymentStatus(StrEnum):
-    NOT_PAID = "not_paid"
-    CAPTURED = "captured"
-    REFUNDED = "refunded"
-    FAILED = "failed"
-
-
-class FulfillmentStatus(StrEnum):
-    NOT_FULFILLED = "not_fulfilled"
-    SHIPPED = "shipped"
-    CANCELED = "canceled"
-
-
-class WorkflowStatus(StrEnum):
-    HELD = "held"
-    RUNNING = "running"
-    DONE = "done"
-    COMPENSATING = "compensating"
-    COMPENSATED = "compensated"
-    COMPENSATION_FAILED = "compensation_failed"
 
 
 Step = Literal[

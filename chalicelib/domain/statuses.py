@@ -13,3 +13,32 @@ class DeliveryStatus(StrEnum):
     PENDING = "pending"
     SENT = "sent"
     FAILED = "failed"
+
+
+class OrderStatus(StrEnum):
+    PENDING = "PENDING"
+    CONFIRMED = "CONFIRMED"
+    FAILED = "FAILED"
+    CANCELED = "CANCELED"
+
+
+class PaymentStatus(StrEnum):
+    NOT_PAID = "not_paid"
+    CAPTURED = "captured"
+    REFUNDED = "refunded"
+    FAILED = "failed"
+
+
+class FulfillmentStatus(StrEnum):
+    NOT_FULFILLED = "not_fulfilled"
+    SHIPPED = "shipped"
+    CANCELED = "canceled"
+
+
+class WorkflowStatus(StrEnum):
+    HELD = "held"
+    RUNNING = "running"
+    DONE = "done"
+    COMPENSATING = "compensating"
+    COMPENSATED = "compensated"
+    COMPENSATION_FAILED = "compensation_failed"

@@ -26,6 +26,7 @@ from chalicelib.edge.cursors import unseal
 if TYPE_CHECKING:
     from chalicelib.domain.invoices import InvoiceFilter, PaymentDetails
     from chalicelib.domain.membership import UserDetails
+    from chalicelib.domain.orders import OrderDetails
     from chalicelib.domain.products import ProductDetails, StockLevel
     from chalicelib.domain.search import SearchRequest
     from chalicelib.domain.work import WorkDetails, WorkFilter
@@ -64,6 +65,10 @@ Minutes = Annotated[int, Meta(ge=1, le=1500)]
 InvoiceDay = Annotated[int, Meta(ge=1, le=31)]
 Id = Annotated[str, Meta(max_length=64)]
 ProductId = Annotated[str, Meta(extra_json_schema={"pattern": f"^{PRODUCT_ID}$"})]
+CustomerId = Annotated[str, Meta(min_length=1, max_length=64, pattern=_ONE_LINE + _NOT_BLANK)]
+PaymentMethod = Annotated[str, Meta(min_length=1, max_length=64, pattern=_ONE_LINE + _NOT_BLANK)]
+PostalCode = Annotated[str, Meta(min_length=1, max_length=16, pattern=_CODE)]
+Quantity = Annotated[int, Meta(ge=1, le=1_000_000)]
 Stock = Annotated[int, Meta(ge=0, le=1_000_000_000)]
 # What the domain checks, in the schema only: it tells all faults at once, the decoder the first.
 Currency = Annotated[Code, Meta(extra_json_schema={"enum": sorted(MINOR_UNITS)})]
@@ -299,6 +304,55 @@ class NewStockChange(Body, frozen=True, kw_only=True):
     reason: Line = ""
 
 
+class ShippingAddressBody(Body, frozen=True, kw_only=True):
+    name: Name
+    street: Name
+    city: Name
+    postal_code: PostalCode
+    country: Country
+
+
+class OrderItemBody(Body, frozen=True, kw_only=True):
+    product_id: ProductId
+    quantity: Quantity
+
+
+class EditedOrder(Body, frozen=True, kw_only=True):
+    """Either `items`, or one product by `product_id` and `quantity`. `total_amount` is checked if it is sent."""
+
+    customer_id: CustomerId
+    items: Annotated[tuple[OrderItemBody, ...], Meta(min_length=1, max_length=50)] | None = None
+    product_id: ProductId | None = None
+    quantity: Quantity | None = None
+    total_amount: Price | None = None
+    payment_method: PaymentMethod = "card"
+    shipping_address: ShippingAddressBody | None = None
+
+    def details(self) -> "OrderDetails":
+        """Raises: Invalid unless it is one form and not the other."""
+        from chalicelib.domain.orders import OrderDetails, ShippingAddress, WantedItem
+
+        if self.items is not None and (self.product_id, self.quantity) == (None, None):
+            wanted = tuple(item.into(WantedItem) for item in self.items)
+        elif self.items is None and self.product_id is not None and self.quantity is not None:
+            wanted = (WantedItem(product_id=self.product_id, quantity=self.quantity),)
+        else:
+            raise Invalid(FieldError("", "must have either items, or product_id and quantity"))
+        return OrderDetails(
+            customer_id=self.customer_id,
+            items=wanted,
+            payment_method=self.payment_method,
+            shipping_address=self.shipping_address and self.shipping_address.into(ShippingAddress),
+            total_amount=self.total_amount,
+        )
+
+
+class NewOrder(EditedOrder, frozen=True, kw_only=True):
+    """With `hold` it waits until it is submitted."""
+
+    hold: bool = False
+
+
 class Query(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A query string with these parameters and no others."""
 
@@ -325,6 +379,10 @@ class ClientQuery(ListQuery, frozen=True, kw_only=True):
 
 class ProductQuery(ListQuery, frozen=True, kw_only=True):
     list_name = "products"
+
+
+class OrderQuery(ListQuery, frozen=True, kw_only=True):
+    list_name = "orders"
 
 
 class StockChangeQuery(ListQuery, frozen=True, kw_only=True):

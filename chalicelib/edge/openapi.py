@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime
 from functools import lru_cache
 from http import HTTPStatus
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 
@@ -47,7 +47,7 @@ from chalicelib.edge.problems import (
 )
 from chalicelib.edge.requests import NUMBER, PREFIX_OF
 from chalicelib.edge.responses import Document, Text
-from chalicelib.edge.views import ListView
+from chalicelib.edge.views import ListView, View
 
 Schema = dict[str, Any]
 _SCHEMAS = "#/components/schemas/"
@@ -344,9 +344,18 @@ def _links(endpoint: Endpoint, endpoints: Sequence[Endpoint]) -> Schema:
         if other.path_parameters and other.path.startswith(f"{endpoint.path}/{{{other.path_parameters[0][0]}}}")
     ]
     return {
-        other.view.__name__: {"operationId": other.view.__name__, "parameters": {name: "$response.body#/id"}}
+        other.view.__name__: {
+            "operationId": other.view.__name__,
+            "parameters": {name: f"$response.body#/{_id_member(endpoint)}"},
+        }
         for other, name in own
     }
+
+
+def _id_member(endpoint: Endpoint) -> str:
+    """What the id is called in what the route answers."""
+    view = cast("type[View]", endpoint.answer)
+    return dict(zip(view.__struct_fields__, view.__struct_encode_fields__, strict=True))["id"]
 
 
 def _problem_answers(endpoint: Endpoint, answers: dict[str, Schema]) -> Schema:

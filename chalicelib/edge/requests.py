@@ -28,6 +28,7 @@ PREFIX_OF: dict[str, Prefix] = {
     "entry_id": "wrk",
     "invoice_id": "inv",
     "note_id": "crn",
+    "order_id": "ord",
     "product_id": "prd",
     "user_id": "usr",
 }

@@ -9,7 +9,14 @@ import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from chalicelib.domain.kinds import SearchType
-from chalicelib.domain.statuses import DeliveryStatus, InvoiceStatus
+from chalicelib.domain.statuses import (
+    DeliveryStatus,
+    FulfillmentStatus,
+    InvoiceStatus,
+    OrderStatus,
+    PaymentStatus,
+    WorkflowStatus,
+)
 from chalicelib.domain.users import Role
 
 Instant = Annotated[datetime, Meta(tz=True)]
@@ -295,6 +302,59 @@ class StockChangeView(View, frozen=True, kw_only=True):
     created_at: Instant
 
 
+class OrderItemView(View, frozen=True, kw_only=True):
+    product_id: str
+    name: str
+    quantity: int
+    unit_price: Decimal
+    amount: Decimal
+
+
+class ShippingAddressView(View, frozen=True, kw_only=True):
+    name: str
+    street: str
+    city: str
+    postal_code: str
+    country: str
+
+
+class ShipmentView(View, frozen=True, kw_only=True):
+    carrier: str
+    tracking_number: str
+    estimated_delivery: Day
+
+
+class HistoryEntryView(View, frozen=True, kw_only=True):
+    """`step` is what somebody did with the order, or a state of its workflow."""
+
+    step: str
+    outcome: Literal["done", "failed"]
+    at: Instant
+    detail: str
+
+
+class OrderView(View, frozen=True, kw_only=True, rename={"id": "order_id"}):
+    """`failure` says in a word why it failed; `history` has every step in its order."""
+
+    id: str
+    customer_id: str
+    items: tuple[OrderItemView, ...]
+    total_amount: Decimal
+    currency: str
+    payment_method: str
+    shipping_address: ShippingAddressView | None
+    status: OrderStatus
+    payment_status: PaymentStatus
+    fulfillment_status: FulfillmentStatus
+    workflow_status: WorkflowStatus
+    failure: str | None
+    payment_id: str | None
+    shipment: ShipmentView | None
+    history: tuple[HistoryEntryView, ...]
+    created_at: Instant
+    updated_at: Instant
+
+
 class SearchResultView(View, frozen=True, kw_only=True):
     """`snippet` is HTML: `<mark>` round what was found, everything else escaped. `title` is plain text."""
 
@@ -360,3 +420,10 @@ class StockChangeList(ListView, frozen=True, kw_only=True):
     item = StockChangeView
 
     stock_changes: tuple[StockChangeView, ...]
+
+
+class OrderList(ListView, frozen=True, kw_only=True):
+    list_name = "orders"
+    item = OrderView
+
+    orders: tuple[OrderView, ...]

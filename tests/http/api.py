@@ -139,3 +139,19 @@ def client_body(**changes: Any) -> dict[str, Any]:
 def product_body(**changes: Any) -> dict[str, Any]:
     body: dict[str, Any] = {"name": "White hanging heart T-light holder", "price": 2.55}
     return {name: value for name, value in (body | changes).items() if value is not ...}
+
+
+def order_body(product_id: str, quantity: int = 1, **changes: Any) -> dict[str, Any]:
+    body: dict[str, Any] = {
+        "customer_id": "CUST001",
+        "items": [{"product_id": product_id, "quantity": quantity}],
+        "payment_method": "card",
+        "shipping_address": {
+            "name": "Charles Babbage",
+            "street": "Dorset Street 1",
+            "city": "London",
+            "postal_code": "W1U 4EE",
+            "country": "GB",
+        },
+    }
+    return {name: value for name, value in (body | changes).items() if value is not ...}

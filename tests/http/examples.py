@@ -13,7 +13,7 @@ import msgspec
 import app as daybook
 from chalicelib.edge import bodies
 from chalicelib.edge.application import Endpoint
-from tests.http.api import PASSWORD, Answer, Api, client_body, made, new_user, product_body, sign_up
+from tests.http.api import PASSWORD, Answer, Api, client_body, made, new_user, order_body, product_body, sign_up
 from tests.http.test_accounts import PROFILE
 
 Ids = Mapping[str, str]
@@ -26,6 +26,7 @@ NEVER: Ids = {
     "invoice_id": "inv_01J00000000000000000000000",
     "product_id": "prd_01J00000000000000000000000",
     "image_id": "img_01J00000000000000000000000",
+    "order_id": "ord_01J00000000000000000000000",
 }
 """Ids that could be, but are nobody's."""
 QUERIES: Mapping[str, Mapping[str, str]] = {"/v1/search": {"q": "babbage"}}
@@ -48,6 +49,8 @@ BODIES: Mapping[type[msgspec.Struct], Callable[[Ids], dict[str, Any]]] = {
     bodies.NewProduct: lambda _: product_body(),
     bodies.PutProduct: lambda _: product_body(price=2.95),
     bodies.NewStockChange: lambda _: {"change": -1, "reason": "Sold at the fair"},
+    bodies.NewOrder: lambda ids: order_body(ids["product_id"]),
+    bodies.EditedOrder: lambda ids: order_body(ids["product_id"]),
     bodies.NewCreditNote: lambda _: {"reason": "Wrong rate"},
 }
 ENDPOINTS = daybook.app.endpoints
@@ -88,7 +91,7 @@ class Inhabitant:
 
 
 def move_in(visitor: Api, email: str) -> Inhabitant:
-    """Opens an account and leaves in it: a member, clients, open work on two pages, two invoices, products with stock."""
+    """Opens an account and leaves in it: a member, clients, open work on two pages, two invoices, products with stock, held orders."""
     api = visitor.signed_up(email)
     user_id = api.add_user(f"mary.{email}").user_id
     client_id = api.add_client()
@@ -102,12 +105,15 @@ def move_in(visitor: Api, email: str) -> Inhabitant:
         product_id = made(api.post("/v1/products", product_body(stock=12)))["id"]
         for change in (5, -2):
             api.post(f"/v1/products/{product_id}/stock", {"change": change, "reason": "Counted anew"})
+    for _ in range(2):
+        order_id = made(api.post("/v1/orders", order_body(product_id, hold=True)))["order_id"]
     ids = {
         "user_id": user_id,
         "client_id": client_id,
         "entry_id": entry_id,
         "invoice_id": invoice_id,
         "product_id": product_id,
+        "order_id": order_id,
         "image_id": NEVER["image_id"],
     }
     return Inhabitant(api=api, ids=ids)

@@ -57,6 +57,12 @@ TABLE = {
     "DELETE /v1/products/{product_id}": EVERYBODY,
     "GET /v1/products/{product_id}/stock": EVERYBODY,
     "POST /v1/products/{product_id}/stock": EVERYBODY,
+    "GET /v1/orders": EVERYBODY,
+    "GET /v1/orders/{order_id}": EVERYBODY,
+    "POST /v1/orders": EVERYBODY,
+    "PUT /v1/orders/{order_id}": EVERYBODY,
+    "POST /v1/orders/{order_id}/submit": EVERYBODY,
+    "POST /v1/orders/{order_id}/cancel": EVERYBODY,
     "GET /v1/search": EVERYBODY,
     "GET /v1/reports/{day}": EVERYBODY,
 }

@@ -1,0 +1,164 @@
+"""Orders as people place, change, submit and cancel them; what becomes of them is the workflow's."""
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from tests.http.api import Api, made, order_body, product_body
+from tests.wired import MemoryWired
+
+
+@pytest.fixture
+def shop(api: Api) -> Api:
+    """An account that sells a lantern for 12.50, ten of them, and wire at 0.3333 by the metre, uncounted."""
+    made(api.put("/v1/products/lantern", product_body(name="Lantern", price="12.50", stock=10)))
+    made(api.put("/v1/products/wire", product_body(name="Wire", price="0.3333")))
+    return api
+
+
+def place(api: Api, product_id: str = "lantern", quantity: int = 1, **changes: Any) -> dict[str, Any]:
+    return made(api.post("/v1/orders", order_body(product_id, quantity, **changes)))
+
+
+def test_an_order_is_placed_at_todays_prices(shop: Api) -> None:
+    answer = shop.post(
+        "/v1/orders",
+        order_body(
+            "lantern", items=[{"product_id": "lantern", "quantity": 2}, {"product_id": "wire", "quantity": 7}], hold=True
+        ),
+    )
+
+    order = made(answer)
+    assert answer.headers["Location"] == f"orders/{order['order_id']}"
+    assert order["items"] == [
+        {"product_id": "lantern", "name": "Lantern", "quantity": 2, "unit_price": Decimal("12.50"), "amount": Decimal("25.00")},
+        {"product_id": "wire", "name": "Wire", "quantity": 7, "unit_price": Decimal("0.3333"), "amount": Decimal("2.33")},
+    ]
+    assert (order["total_amount"], order["currency"]) == (Decimal("27.33"), "EUR")
+    statuses = ("status", "payment_status", "fulfillment_status", "workflow_status")
+    assert [order[name] for name in statuses] == ["PENDING", "not_paid", "not_fulfilled", "held"]
+    assert [(entry["step"], entry["outcome"]) for entry in order["history"]] == [("PlaceOrder", "done")]
+    assert shop.get(f"/v1/orders/{order['order_id']}").json == order
+
+
+def test_the_short_form_orders_one_product(shop: Api) -> None:
+    order = made(
+        shop.post("/v1/orders", {"customer_id": "CUST001", "product_id": "lantern", "quantity": 2, "total_amount": 25.0})
+    )
+
+    assert [(item["product_id"], item["quantity"]) for item in order["items"]] == [("lantern", 2)]
+    assert (order["total_amount"], order["workflow_status"], order["shipping_address"]) == (Decimal("25.00"), "running", None)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"customer_id": "CUST001"},
+        {"customer_id": "CUST001", "product_id": "lantern"},
+        {"customer_id": "CUST001", "quantity": 1},
+        {"customer_id": "CUST001", "product_id": "lantern", "quantity": 1, "items": [{"product_id": "wire", "quantity": 1}]},
+    ],
+)
+def test_an_order_has_one_form_and_not_the_other(shop: Api, body: dict[str, Any]) -> None:
+    answer = shop.post("/v1/orders", body)
+
+    assert (answer.status, answer.pointers) == (422, [""])
+
+
+@pytest.mark.parametrize("total", [24.99, 25.01, 0, "1e20"])
+def test_a_total_that_does_not_come_out_is_refused(shop: Api, total: object) -> None:
+    answer = shop.post("/v1/orders", order_body("lantern", 2, total_amount=total))
+
+    assert (answer.status, answer.code) == (422, "total_mismatch")
+    assert shop.get("/v1/orders").json == {"orders": []}
+
+
+@pytest.mark.parametrize("total", [25, "25.0", "25.000"])
+def test_a_total_is_a_number_however_it_is_written(shop: Api, total: object) -> None:
+    assert place(shop, quantity=2, total_amount=total)["total_amount"] == 25
+
+
+def test_what_is_not_there_cannot_be_ordered(shop: Api) -> None:
+    answer = shop.post("/v1/orders", order_body("lamp"))
+
+    assert (answer.status, answer.code) == (404, "not_found")
+
+
+@pytest.mark.parametrize(
+    ("changes", "pointer"),
+    [
+        ({"customer_id": ""}, "/customer_id"),
+        ({"customer_id": "x" * 65}, "/customer_id"),
+        ({"items": []}, "/items"),
+        ({"items": [{"product_id": "lantern", "quantity": 0}]}, "/items/0/quantity"),
+        ({"items": [{"product_id": "lantern", "quantity": 1.5}]}, "/items/0/quantity"),
+        ({"items": [{"product_id": "lantern", "quantity": 1}, {"product_id": "wire"}]}, "/items/1/quantity"),
+        ({"items": [{"product_id": "lantern", "quantity": 1}] * 51}, "/items"),
+        ({"shipping_address": {"name": "Nobody"}}, "/shipping_address/street"),
+        ({"total_amount": -1}, "/total_amount"),
+        ({"payment_method": ""}, "/payment_method"),
+        ({"status": "CONFIRMED"}, "/status"),
+    ],
+)
+def test_what_breaks_a_rule_is_told_with_its_place(shop: Api, changes: dict[str, Any], pointer: str) -> None:
+    answer = shop.post("/v1/orders", order_body("lantern", **changes))
+
+    assert (answer.status, answer.pointers) == (422, [pointer])
+
+
+def test_a_price_that_changes_later_changes_no_order(shop: Api) -> None:
+    order_id = place(shop)["order_id"]
+    shop.put("/v1/products/lantern", product_body(price=99))
+
+    assert shop.get(f"/v1/orders/{order_id}").json["total_amount"] == Decimal("12.50")
+
+
+def test_orders_are_listed_newest_first_a_page_at_a_time(shop: Api, wired: MemoryWired) -> None:
+    placed = []
+    for _ in range(3):
+        wired.clock.advance(minutes=1)
+        placed.append(place(shop)["order_id"])
+
+    first = shop.get("/v1/orders?limit=2").json
+    rest = shop.get(f"/v1/orders?limit=2&next={first['next']}").json
+
+    assert [order["order_id"] for order in (*first["orders"], *rest["orders"])] == placed[::-1]
+
+
+def test_an_order_that_is_held_can_be_changed_and_then_submitted(shop: Api) -> None:
+    order_id = place(shop, hold=True)["order_id"]
+    path = f"/v1/orders/{order_id}"
+
+    changed = shop.put(path, order_body("wire", 3, payment_method="other", shipping_address=None))
+    assert (changed.status, changed.json["total_amount"], changed.json["payment_method"]) == (200, Decimal("1.00"), "other")
+    submitted = shop.post(f"{path}/submit")
+    assert (submitted.status, submitted.json["workflow_status"]) == (200, "running")
+    assert shop.post(f"{path}/submit").body == submitted.body
+
+    refused = shop.put(path, order_body("lantern"))
+    assert (refused.status, refused.code) == (409, "order_in_progress")
+
+
+def test_an_order_that_is_held_is_canceled_at_once(shop: Api) -> None:
+    path = f"/v1/orders/{place(shop, hold=True)['order_id']}"
+
+    canceled = shop.post(f"{path}/cancel")
+
+    assert (canceled.status, canceled.json["status"], canceled.json["fulfillment_status"]) == (200, "CANCELED", "canceled")
+    assert shop.post(f"{path}/cancel").body == canceled.body
+    refused = shop.post(f"{path}/submit")
+    assert (refused.status, refused.code) == (409, "order_in_progress")
+
+
+def test_an_order_that_runs_is_canceled_by_its_workflow(shop: Api) -> None:
+    path = f"/v1/orders/{place(shop)['order_id']}"
+
+    canceled = shop.post(f"{path}/cancel")
+
+    assert (canceled.status, canceled.json["status"]) == (200, "PENDING")
+    assert [entry["step"] for entry in canceled.json["history"]] == ["PlaceOrder", "CancelOrder"]
+
+
+def test_an_account_without_products_takes_no_orders(api: Api) -> None:
+    assert api.post("/v1/orders", order_body("lantern")).status == 404
