@@ -91,7 +91,7 @@ class Inhabitant:
 
 
 def move_in(visitor: Api, email: str) -> Inhabitant:
-    """Opens an account and leaves in it: a member, clients, open work on two pages, two invoices, products with stock, held orders."""
+    """Opens an account and leaves in it: a member, clients, open work on two pages, invoices, products with stock, orders."""
     api = visitor.signed_up(email)
     user_id = api.add_user(f"mary.{email}").user_id
     client_id = api.add_client()
