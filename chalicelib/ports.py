@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from chalicelib.domain.paging import Page, PageRequest
     from chalicelib.domain.products import Product, StockChange
     from chalicelib.domain.reports import DueOutcome, InvoiceDue
-    from chalicelib.domain.search import SearchChange, SearchRequest, SearchResult
+    from chalicelib.domain.search import SearchChange, SearchRequest, SearchResult, StaleIndex
     from chalicelib.domain.users import Caller, User
     from chalicelib.domain.work import Calendar, LoggedWork, Timer, WorkChange, WorkFilter, WorkSheet
 
@@ -348,6 +348,11 @@ class SearchIndex(Protocol):
 
     def rebuild(self, account_id: str, everything: Callable[[], Iterable[SearchChange]]) -> None:
         """Makes the index anew, unless somebody else writes it meanwhile: then all over again. Raises: Contended."""
+
+
+class ReindexQueue(Protocol):
+    def ask_for(self, stale: StaleIndex) -> None:
+        """Raises: Unavailable."""
 
 
 class Limits(Protocol):

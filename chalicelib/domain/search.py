@@ -37,6 +37,13 @@ class SearchChange:
     document: SearchDocument | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StaleIndex:
+    """An account's index that could not be brought up to date, and is to be made anew."""
+
+    account_id: str
+
+
 class Term(NamedTuple):
     """What must be found: a word that may go on, such as `lant` in `lantern`, or, if `whole`, the very words of a phrase."""
 
