@@ -111,9 +111,7 @@ class Meter:
         if self._cost is not None:
             self._cost.bytes_sent += int(request.headers.get("Content-Length", 0))
 
-    def _count(
-        self, http_response: Any, parsed: dict[str, Any], model: Any, context: dict[str, Any], **_: object
-    ) -> None:
+    def _count(self, http_response: Any, parsed: dict[str, Any], model: Any, context: dict[str, Any], **_: object) -> None:
         if self._cost is None:
             return
         cost = self._cost

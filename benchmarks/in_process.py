@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 STAGE: Final = "local"
 NO_LIMIT: Final = "1000000"
 """Of requests in a minute: what is measured is no flood."""
+PUT_AT_ONCE: Final = 25
 Record = dict[str, Any]
 
 
@@ -89,6 +90,13 @@ class Daybook:
         response.headers.update(answered["headers"])
         response._content = answered["body"].encode()
         return response
+
+    def put(self, images: Sequence[dict[str, Any]]) -> None:
+        """Straight into the table."""
+        for first in range(0, len(images), PUT_AT_ONCE):
+            puts = [{"PutRequest": {"Item": image}} for image in images[first : first + PUT_AT_ONCE]]
+            answer = self._clients.client("dynamodb").batch_write_item(RequestItems={self._settings.table: puts})
+            assert not answer["UnprocessedItems"]
 
     def tell_bus(self, records: Sequence[Record]) -> None:
         with self._running(self.wired_reader):
