@@ -2,11 +2,15 @@
 
 from importlib.util import find_spec
 
-from benchmarks import cold_start, costs, pdf_libraries, warm
+from benchmarks import catalogue, cold_start, costs, feed, pdf_libraries, warm
 
 
 def main() -> None:
     costs.main()
+    print()
+    catalogue.main([])
+    print()
+    feed.main([])
     with cold_start.packaged() as function:
         print()
         cold_start.main(["--function", str(function)])

@@ -82,11 +82,11 @@ def _done(answer: requests.Response) -> None:
 
 
 def request_table(costs: Mapping[str, Cost]) -> str:
-    lines = [f"{'request':36}{'read units':>11}{'write units':>12}{'bytes read':>12}  calls"]
+    lines = [f"{'request':36}{'read units':>11}{'write units':>13}{'received':>13}  calls"]
     for name, cost in costs.items():
         calls = ", ".join(operation if count == 1 else f"{count} {operation}" for operation, count in cost.calls.items())
-        items = f" ({cost.transaction_items} items at most)" if cost.transaction_items > 1 else ""
-        lines.append(f"{name:36}{cost.read_units:11.1f}{cost.write_units:12.1f}{cost.bytes_received:12,}  {calls}{items}")
+        items = f" (up to {cost.transaction_items} items in a transaction)" if cost.transaction_items > 1 else ""
+        lines.append(f"{name:36}{cost.read_units:11.1f}{cost.write_units:13.1f}{cost.bytes_received:11,} B  {calls}{items}")
     return "\n".join(lines)
 
 
@@ -117,11 +117,9 @@ def load(daybook: Daybook, meter: Meter, files: Sequence[Path]) -> Loaded:
 
 def load_table(loaded: Loaded) -> str:
     taken = loaded.products - len(loaded.refusals)
-    lines = [
-        f"{taken:,} of {loaded.products:,} products were taken, {loaded.products / loaded.seconds:,.0f} a second, each with "
-        f"{loaded.cpu_seconds / loaded.products * 1000:.1f} ms of CPU time here and "
-        f"{loaded.cost.call_count / loaded.products:.2f} calls of AWS"
-    ]
+    speed, cpu = loaded.products / loaded.seconds, loaded.cpu_seconds / loaded.products
+    each = f"{cpu * 1000:.1f} ms of CPU time here and {loaded.cost.call_count / loaded.products:.2f} calls of AWS"
+    lines = [f"{taken:,} of {loaded.products:,} products were taken, {speed:,.0f} a second, each with {each}"]
     lines += [f"  {code} was refused: {why}" for code, why in loaded.refusals.items()]
     return "\n".join(lines)
 

@@ -144,10 +144,8 @@ def read(daybook: Daybook, meter: Meter, shops: Shops, batch: Batch, rounds: int
 
 
 def table(found: Sequence[Read]) -> str:
-    lines = [
-        f"{'reader':8}{'changes':>8}{'accounts':>9}{'changes/s':>11}{'CPU a change':>14}"
-        f"{'calls':>7}{'a change':>10}{'sent a change':>16}{'received':>11}"
-    ]
+    head = f"{'reader':8}{'changes':>8}{'accounts':>9}{'changes/s':>11}{'CPU a change':>14}{'calls':>7}{'a change':>10}"
+    lines = [f"{head}{'sent a change':>16}{'received':>11}"]
     for each in found:
         of = each.batch
         lines.append(

@@ -1,4 +1,4 @@
-"""The application in this process, over a local AWS of its own: requests and records go in as API Gateway and Lambda hand them."""
+"""The application in this process, over a local AWS of its own: it is given requests and records as AWS gives them."""
 
 import contextlib
 import io
