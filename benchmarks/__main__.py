@@ -2,7 +2,7 @@
 
 from importlib.util import find_spec
 
-from benchmarks import catalogue, cold_start, costs, feed, pdf_libraries, warm
+from benchmarks import catalogue, cold_start, costs, feed, pdf_libraries, search, warm
 
 
 def main() -> None:
@@ -11,11 +11,15 @@ def main() -> None:
     catalogue.main([])
     print()
     feed.main([])
+    print()
+    search.main([])
     with cold_start.packaged() as function:
         print()
         cold_start.main(["--function", str(function)])
         print()
-        warm.main(["--function", str(function)])
+        warm.main(
+            ["--function", str(function)]
+        )  # from here on, this process asks no AWS: its botocore is answered before the wire
     print()
     if find_spec("fpdf"):
         pdf_libraries.main()

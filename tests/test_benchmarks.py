@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import catalogue, cold_start, costs, feed, in_process
+from benchmarks import catalogue, cold_start, costs, feed, in_process, search
 from benchmarks.runtime_api import FunctionFailed, Life, Program, live
 
 ROOT = Path(__file__).parents[1]
@@ -175,3 +175,18 @@ def test_the_streams_readers_ask_for_ten_events_at_once_and_for_each_accounts_in
         ("index", "1"),
         ("index", "2"),
     ]
+
+
+def test_search_is_measured_on_a_local_aws() -> None:
+    with search.bucket() as (s3, environment):
+        shown = search.measure(s3, environment, 50, searches=16, starts=1)
+
+    assert shown["documents"] == "50"
+    assert re.fullmatch(r"[0-9.]+ / [0-9.]+ ms", shown["warm search p50 / p99"])
+    assert re.fullmatch(r"[0-9]+ ms, [0-9,]+ B a change", shown["batch of 100"])
+
+
+def test_a_file_is_watched_while_its_documents_are_updated() -> None:
+    before, most, after = search.growth(120, 300)
+
+    assert 0 < before < after <= most

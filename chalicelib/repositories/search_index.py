@@ -89,7 +89,10 @@ class S3SearchIndex:
             # First what is there, then the table: whoever indexes a later change of the table in between changes the ETag.
             etag = self._etag(account_id)
             with _on_disk(), self._copies.aside() as path:
-                FullTextIndex.build(path, everything())
+                try:
+                    FullTextIndex.build(path, everything())
+                except BrokenIndex as error:
+                    raise Unavailable(f"{_SERVICE} cannot be made") from error
                 if self._put(account_id, path, etag):
                     return
         raise Contended

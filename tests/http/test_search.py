@@ -105,7 +105,13 @@ def test_what_is_typed_too_long_for_an_address_is_the_callers_error(shop: Api) -
 
 @pytest.mark.parametrize(
     ("query", "pointer"),
-    [("", "/q"), ("q=a&type=order-form", "/type"), ("q=a&limit=0", "/limit"), ("q=a&limit=101", "/limit"), ("q=a&next=x", "/next")],
+    [
+        ("", "/q"),
+        ("q=a&type=order-form", "/type"),
+        ("q=a&limit=0", "/limit"),
+        ("q=a&limit=101", "/limit"),
+        ("q=a&next=x", "/next"),
+    ],
 )
 def test_what_cannot_be_asked_is_said_so(api: Api, query: str, pointer: str) -> None:
     answer = api.get(f"/v1/search?{query}")
