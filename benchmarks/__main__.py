@@ -1,28 +1,26 @@
-"""python -m benchmarks: all of them, one after the other."""
+"""python -m benchmarks: all of them, one after the other, each in a process of its own, so that none spoils another."""
 
+import subprocess
+import sys
 from importlib.util import find_spec
 
-from benchmarks import catalogue, cold_start, costs, feed, pdf_libraries, search, warm
+from benchmarks.cold_start import packaged
+
+
+def run(name: str, *arguments: str) -> None:
+    subprocess.run([sys.executable, "-m", f"benchmarks.{name}", *arguments], check=True)
+    print(flush=True)
 
 
 def main() -> None:
-    costs.main()
-    print()
-    catalogue.main([])
-    print()
-    feed.main([])
-    print()
-    search.main([])
-    with cold_start.packaged() as function:
-        print()
-        cold_start.main(["--function", str(function)])
-        print()
-        warm.main(
-            ["--function", str(function)]
-        )  # from here on, this process asks no AWS: its botocore is answered before the wire
-    print()
+    for name in ("costs", "catalogue", "feed"):
+        run(name)
+    with packaged() as function:
+        run("cold_start", "--function", str(function))
+        run("warm", "--function", str(function))
+    run("search")
     if find_spec("fpdf"):
-        pdf_libraries.main()
+        run("pdf_libraries")
     else:
         print("benchmarks.pdf_libraries needs fpdf2==2.8.9, which nothing else does: it was left out.")
 
