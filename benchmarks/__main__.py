@@ -2,18 +2,24 @@
 
 from importlib.util import find_spec
 
-from benchmarks import cold_start, costs, pdf_libraries, search, warm
+from benchmarks import catalogue, cold_start, costs, feed, pdf_libraries, search, warm
 
 
 def main() -> None:
     costs.main()
+    print()
+    catalogue.main([])
+    print()
+    feed.main([])
+    print()
+    search.main([])
     with cold_start.packaged() as function:
         print()
         cold_start.main(["--function", str(function)])
         print()
-        warm.main(["--function", str(function)])
-    print()
-    search.main([])
+        warm.main(
+            ["--function", str(function)]
+        )  # from here on, this process asks no AWS: its botocore is answered before the wire
     print()
     if find_spec("fpdf"):
         pdf_libraries.main()
