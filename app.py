@@ -341,7 +341,7 @@ def put_product(caller: Caller, product_id: str, body: bodies.PutProduct, if_mat
 
 @app.route("/v1/products/{product_id}", methods=["DELETE"], answer=views.ProductView)
 def remove_product(caller: Caller, product_id: str, if_match: IfMatch) -> "Product":
-    return usecases.products.remove_product(caller, product_id, products=wired.products, check=if_match.check)
+    return usecases.products.remove_product(caller, product_id, desk=wired, check=if_match.check)
 
 
 @app.route("/v1/products/{product_id}/stock", answer=views.StockChangeList)
@@ -409,7 +409,20 @@ def on_searchable_change(event: DynamoDBEvent) -> BatchAnswer:
     return each_change(
         event,
         wired.read_image,
-        lambda told: usecases.search.index_changes(told, index=wired.search_index, searchable=wired.searchable),
+        lambda told: usecases.search.index_changes(
+            told, index=wired.search_index, searchable=wired.searchable, queue=wired.reindex_queue
+        ),
+    )
+
+
+@app.on_sqs_message(queue=settings.reindex_queue, batch_size=1, maximum_concurrency=2)
+def on_stale_index(event: SQSEvent) -> BatchAnswer:
+    from chalicelib.domain.search import StaleIndex
+
+    return each_message(
+        event,
+        reader_of(StaleIndex),
+        lambda stale: usecases.search.reindex(stale, index=wired.search_index, searchable=wired.searchable),
     )
 
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from chalicelib.domain.paging import Page, PageRequest
     from chalicelib.domain.products import Product, StockChange
     from chalicelib.domain.reports import DueOutcome, InvoiceDue
-    from chalicelib.domain.search import SearchChange, SearchRequest, SearchResult
+    from chalicelib.domain.search import SearchChange, SearchRequest, SearchResult, StaleIndex
     from chalicelib.domain.users import Caller, User
     from chalicelib.domain.work import Calendar, LoggedWork, Timer, WorkChange, WorkFilter, WorkSheet
 
@@ -226,7 +226,9 @@ class CreditNotes(Protocol):
 
 
 class Products(Protocol):
-    def add(self, product: Product) -> Product:
+    """Whatever sets a stock is noted as a `counted` change of it, in the same transaction: the notes add up to the stock."""
+
+    def add(self, product: Product, counted: StockChange | None = None) -> Product:
         """Returns it with its version, higher than that of any product of this id before. Raises: Contended if there is one."""
 
     def get(self, account_id: str, product_id: str) -> Product: ...
@@ -234,10 +236,10 @@ class Products(Protocol):
     def page(self, account_id: str, request: PageRequest) -> Page[Product]:
         """By id, in the order of ASCII."""
 
-    def save(self, product: Product) -> None:
+    def save(self, product: Product, counted: StockChange | None = None) -> None:
         """Replaces the version before `product.version`. Raises: Contended."""
 
-    def remove(self, product: Product) -> None:
+    def remove(self, product: Product, counted: StockChange | None = None) -> None:
         """Removes the product as read. Raises: Contended."""
 
 
@@ -249,7 +251,7 @@ class Stock(Protocol):
         """
 
     def page(self, account_id: str, product_id: str, request: PageRequest) -> Page[StockChange]:
-        """Newest first; also of a product that is gone."""
+        """Newest first; also of a product that is gone. Raises: BadCursor for a position among another product's."""
 
 
 class Searchable(Protocol):
@@ -270,6 +272,11 @@ class SearchIndex(Protocol):
 
     def rebuild(self, account_id: str, everything: Callable[[], Iterable[SearchChange]]) -> None:
         """Makes the index anew, unless somebody else writes it meanwhile: then all over again. Raises: Contended."""
+
+
+class ReindexQueue(Protocol):
+    def ask_for(self, stale: StaleIndex) -> None:
+        """Raises: Unavailable."""
 
 
 class Limits(Protocol):

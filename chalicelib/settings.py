@@ -69,6 +69,15 @@ class Settings:
         return f"daybook-{self.stage}-deliveries"
 
     @property
+    def reindex_queue(self) -> str:
+        return f"daybook-{self.stage}-reindex"
+
+    @property
+    def search_bucket(self) -> str:
+        """Beside the other, without its versions: what is in it can be made again."""
+        return f"{self.bucket}-search"
+
+    @property
     def token_key_secret(self) -> str:
         return f"daybook-{self.stage}-token-key"
 

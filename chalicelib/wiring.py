@@ -35,6 +35,7 @@ if TYPE_CHECKING:
         Passwords,
         Printer,
         Products,
+        ReindexQueue,
         Reports,
         Searchable,
         SearchIndex,
@@ -228,7 +229,13 @@ class Wired:
 
         from chalicelib.repositories.search_index import S3SearchIndex
 
-        return S3SearchIndex(self._s3, self._settings.bucket, Path(gettempdir(), "daybook-search"))
+        return S3SearchIndex(self._s3, self._settings.search_bucket, Path(gettempdir(), "daybook-search"))
+
+    @cached_property
+    def reindex_queue(self) -> ReindexQueue:
+        from chalicelib.gateways.reindex_queue import SqsReindexQueue
+
+        return SqsReindexQueue(self._aws.client("sqs"), self._settings.reindex_queue)
 
     @cached_property
     def printer(self) -> Printer:

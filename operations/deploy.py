@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 WAIT_SECONDS: Final = 1800
 UNCHANGED: Final = ("The submitted information didn't contain changes", "No updates are to be performed")
+PYTHON_ON_AWS: Final = (3, 12)
+"""The oldest runtime of Lambda that will do: before it they stand on Amazon Linux 2, whose SQLite is of 2013, without FTS5."""
 NEVER_FINISHED: Final = frozenset({"REVIEW_IN_PROGRESS", "ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "DELETE_COMPLETE"})
 
 
@@ -69,6 +71,15 @@ class Account:
 def local_endpoint(url: str) -> str | None:
     """The address, if it is not one of AWS's own."""
     return None if ".amazonaws.com" in url else url
+
+
+def check_python(account: Account, version: tuple[int, ...] = sys.version_info[:2]) -> None:
+    """A package is for the Python that makes it. Raises: DeploymentFailed."""
+    if account.endpoint is None and version < PYTHON_ON_AWS:
+        oldest = ".".join(map(str, PYTHON_ON_AWS))
+        raise DeploymentFailed(
+            f"For AWS, package with Python {oldest} or later: remove .venv, then `make deploy PYTHON=python3.13`."
+        )
 
 
 def deploy(made: Package, account: Account, parameters: dict[str, str] | None = None) -> Deployment:
@@ -266,6 +277,7 @@ def main() -> None:
     parameters = {"MailSender": arguments.mail_sender} if arguments.mail_sender else {}
     try:
         account = Account.of(boto3.Session(), arguments.endpoint)
+        check_python(account)
         if arguments.with_chalice:
             from operations.with_chalice import deploy_with_chalice
 

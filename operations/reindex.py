@@ -3,7 +3,6 @@
 import argparse
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from chalicelib.domain.errors import DaybookError
 from chalicelib.domain.identifiers import is_id
+from chalicelib.domain.search import StaleIndex
 from chalicelib.repositories.search_index import S3SearchIndex
 from chalicelib.repositories.searchable import DynamoSearchable
 from chalicelib.repositories.table import Table
@@ -33,16 +33,19 @@ def account_ids(aws: Account, table: str) -> Iterator[str]:
         yield from (item["id"]["S"] for item in page["Items"])
 
 
-def reindex_accounts(stage: str, aws: Account, only: str | None = None) -> Iterator[tuple[str, float]]:
-    """Each account's id and the seconds that it took, as they are done."""
+def reindex_accounts(stage: str, aws: Account, only: str | None = None) -> Iterator[tuple[str, str]]:
+    """Each account's id, and what went wrong with it, as they are done: one that cannot be indexed holds up no other."""
     name = f"daybook-{stage}"
     table = Table(aws.session.client("dynamodb", endpoint_url=aws.endpoint), name)
     with tempfile.TemporaryDirectory(prefix="daybook-reindex-") as folder:
-        index = S3SearchIndex(aws.s3(), f"{name}-{aws.id}", Path(folder))
+        index = S3SearchIndex(aws.s3(), f"{name}-{aws.id}-search", Path(folder))
         for account_id in (only,) if only else account_ids(aws, name):
-            begun = time.monotonic()
-            reindex(account_id, index=index, searchable=DynamoSearchable(table))
-            yield account_id, time.monotonic() - begun
+            try:
+                reindex(StaleIndex(account_id=account_id), index=index, searchable=DynamoSearchable(table))
+            except DaybookError as problem:
+                yield account_id, problem.detail
+            else:
+                yield account_id, ""
 
 
 def main() -> None:
@@ -55,10 +58,14 @@ def main() -> None:
         sys.exit(f"{arguments.account} is not the id of an account.")
     try:
         aws = Account.of(boto3.Session(), arguments.endpoint)
-        for account_id, seconds in reindex_accounts(arguments.stage, aws, arguments.account):
-            print(f"{account_id}  {seconds:.1f} s", flush=True)
-    except (BotoCoreError, ClientError, DaybookError) as problem:
-        sys.exit(str(problem))
+        failed = 0
+        for account_id, problem in reindex_accounts(arguments.stage, aws, arguments.account):
+            failed += bool(problem)
+            print(f"{account_id}  {problem or 'done'}", flush=True)
+    except (BotoCoreError, ClientError) as fault:
+        sys.exit(str(fault))
+    if failed:
+        sys.exit(f"{failed} could not be made.")
 
 
 if __name__ == "__main__":

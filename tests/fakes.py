@@ -12,6 +12,7 @@ from chalicelib.domain.identifiers import ENTROPY_BYTES, Prefix, make_id
 from chalicelib.domain.invoices import CreditNote, Invoice, InvoiceLine
 from chalicelib.domain.limits import Attempts
 from chalicelib.domain.reports import InvoiceDue
+from chalicelib.domain.search import StaleIndex
 from chalicelib.ports import TokenKey
 
 
@@ -124,6 +125,17 @@ class MemoryInvoicingQueue:
         asked = list(invoices)
         self.messages += asked
         return len(asked)
+
+
+@dataclass
+class MemoryReindexQueue:
+    asked: list[StaleIndex] = field(default_factory=list)
+    failure: Exception | None = None
+
+    def ask_for(self, stale: StaleIndex) -> None:
+        if self.failure is not None:
+            raise self.failure
+        self.asked.append(stale)
 
 
 class SilentLimits:

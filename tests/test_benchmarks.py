@@ -186,6 +186,13 @@ def test_search_is_measured_on_a_local_aws() -> None:
     assert re.fullmatch(r"[0-9]+ ms, [0-9,]+ B a change", shown["batch of 100"])
 
 
+def test_the_longest_question_is_found_in_the_longest_texts() -> None:
+    length, took = search.longest(count=3)
+
+    assert length > 1_300
+    assert took > 0
+
+
 def test_a_file_is_watched_while_its_documents_are_updated() -> None:
     before, most, after = search.growth(120, 300)
 

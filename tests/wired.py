@@ -15,6 +15,7 @@ from tests.fakes import (
     MemoryEventBus,
     MemoryInvoicingQueue,
     MemoryMailer,
+    MemoryReindexQueue,
     MemoryTokenKeys,
     PlainPasswords,
     PlainPrinter,
@@ -39,6 +40,7 @@ class MemoryWired:
     mailer: MemoryMailer = field(default_factory=MemoryMailer)
     event_bus: MemoryEventBus = field(default_factory=MemoryEventBus)
     invoicing_queue: MemoryInvoicingQueue = field(default_factory=MemoryInvoicingQueue)
+    reindex_queue: MemoryReindexQueue = field(default_factory=MemoryReindexQueue)
 
     quotas: Quotas = UNLIMITED
 

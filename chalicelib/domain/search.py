@@ -12,8 +12,12 @@ from chalicelib.domain.kinds import SearchType
 MAX_TERMS = 16
 """Of what is typed, so many words and phrases count."""
 MAX_TERM_CHARACTERS = 100
+MAX_PHRASE_WORDS = 12
+"""Also of a word that is several to the index, such as `t-light`."""
 _LONGEST_TITLE = 120
 _TERMS = re.compile(r'"(?P<phrase>[^"]*)"?|(?P<word>[^\s"]+)')
+_UP_TO_A_BLANK = re.compile(r"(?s).+(?=\s)")
+_UP_TO_A_SIGN = re.compile(r"(?s).+[!-/:-@\[-`{-~]")
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f]")
 _QUOTES = str.maketrans(dict.fromkeys("“”„«»", '"'))
 """Telephones put these where `"` was typed."""
@@ -35,6 +39,13 @@ class SearchChange:
     version: int
     changed_at: datetime
     document: SearchDocument | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StaleIndex:
+    """An account's index that could not be brought up to date, and is to be made anew."""
+
+    account_id: str
 
 
 class Term(NamedTuple):
@@ -79,8 +90,17 @@ def terms_of(typed: str) -> tuple[Term, ...]:
 
 def _term(match: re.Match[str]) -> Term:
     phrase = match["phrase"]
-    text = match["word"] if phrase is None else phrase
-    return Term(text.strip()[:MAX_TERM_CHARACTERS], whole=phrase is not None)
+    if phrase is None:
+        return Term(match["word"][:MAX_TERM_CHARACTERS], whole=False)
+    return Term(_beginning(" ".join(phrase.split()[:MAX_PHRASE_WORDS]), MAX_TERM_CHARACTERS), whole=True)
+
+
+def _beginning(text: str, most: int) -> str:
+    """At most so many characters of a text without blanks at its ends, and no part of a word: nobody would find the rest."""
+    if len(text) <= most:
+        return text
+    whole = _UP_TO_A_BLANK.match(text, 0, most + 1) or _UP_TO_A_SIGN.match(text, 0, most)
+    return text[:most] if whole is None else whole[0].rstrip()
 
 
 def search_change_of(change: Change) -> SearchChange | None:

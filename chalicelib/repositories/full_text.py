@@ -16,7 +16,7 @@ from urllib.parse import quote
 
 from chalicelib.domain.errors import Unavailable
 from chalicelib.domain.kinds import SearchType
-from chalicelib.domain.search import SearchChange, SearchDocument, SearchRequest, SearchResult, Term
+from chalicelib.domain.search import MAX_PHRASE_WORDS, SearchChange, SearchDocument, SearchRequest, SearchResult, Term
 from chalicelib.repositories.folding import FOLDING, fold
 from chalicelib.repositories.snippets import Wanted, snippet
 
@@ -160,7 +160,7 @@ class FullTextIndex:
 
     def search(self, request: SearchRequest) -> tuple[SearchResult, ...]:
         """By score; those of one score by type and id."""
-        wanted = [each for each in map(_wanted, request.terms) if each.words]
+        wanted = [each for each in dict.fromkeys(map(_wanted, request.terms)) if each.words]
         if not wanted:
             return ()
         condition, values = ("", ()) if request.type is None else ("WHERE type = ?", (request.type,))
@@ -293,7 +293,7 @@ def _either(phrase: str, whole: bool) -> str:
 
 
 def _wanted(term: Term) -> Wanted:
-    return Wanted(tuple(fold(_storable(term.text)).split()), term.whole)
+    return Wanted(tuple(fold(_storable(term.text)).split()[:MAX_PHRASE_WORDS]), term.whole)
 
 
 def _folded(document: SearchDocument) -> tuple[str, str]:

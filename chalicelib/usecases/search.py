@@ -6,13 +6,13 @@ import logging
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from chalicelib.domain.errors import Contended, Unavailable
+from chalicelib.domain.errors import Unavailable
 from chalicelib.domain.events import Change
-from chalicelib.domain.search import SearchChange, SearchRequest, SearchResults, search_change_of
+from chalicelib.domain.search import SearchChange, SearchRequest, SearchResults, StaleIndex, search_change_of
 from chalicelib.domain.users import Caller
 
 if TYPE_CHECKING:
-    from chalicelib.ports import Searchable, SearchIndex
+    from chalicelib.ports import ReindexQueue, Searchable, SearchIndex
 
 _log = logging.getLogger("daybook")
 
@@ -22,10 +22,11 @@ def search(caller: Caller, request: SearchRequest, *, index: SearchIndex) -> Sea
     return SearchResults(index.search(caller.account_id, request) if request.terms else ())
 
 
-def index_changes(changes: Sequence[Change], *, index: SearchIndex, searchable: Searchable) -> int | None:
+def index_changes(changes: Sequence[Change], *, index: SearchIndex, searchable: Searchable, queue: ReindexQueue) -> int | None:
     """Brings each account's index up to date; returns the place of the first change that must come again, None if none must.
 
-    An account whose index cannot be written holds up no other: what then comes again with it changes nothing there.
+    The stream is read in order, so an index that cannot be written would hold up all other accounts behind it: it is handed to
+    the queue, where it waits alone until it can be made anew.
     """
     by_account: dict[str, list[tuple[int, SearchChange]]] = {}
     for place, change in enumerate(changes):
@@ -36,13 +37,17 @@ def index_changes(changes: Sequence[Change], *, index: SearchIndex, searchable: 
     for account_id, placed in by_account.items():
         try:
             if not index.apply(account_id, [change for _, change in placed]):
-                reindex(account_id, index=index, searchable=searchable)
-        except (Contended, Unavailable):
+                reindex(StaleIndex(account_id=account_id), index=index, searchable=searchable)
+        except Exception:  # noqa: BLE001  each account of a batch is on its own
             _log.exception("the search index of %s cannot be written", account_id)
-            failed.append(placed[0][0])
+            try:
+                queue.ask_for(StaleIndex(account_id=account_id))
+            except Unavailable:
+                _log.exception("nor can it be asked for")
+                failed.append(placed[0][0])
     return min(failed, default=None)
 
 
-def reindex(account_id: str, *, index: SearchIndex, searchable: Searchable) -> None:
+def reindex(stale: StaleIndex, *, index: SearchIndex, searchable: Searchable) -> None:
     """Makes the account's index anew from the table. Raises: Contended, Unavailable."""
-    index.rebuild(account_id, lambda: searchable.everything(account_id))
+    index.rebuild(stale.account_id, lambda: searchable.everything(stale.account_id))

@@ -23,8 +23,8 @@ from benchmarks.search import documents, updates
 from chalicelib.domain.errors import Contended, NotFound, Unavailable
 from chalicelib.domain.search import SearchChange, SearchDocument, SearchRequest, SearchResult, terms_of
 from chalicelib.ports import SearchIndex
-from chalicelib.repositories import full_text
-from chalicelib.repositories.folding import fold
+from chalicelib.repositories import full_text, snippets
+from chalicelib.repositories.folding import Word, fold, words_of
 from chalicelib.repositories.full_text import TOMBSTONES_SECONDS, BrokenIndex, FullTextIndex, IndexedDocument
 from chalicelib.repositories.memory_search import MemorySearchIndex
 from chalicelib.repositories.search_index import S3SearchIndex
@@ -394,6 +394,63 @@ def test_a_snippet_of_a_long_text_is_the_words_round_the_hit(indexes: Indexes) -
     assert "word499 <mark>lantern</mark> word500" in snippet
     assert snippet.endswith("…")
     assert len(snippet) < 300
+
+
+@pytest.mark.parametrize(
+    ("text", "typed", "expected"),
+    [
+        ("a b a b a", '"a b a"', "<mark>a b a b a</mark>"),
+        ("b b a b", '"a b" b', "<mark>b</mark> <mark>b</mark> <mark>a b</mark>"),
+        ("one two three", "two one t", "<mark>one</mark> <mark>two</mark> <mark>three</mark>"),
+        ("t-light t-lamp", 't-l "light t"', "<mark>t-light t-lamp</mark>"),
+        (" ".join("x" * 40), '"x x"', f"<mark>{' '.join('x' * 24)}</mark>…"),
+        (" ".join("x" * 24), '"x x"', f"<mark>{' '.join('x' * 24)}</mark>"),
+        (" ".join(["y"] * 23 + ["½", "½"]), "y 2", " ".join([*["<mark>y</mark>"] * 23, "<mark>½</mark>…"])),
+    ],
+)
+def test_hits_that_overlap_are_one_and_end_where_the_snippet_ends(
+    indexes: Indexes, text: str, typed: str, expected: str
+) -> None:
+    build(indexes, put("1", "title", text))
+
+    assert find(indexes, typed)[0].snippet == expected
+
+
+def test_a_text_is_read_no_further_than_a_snippet_shows_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[Word] = []
+
+    def noting(text: str) -> Iterator[Word]:
+        for word in words_of(text):
+            read.append(word)
+            yield word
+
+    monkeypatch.setattr(snippets, "words_of", noting)
+    wanted = [snippets.Wanted(("lantern",), whole=False)]
+
+    assert "<mark>lantern</mark>" in snippets.snippet(SearchDocument("x", "a b lantern " + "word " * 900), wanted)
+    assert len(read) < 30
+
+
+def test_a_place_costs_the_same_however_many_phrases_begin_there() -> None:
+    compared: list[str] = []
+
+    class Noting(str):
+        """A folded word that knows how often it was looked up."""
+
+        __slots__ = ()
+
+        def __hash__(self) -> int:
+            compared.append(self)
+            return super().__hash__()
+
+    phrases = [snippets.Wanted((*"a" * 11, last), whole=True) for last in "bcdefghijklmnop"]
+    words = snippets._Wanted()
+    for phrase in phrases:
+        words.add(phrase)
+    text = [Word(place, place + 1, Noting("a")) for place in range(1_000)]
+
+    assert not any(words.longest(text, place, len(text)) for place in range(len(text)))
+    assert len(compared) <= 12 * len(text)
 
 
 @pytest.mark.parametrize("where", ["title", "text"])

@@ -31,13 +31,19 @@ FUNCTIONS = {
     "OnInvoiceDue": "on_invoice_due",
     "OnChange": "on_change",
     "OnSearchableChange": "on_searchable_change",
+    "OnStaleIndex": "on_stale_index",
     "OnDelivery": "on_delivery",
 }
-DEAD_LETTERS = {"InvoicingQueue": "InvoicingDeadLetters", "DeliveriesQueue": "DeliveriesDeadLetters"}
-TRIES = {"InvoicingQueue": 5, "DeliveriesQueue": 10}
+DEAD_LETTERS = {
+    "InvoicingQueue": "InvoicingDeadLetters",
+    "DeliveriesQueue": "DeliveriesDeadLetters",
+    "ReindexQueue": "ReindexDeadLetters",
+}
+TRIES = {"InvoicingQueue": 5, "DeliveriesQueue": 10, "ReindexQueue": 5}
 READERS = {"OnChange": "ChangesDeadLetters", "OnSearchableChange": "SearchDeadLetters"}
 """Of the stream, with the queue of what each gives up."""
-CONSUMERS = {"InvoicingQueue": "OnInvoiceDue", "DeliveriesQueue": "OnDelivery"}
+CONSUMERS = {"InvoicingQueue": "OnInvoiceDue", "DeliveriesQueue": "OnDelivery", "ReindexQueue": "OnStaleIndex"}
+AT_ONCE = {"InvoicingQueue": 5, "DeliveriesQueue": 5, "ReindexQueue": 2}
 PUBLIC = {
     *(("/", "get"), ("/health", "get"), ("/openapi.json", "get"), ("/docs", "get")),
     *(("/v1/accounts", "post"), ("/v1/tokens", "post")),
@@ -75,15 +81,15 @@ def gateway_responses(resources: Json) -> Json:
 def test_the_template_holds_everything_that_the_application_stands_on(resources: Json) -> None:
     counted = Counter(resource["Type"] for resource in resources.values())
     assert counted == {
-        "AWS::Serverless::Function": 7,
-        "AWS::IAM::Role": 7,
-        "AWS::Logs::LogGroup": 7,
+        "AWS::Serverless::Function": 8,
+        "AWS::IAM::Role": 8,
+        "AWS::Logs::LogGroup": 8,
         "AWS::Serverless::Api": 1,
         "AWS::Lambda::Permission": 2,
         "AWS::DynamoDB::Table": 2,
-        "AWS::S3::Bucket": 1,
-        "AWS::S3::BucketPolicy": 1,
-        "AWS::SQS::Queue": 7,
+        "AWS::S3::Bucket": 2,
+        "AWS::S3::BucketPolicy": 2,
+        "AWS::SQS::Queue": 9,
         "AWS::SQS::QueuePolicy": 2,
         "AWS::Events::EventBus": 1,
         "AWS::Events::Rule": 2,
@@ -137,6 +143,7 @@ def test_functions_get_the_names_of_their_resources_from_the_stack_and_their_lim
         ("OnInvoiceDue", 60),
         ("OnChange", 60),
         ("OnSearchableChange", 300),
+        ("OnStaleIndex", 300),
         ("OnDelivery", 120),
     ],
 )
@@ -177,7 +184,7 @@ def test_policies_are_for_this_stage_of_this_account_in_this_region_only(resourc
         ("secretsmanager:GetSecretValue", {"ApiHandlerRole", "AuthorizeRole"}),
         ("ses:SendRawEmail", {"OnDeliveryRole"}),
         ("events:PutEvents", {"OnChangeRole"}),
-        ("sqs:ReceiveMessage", {"OnInvoiceDueRole", "OnDeliveryRole"}),
+        ("sqs:ReceiveMessage", {"OnInvoiceDueRole", "OnDeliveryRole", "OnStaleIndexRole"}),
         ("sqs:SendMessage", {"NightlyRole", "OnChangeRole", "OnSearchableChangeRole"}),
         ("dynamodb:GetRecords", {"OnChangeRole", "OnSearchableChangeRole"}),
         ("dynamodb:DeleteItem", {"ApiHandlerRole"}),
@@ -198,25 +205,28 @@ def test_only_requests_reach_the_ephemeral_table(resources: Json) -> None:
 
 
 OBJECTS = {
-    "ApiHandlerRole": {"documents": {"s3:GetObject", "s3:PutObject"}, "search": {"s3:GetObject"}},
-    "OnDeliveryRole": {"documents": {"s3:GetObject", "s3:PutObject"}},
-    "OnSearchableChangeRole": {"search": {"s3:GetObject", "s3:PutObject"}},
+    "ApiHandlerRole": {"/documents/*": {"s3:GetObject", "s3:PutObject"}, "-search/search/*": {"s3:GetObject"}},
+    "OnDeliveryRole": {"/documents/*": {"s3:GetObject", "s3:PutObject"}},
+    "OnSearchableChangeRole": {"-search/search/*": {"s3:GetObject", "s3:PutObject"}},
+    "OnStaleIndexRole": {"-search/search/*": {"s3:GetObject", "s3:PutObject"}},
 }
-"""Which functions reach which objects, by the first part of their keys."""
+"""Which functions reach which objects, by the rest of the bucket's name and the first part of their keys."""
 
 
 def test_functions_reach_only_the_objects_that_they_work_with(resources: Json) -> None:
     bucket = "arn:${AWS::Partition}:s3:::daybook-${Stage}-${AWS::AccountId}"
     reached: dict[str, dict[str, set[str]]] = {}
+    listed: dict[str, set[str]] = {}
     for role, statement in statements(resources):
         actions = {action for action in statement["Action"] if action.startswith("s3:")}
-        if actions == {"s3:ListBucket"}:
-            # Without it S3 answers 403 where there is no such object.
-            assert statement["Resource"] == [{"Fn::Sub": bucket}], role
-        elif actions:
-            [[resource]] = [list(each.values()) for each in statement["Resource"]]
-            reached.setdefault(role, {})[resource.removeprefix(f"{bucket}/").removesuffix("/*")] = actions
+        for resource in statement["Resource"] if actions else ():
+            rest = resource["Fn::Sub"].removeprefix(bucket)
+            if actions == {"s3:ListBucket"}:  # without it S3 answers 403 where there is no such object
+                listed.setdefault(role, set()).add(rest)
+            else:
+                reached.setdefault(role, {})[rest] = actions
     assert reached == OBJECTS
+    assert listed == {role: {key.partition("/")[0] for key in objects} for role, objects in OBJECTS.items()}
 
 
 def test_mail_is_sent_only_from_the_stacks_sender(resources: Json) -> None:
@@ -236,7 +246,13 @@ def test_every_policy_file_belongs_to_a_function(resources: Json) -> None:
 
 def test_every_event_source_reports_which_of_its_items_failed(resources: Json) -> None:
     sources = list(event_sources(resources))
-    assert sorted(name for name, _ in sources) == ["OnChange", "OnDelivery", "OnInvoiceDue", "OnSearchableChange"]
+    assert sorted(name for name, _ in sources) == [
+        "OnChange",
+        "OnDelivery",
+        "OnInvoiceDue",
+        "OnSearchableChange",
+        "OnStaleIndex",
+    ]
     for name, source in sources:
         assert source["FunctionResponseTypes"] == ["ReportBatchItemFailures"], name
 
@@ -326,7 +342,7 @@ def test_a_message_stays_hidden_six_times_as_long_as_its_function_may_take(queue
 @pytest.mark.parametrize("queue", CONSUMERS)
 def test_a_full_queue_does_not_take_all_the_accounts_functions(queue: str, resources: Json) -> None:
     [source] = [source for name, source in event_sources(resources) if name == CONSUMERS[queue]]
-    assert source["ScalingConfig"] == {"MaximumConcurrency": 5}
+    assert source["ScalingConfig"] == {"MaximumConcurrency": AT_ONCE[queue]}
 
 
 @pytest.mark.parametrize("queue", CONSUMERS)
@@ -407,30 +423,25 @@ def test_only_in_prod_is_the_table_protected_from_deletion(template: Json) -> No
     assert template["Conditions"]["IsProd"] == {"Fn::Equals": [{"Ref": "Stage"}, "prod"]}
 
 
-def test_the_bucket_is_private_encrypted_versioned_and_reached_by_tls_only(template: Json) -> None:
-    bucket = template["Resources"]["DocumentsBucket"]["Properties"]
+@pytest.mark.parametrize("name", ["DocumentsBucket", "SearchBucket"])
+def test_a_bucket_is_private_encrypted_and_reached_by_tls_only(name: str, template: Json) -> None:
+    bucket = template["Resources"][name]["Properties"]
     assert all(bucket["PublicAccessBlockConfiguration"].values())
     assert len(bucket["PublicAccessBlockConfiguration"]) == 4
     assert bucket["BucketEncryption"]
-    assert bucket["VersioningConfiguration"] == {"Status": "Enabled"}
-    policy = template["Resources"]["DocumentsBucketPolicy"]
+    policy = template["Resources"][f"{name}Policy"]
     [statement] = policy["Properties"]["PolicyDocument"]["Statement"]
     assert statement["Effect"] == "Deny"
     assert statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
     assert template["Conditions"][policy["Condition"]] == {"Fn::Not": [{"Fn::Equals": [{"Ref": "Stage"}, "local"]}]}
 
 
-def test_only_replaced_search_indexes_are_forgotten(resources: Json) -> None:
-    rules = resources["DocumentsBucket"]["Properties"]["LifecycleConfiguration"]["Rules"]
-    expiring = [rule for rule in rules if any("Expiration" in name for name in rule)]
-    assert expiring == [
-        {
-            "Id": "replaced-search-indexes",
-            "Status": "Enabled",
-            "Prefix": "search/",
-            "NoncurrentVersionExpiration": {"NoncurrentDays": 1},
-        }
-    ]
+def test_documents_keep_their_versions_and_never_expire_and_indexes_which_can_be_remade_have_none(resources: Json) -> None:
+    documents, search = (resources[name]["Properties"] for name in ("DocumentsBucket", "SearchBucket"))
+    assert documents["VersioningConfiguration"] == {"Status": "Enabled"}
+    assert "VersioningConfiguration" not in search
+    for bucket in (documents, search):
+        assert not [rule for rule in bucket["LifecycleConfiguration"]["Rules"] if any("Expiration" in name for name in rule)]
 
 
 def test_a_page_of_any_origin_may_follow_the_link_to_a_document(resources: Json) -> None:

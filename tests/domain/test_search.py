@@ -6,7 +6,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chalicelib.domain.events import Change
-from chalicelib.domain.search import MAX_TERM_CHARACTERS, MAX_TERMS, SearchDocument, Term, search_change_of, terms_of
+from chalicelib.domain.search import (
+    MAX_PHRASE_WORDS,
+    MAX_TERM_CHARACTERS,
+    MAX_TERMS,
+    SearchDocument,
+    Term,
+    search_change_of,
+    terms_of,
+)
 from chalicelib.repositories.items import exactly
 from tests.builders import a_client, a_product, an_entry, at
 from tests.domain.builders import dated_entry, issued
@@ -36,6 +44,10 @@ def words(*texts: str) -> tuple[Term, ...]:
         ("“curly quotes” „unten oben“ «là»", tuple(Term(text, whole=True) for text in ("curly quotes", "unten oben", "là"))),
         ('"" " " "."', ()),
         ("x" * 10_000, words("x" * MAX_TERM_CHARACTERS)),
+        ('"one  two\tthree"', (Term("one two three", whole=True),)),
+        (f'"{"a " * 99}"', (Term(" ".join("a" * MAX_PHRASE_WORDS), whole=True),)),
+        (f'"{"x" * 60} {"y" * 39} z"', (Term(f"{'x' * 60} {'y' * 39}", whole=True),)),
+        (f'"{"x" * 60} {"y" * 40}"', (Term("x" * 60, whole=True),)),
     ],
 )
 def test_what_is_typed_is_words_and_phrases(typed: str, terms: tuple[Term, ...]) -> None:

@@ -6,6 +6,7 @@ from urllib.parse import quote
 
 import pytest
 
+from chalicelib.domain.search import StaleIndex
 from chalicelib.usecases.search import reindex
 from tests.http.api import Api, made, product_body
 from tests.wired import MemoryWired
@@ -20,7 +21,7 @@ def shop(api: Api, wired: MemoryWired) -> Api:
     api.issue(client_id, "2026-11-20")
     for number, name in (("85123A", "White hanging heart T-light holder"), ("22188", "Black heart card holder")):
         made(api.put(f"/v1/products/{number}", product_body(name=name)))
-    reindex(api.account_id, index=wired.search_index, searchable=wired.searchable)
+    reindex(StaleIndex(account_id=api.account_id), index=wired.search_index, searchable=wired.searchable)
     return api
 
 

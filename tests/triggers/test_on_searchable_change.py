@@ -1,5 +1,6 @@
 """The table's stream as search indexes: newer states only, each account for itself, made from the table where there is none."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
@@ -7,10 +8,10 @@ import pytest
 import app as daybook
 from chalicelib.domain.errors import Contended, Unavailable
 from chalicelib.domain.invoices import Invoice, InvoiceStatus
-from chalicelib.domain.search import SearchRequest, terms_of
+from chalicelib.domain.search import SearchChange, SearchRequest, StaleIndex, terms_of
 from chalicelib.edge.stream_records import BatchStuck
 from tests.builders import a_client, a_product, a_user, an_account, an_entry
-from tests.triggers.documents import Document, change, failed, record, sequence_number, stream
+from tests.triggers.documents import Document, change, failed, record, sequence_number, sqs, stream
 from tests.triggers.test_on_change import POISON
 from tests.wired import MemoryWired
 
@@ -95,34 +96,59 @@ def test_what_cannot_be_searched_for_is_none_of_its_business(wired: MemoryWired,
     assert len(wired.search_index.documents()["acc_1"]) == len(before["acc_1"]) + 1
 
 
-def test_an_account_whose_index_cannot_be_written_holds_up_no_other(
-    wired: MemoryWired, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    apply, theirs = wired.search_index.apply, replace(LANTERN, account_id="acc_2")
+@pytest.fixture
+def refused(wired: MemoryWired, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The index of the first account cannot be written."""
+    apply = wired.search_index.apply
 
-    def refuse(account_id: str, changes: object) -> bool:
+    def refuse(account_id: str, changes: Sequence[SearchChange]) -> bool:
         if account_id == "acc_1":
             raise Unavailable
-        return apply(account_id, changes)  # type: ignore[arg-type]
+        return apply(account_id, changes)
 
     monkeypatch.setattr(wired.search_index, "apply", refuse)
-    batch = stream(change(None, theirs), change(None, LANTERN), change(theirs, replace(theirs, name="Lamp", version=2)))
 
+
+@pytest.mark.usefixtures("refused")
+def test_an_account_whose_index_cannot_be_written_holds_up_no_other_in_this_batch_or_the_next(wired: MemoryWired) -> None:
+    theirs = replace(LANTERN, account_id="acc_2")
+    lamp = replace(theirs, name="Lamp", version=2)
+
+    index(change(None, theirs), change(None, LANTERN), change(theirs, lamp))
+    index(change(lamp, replace(lamp, name="Red lamp", version=3)))
+
+    assert found(wired, "red lamp", "acc_2") == ["85123A"]
+    assert wired.reindex_queue.asked == [StaleIndex(account_id="acc_1")]
+
+
+@pytest.mark.usefixtures("refused")
+def test_a_batch_comes_again_if_not_even_the_queue_can_be_asked(wired: MemoryWired) -> None:
+    wired.reindex_queue.failure = Unavailable()
+    theirs = replace(LANTERN, account_id="acc_2")
+
+    batch = stream(change(None, theirs), change(None, LANTERN))
     assert daybook.on_searchable_change(batch, None) == failed(sequence_number(1))
-    assert (found(wired, "lantern"), found(wired, "lamp", "acc_2")) == ([], ["85123A"])
+    with pytest.raises(BatchStuck):
+        daybook.on_searchable_change(stream(change(None, LANTERN)), None)
+
+
+def test_an_index_that_was_left_to_the_queue_is_made_from_the_table(wired: MemoryWired) -> None:
+    wired.store.products.add(LANTERN)
+
+    assert daybook.on_stale_index(sqs({"account_id": "acc_1"}), None) == failed()
+    assert found(wired, "lantern") == ["85123A"]
 
 
 @pytest.mark.parametrize("refusal", [Unavailable, Contended])
-def test_a_batch_whose_first_record_cannot_be_indexed_fails_as_a_whole(
+def test_an_index_that_cannot_be_made_comes_again(
     wired: MemoryWired, monkeypatch: pytest.MonkeyPatch, refusal: type[Exception]
 ) -> None:
-    def refuse(_account_id: str, _changes: object) -> bool:
+    def refuse(_account_id: str, _everything: object) -> None:
         raise refusal
 
-    monkeypatch.setattr(wired.search_index, "apply", refuse)
+    monkeypatch.setattr(wired.search_index, "rebuild", refuse)
 
-    with pytest.raises(BatchStuck):
-        daybook.on_searchable_change(stream(change(None, LANTERN)), None)
+    assert daybook.on_stale_index(sqs({"account_id": "acc_1"}), None) == failed("message-0")
 
 
 @pytest.mark.parametrize("poison", POISON.values(), ids=POISON)
@@ -131,15 +157,3 @@ def test_before_a_record_that_cannot_be_read_all_is_indexed(wired: MemoryWired, 
 
     assert answer == failed(sequence_number(1))
     assert (found(wired, "lantern"), found(wired, "red")) == (["85123A"], [])
-
-
-def test_a_bus_that_is_down_delays_no_index_and_an_index_no_event(wired: MemoryWired, monkeypatch: pytest.MonkeyPatch) -> None:
-    wired.event_bus.failures = [Unavailable()]
-    with pytest.raises(Unavailable):
-        daybook.on_change(stream(change(None, LANTERN)), None)
-    index(change(None, LANTERN))
-    assert found(wired, "lantern") == ["85123A"]
-
-    monkeypatch.setattr(wired.search_index, "apply", None)
-    assert daybook.on_change(stream(change(LANTERN, RED)), None) == failed()
-    assert [event.detail_type for event in wired.event_bus.published] == ["ProductUpdated"]

@@ -5,13 +5,14 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
-from chalicelib.domain.errors import Contended, DaybookError, Unavailable
+from chalicelib.domain.errors import Contended, Unavailable
 from chalicelib.domain.events import Change
-from chalicelib.domain.search import SearchChange, SearchRequest, SearchResult, terms_of
+from chalicelib.domain.search import SearchChange, SearchRequest, SearchResult, StaleIndex, terms_of
 from chalicelib.repositories.items import exactly
 from chalicelib.repositories.memory_search import MemorySearchIndex
 from chalicelib.usecases.search import index_changes, reindex, search
 from tests.builders import NOW, a_caller, a_client, a_product, a_user
+from tests.fakes import MemoryReindexQueue
 from tests.usecases.business import Business
 from tests.wired import MemoryWired
 
@@ -20,7 +21,7 @@ from tests.wired import MemoryWired
 class Watched:
     """An index in memory that can be asked nothing in some accounts, and keeps what it was asked."""
 
-    failures: dict[str, DaybookError] = field(default_factory=dict)
+    failures: dict[str, Exception] = field(default_factory=dict)
     kept: MemorySearchIndex = field(default_factory=MemorySearchIndex)
     applied: list[tuple[str, list[str]]] = field(default_factory=list)
     rebuilt: list[str] = field(default_factory=list)
@@ -56,8 +57,8 @@ def added(client_id: str, account_id: str = "acc_1", *, item_type: str = "client
     return Change(item_type=item_type, account_id=account_id, id=client_id, occurred_at=NOW, old=None, new=exactly(client))
 
 
-def index_all(changes: Sequence[Change], index: Watched) -> int | None:
-    return index_changes(changes, index=index, searchable=Nothing())
+def index_all(changes: Sequence[Change], index: Watched, queue: MemoryReindexQueue | None = None) -> int | None:
+    return index_changes(changes, index=index, searchable=Nothing(), queue=queue or MemoryReindexQueue())
 
 
 def found(index: Watched, typed: str, account_id: str = "acc_1") -> list[str]:
@@ -105,25 +106,37 @@ def test_what_cannot_be_found_changes_no_index(index: Watched) -> None:
     assert index.applied == []
 
 
-@pytest.mark.parametrize("failure", [Unavailable(), Contended()])
-def test_one_account_that_fails_holds_up_no_other(index: Watched, failure: DaybookError) -> None:
-    index.failures = {"acc_1": failure}
-    changes = [
-        added("cli_1", "acc_2"),
-        added("usr_1", item_type="user"),
-        added("cli_2"),
-        added("cli_3", "acc_2"),
-        added("cli_4"),
-    ]
+CHANGES = [
+    added("cli_1", "acc_2"),
+    added("usr_1", item_type="user"),
+    added("cli_2"),
+    added("cli_3", "acc_2"),
+    added("cli_4"),
+]
 
-    assert index_all(changes, index) == 2
+
+@pytest.mark.parametrize("failure", [Unavailable(), Contended(), ValueError("an item that nobody can read")])
+def test_an_index_that_cannot_be_written_is_left_to_the_queue_and_holds_up_no_other(index: Watched, failure: Exception) -> None:
+    index.failures = {"acc_1": failure}
+    queue = MemoryReindexQueue()
+
+    assert index_all(CHANGES, index, queue) is None
+    assert found(index, "lantern", "acc_2") == ["cli_1", "cli_3"]
+    assert queue.asked == [StaleIndex(account_id="acc_1")]
+
+
+def test_what_not_even_the_queue_takes_comes_again_and_the_others_are_done(index: Watched) -> None:
+    index.failures = {"acc_1": Unavailable()}
+
+    assert index_all(CHANGES, index, MemoryReindexQueue(failure=Unavailable())) == 2
     assert found(index, "lantern", "acc_2") == ["cli_1", "cli_3"]
 
 
 def test_the_first_of_all_that_failed_comes_again(index: Watched) -> None:
     index.failures = {"acc_1": Unavailable(), "acc_2": Contended()}
+    changes = [added("usr", item_type="user"), added("cli_1", "acc_2"), added("cli_2")]
 
-    assert index_all([added("usr", item_type="user"), added("cli_1", "acc_2"), added("cli_2")], index) == 1
+    assert index_all(changes, index, MemoryReindexQueue(failure=Unavailable())) == 1
 
 
 def test_changes_that_come_again_with_others_change_nothing(index: Watched) -> None:
@@ -140,16 +153,17 @@ def test_a_missing_index_is_made_from_the_table(business: Business, wired: Memor
     wired.store.products.add(a_product(account_id=business.caller.account_id, name="Lantern"))
     old = added("cli_1", business.caller.account_id, name="An old name")
 
-    assert index_changes([old], index=wired.search_index, searchable=wired.store.searchable) is None
+    assert index_changes([old], index=wired.search_index, searchable=wired.store.searchable, queue=wired.reindex_queue) is None
     results = search(business.caller, SearchRequest(terms=terms_of("lantern")), index=wired.search_index).results
     assert {result.id for result in results} == {client_id, "85123A"}
 
 
-def test_a_missing_index_that_cannot_be_made_comes_again() -> None:
-    index = Watched(failures={"rebuild acc_3": Unavailable()})
+def test_a_missing_index_that_cannot_be_made_is_left_to_the_queue() -> None:
+    index, queue = Watched(failures={"rebuild acc_3": Unavailable()}), MemoryReindexQueue()
 
-    assert index_all([added("cli_1", "acc_3"), added("cli_2", "acc_4")], index) == 0
+    assert index_all([added("cli_1", "acc_3"), added("cli_2", "acc_4")], index, queue) is None
     assert index.rebuilt == ["acc_4"]
+    assert queue.asked == [StaleIndex(account_id="acc_3")]
 
 
 def test_an_index_is_made_anew_from_the_table(business: Business, wired: MemoryWired) -> None:
@@ -157,7 +171,7 @@ def test_an_index_is_made_anew_from_the_table(business: Business, wired: MemoryW
     wired.search_index.rebuild(account_id, list)
     client_id = business.add_client(name="Lantern maker")
 
-    reindex(account_id, index=wired.search_index, searchable=wired.store.searchable)
+    reindex(StaleIndex(account_id=account_id), index=wired.search_index, searchable=wired.store.searchable)
     assert [document.id for document in wired.search_index.documents()[account_id]] == [client_id]
 
 
@@ -165,4 +179,4 @@ def test_whoever_makes_an_index_anew_is_told_that_it_cannot_be_done(index: Watch
     index.failures = {"rebuild acc_1": Contended()}
 
     with pytest.raises(Contended):
-        reindex("acc_1", index=index, searchable=Nothing())
+        reindex(StaleIndex(account_id="acc_1"), index=index, searchable=Nothing())
