@@ -56,9 +56,12 @@ def request_costs(daybook: Daybook) -> dict[str, Cost]:
     keyed = measure("POST with an Idempotency-Key", "POST", "/v1/products", new, status=201, headers=key)
     again = measure("POST again with that key", "POST", "/v1/products", new, status=201, headers=key)
     assert again == keyed
+    not_counted = {name: value for name, value in new.items() if name != "stock"}
+    measure("PUT that makes, not counted", "PUT", "/v1/products/STAR-2", not_counted, status=201)
     measure("PUT that makes", "PUT", path, new, status=201)
     measure("PUT that replaces", "PUT", path, new | {"price": "5.25"})
     measure("PUT that changes nothing", "PUT", path, new | {"price": "5.25"})
+    measure("PUT that sets another stock", "PUT", path, new | {"price": "5.25", "stock": 10})
     measure("GET", "GET", path)
     listed = measure("GET of a list of 20", "GET", "/v1/products")
     assert len(listed["products"]) == 20

@@ -175,7 +175,7 @@ class _Wired(Wired):
         super().__init__(settings)
         self._clients = clients
         self._folder = folder
-        self._bucket = settings.bucket
+        self._bucket = settings.search_bucket
 
     @cached_property
     def _aws(self) -> AwsClients:
@@ -201,7 +201,9 @@ def _create(clients: AwsClients, settings: Settings) -> None:
         if "StreamSpecification" in declared:
             shape["StreamSpecification"] = {"StreamEnabled": True, **declared["StreamSpecification"]}
         clients.client("dynamodb").create_table(TableName=name, **shape)
-    clients.client("s3", s3={"addressing_style": "virtual"}, signature_version="s3v4").create_bucket(Bucket=settings.bucket)
+    clients.client("s3", s3={"addressing_style": "virtual"}, signature_version="s3v4").create_bucket(
+        Bucket=settings.search_bucket
+    )
     clients.client("events").create_event_bus(Name=settings.event_bus)
 
 

@@ -111,22 +111,25 @@ def test_what_every_request_about_products_asks_of_aws() -> None:
 
     asked_for = {name: (dict(cost.calls), cost.read_units, cost.write_units) for name, cost in costs.items()}
     counted, makes = {"UpdateItem": 1}, {"TransactWriteItems": 1}
-    # Each is counted, with one write unit. A transaction costs two units for each item in it. What makes a product reads the
-    # account, whose currency it takes, and whether the id had a version; a PUT reads first what there is.
+    # Each is counted, with one write unit. A transaction costs two units for each item in it: the product, the version of one
+    # that is gone, and a note of whatever sets a stock. What makes a product reads the account, whose currency it takes, and
+    # whether the id had a version; a PUT reads first what there is.
     assert asked_for == {
-        "POST": (counted | {"GetItem": 2} | makes, 2, 1 + 2 * 2),
+        "POST": (counted | {"GetItem": 2} | makes, 2, 1 + 2 * 3),
         # The claim, the effect with its note, and the answer.
-        "POST with an Idempotency-Key": (counted | {"GetItem": 3, "TransactWriteItems": 3}, 3, 1 + 2 * (1 + 3 + 1)),
+        "POST with an Idempotency-Key": (counted | {"GetItem": 3, "TransactWriteItems": 3}, 3, 1 + 2 * (1 + 4 + 1)),
         "POST again with that key": (counted | {"GetItem": 1}, 1, 1),
-        "PUT that makes": (counted | {"GetItem": 3} | makes, 3, 1 + 2 * 2),
+        "PUT that makes, not counted": (counted | {"GetItem": 3} | makes, 3, 1 + 2 * 2),
+        "PUT that makes": (counted | {"GetItem": 3} | makes, 3, 1 + 2 * 3),
         "PUT that replaces": (counted | {"GetItem": 2} | makes, 2, 1 + 2),
         "PUT that changes nothing": (counted | {"GetItem": 2}, 2, 1),
+        "PUT that sets another stock": (counted | {"GetItem": 2} | makes, 2, 1 + 2 * 2),
         "GET": (counted | {"GetItem": 1}, 1, 1),
         "GET of a list of 20": (counted | {"Query": 1}, 2, 1),
         "stock change": (counted | {"GetItem": 1} | makes, 1, 1 + 2 * 2),
         "GET of a list of 20 stock changes": (counted | {"GetItem": 1, "Query": 1}, 1 + 2, 1),
-        "DELETE": (counted | {"GetItem": 1} | makes, 1, 1 + 2 * 2),
-        "PUT under a deleted id": (counted | {"GetItem": 3} | makes, 3, 1 + 2 * 2),
+        "DELETE": (counted | {"GetItem": 1} | makes, 1, 1 + 2 * 3),
+        "PUT under a deleted id": (counted | {"GetItem": 3} | makes, 3, 1 + 2 * 3),
         "search, the copy at hand": (counted | {"GetObject": 1}, 0, 1),
         "search, the index newer": (counted | {"GetObject": 1}, 0, 1),
     }
