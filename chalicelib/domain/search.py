@@ -104,11 +104,18 @@ def _beginning(text: str, most: int) -> str:
 
 
 def search_change_of(change: Change) -> SearchChange | None:
-    """None for what cannot be searched for."""
+    """None for what cannot be searched for, and where no word of it has changed, as when a product is sold.
+
+    To leave such a version out is safe in any order: of the others, the newest has the words of the last one.
+    """
     last = change.new or change.old
     if last is None or change.item_type not in get_args(SearchType):
         return None
-    return search_change(change.item_type, last, changed_at=change.occurred_at, gone=change.new is None)
+    found = search_change(change.item_type, last, changed_at=change.occurred_at, gone=change.new is None)
+    if change.old is None or change.new is None:
+        return found
+    before = search_change(change.item_type, change.old, changed_at=change.occurred_at)
+    return None if before.document == found.document else found
 
 
 def search_change(item_type: str, thing: Plain, *, changed_at: datetime, gone: bool = False) -> SearchChange:

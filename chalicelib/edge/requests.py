@@ -224,4 +224,6 @@ def _pointer(*steps: str) -> str:
 
 def _in_words(what: str) -> str:
     """A pattern says little to people; what it is for says more."""
+    if what == "Expected `str` of length >= 1":
+        return "must not be empty"
     return next((words for pattern, words in WORDS.items() if repr(pattern) in what), what)

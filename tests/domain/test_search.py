@@ -120,3 +120,13 @@ def test_other_things_are_not_found(item_type: str) -> None:
 
 def test_a_change_of_nothing_is_none() -> None:
     assert search_change_of(a_change("client", None, None)) is None
+
+
+def test_what_changes_no_word_of_a_thing_is_none() -> None:
+    lantern = exactly(a_product(name="Lantern"))
+    sold = {**lantern, "stock": 4, "price": Decimal("1"), "version": 2}
+    common = {"item_type": "product", "account_id": "acc_1", "id": "85123A", "occurred_at": NOW}
+
+    assert search_change_of(Change(old=lantern, new=sold, **common)) is None
+    assert search_change_of(Change(old=None, new=sold, **common)) is not None
+    assert search_change_of(Change(old=sold, new=None, **common)) is not None
