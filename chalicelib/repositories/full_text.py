@@ -26,13 +26,14 @@ _APPLICATION = 0x64617962
 _SCHEMA_VERSION = 1
 _TITLE_WEIGHT = 10.0
 _TEXT_WEIGHT = 1.0
-_COMPACT_AFTER_GROWTH = 1.5
-"""Since the index was last made as small as it gets: updates leave the words of old versions behind, and free pages."""
-_COMPACT_AFTER_PAGES = 32
+_MOST_MERGES = 400
+"""Each makes two new levels of segments in FTS5, which takes an index of more than 2,000 for a broken one."""
+_FREE_PAGES_KEPT = 32
+"""So many, or half of all, if that is more: they are filled again before the file grows."""
 _HEADER_BYTES = 100
 _BUILT_AT_ONCE = 1_000
 _SCHEMA = """
-CREATE TABLE about (folding TEXT NOT NULL, newest INTEGER NOT NULL, compact_pages INTEGER NOT NULL);
+CREATE TABLE about (folding TEXT NOT NULL, newest INTEGER NOT NULL, merges INTEGER NOT NULL);
 CREATE TABLE documents (
     number INTEGER PRIMARY KEY, type TEXT NOT NULL, id TEXT NOT NULL, version INTEGER NOT NULL, title TEXT NOT NULL,
     text TEXT NOT NULL, UNIQUE (type, id)
@@ -198,15 +199,30 @@ class FullTextIndex:
         """All that is newer, in one transaction; whether anything was."""
         taken_up = self._take_up_news(changes)
         if taken_up:
-            self._compact_if_grown()
+            self._compact_if_hollow()
         return taken_up
 
     def compact(self) -> None:
         """Makes the file as small as it gets."""
         with _asking():
-            self._connection.execute("INSERT INTO words (words) VALUES ('optimize')")
+            self._optimize()
             self._connection.execute("VACUUM")
-            self._connection.execute("UPDATE about SET compact_pages = ?", [_pragma(self._connection, "page_count")])
+
+    def _optimize(self) -> None:
+        """Merges the index's segments to one, without the words that are gone; now and then makes them anew instead."""
+        (merges,) = self._connection.execute("UPDATE about SET merges = merges + 1 RETURNING merges").fetchone()
+        if merges < _MOST_MERGES:
+            self._connection.execute("INSERT INTO words (words) VALUES ('optimize')")
+            return
+        self._connection.execute("UPDATE about SET merges = 0")
+        self._connection.execute("INSERT INTO words (words) VALUES ('delete-all')")
+        self._connection.executemany(
+            "INSERT INTO words (rowid, title, text) VALUES (?, ?, ?)",
+            (
+                (number, *_folded(SearchDocument(title, text)))
+                for number, title, text in self._connection.execute("SELECT number, title, text FROM documents")
+            ),
+        )
 
     def _take_up_news(self, changes: Iterable[SearchChange]) -> bool:
         news = self.news(changes)
@@ -215,15 +231,16 @@ class FullTextIndex:
                 newest = self._newest(news)
                 self._connection.execute("UPDATE about SET newest = ?", [newest])
                 self._connection.execute("DELETE FROM gone WHERE at < ?", [newest - TOMBSTONES_SECONDS])
-                for change in news:
-                    self._take_up(change)
+                taken_out = [self._take_up(change) for change in news]
+                if any(taken_out):  # or they stay in FTS5's segments, beside a note that they are gone, until it merges those
+                    self._optimize()
         return bool(news)
 
-    def _compact_if_grown(self) -> None:
+    def _compact_if_hollow(self) -> None:
         with _asking():
-            (compact_pages,) = self._connection.execute("SELECT compact_pages FROM about").fetchone()
-            grown = _pragma(self._connection, "page_count") > compact_pages * _COMPACT_AFTER_GROWTH + _COMPACT_AFTER_PAGES
-        if grown:
+            free = _pragma(self._connection, "freelist_count")
+            hollow = free > max(_FREE_PAGES_KEPT, _pragma(self._connection, "page_count") // 2)
+        if hollow:
             self.compact()
 
     @contextmanager
@@ -256,19 +273,21 @@ class FullTextIndex:
         ).fetchone()
         return None if row is None else _Kept(row[0], row[1], SearchDocument(*row[2:]))
 
-    def _take_up(self, change: SearchChange) -> None:
+    def _take_up(self, change: SearchChange) -> bool:
+        """Whether words were taken out for it."""
         kept = self._kept(change)
-        if kept is not None:
+        document = None if change.document is None else SearchDocument(*map(_storable, change.document))
+        changed = kept is not None and kept.document != document
+        if kept is not None and changed:
             self._connection.execute(
                 "INSERT INTO words (words, rowid, title, text) VALUES ('delete', ?, ?, ?)",
                 [kept.number, *_folded(kept.document)],
             )
-        if change.document is None:
+        if document is None:
             self._connection.execute("DELETE FROM documents WHERE type = ? AND id = ?", [change.type, change.id])
             gone = [change.type, change.id, change.version, _seconds(change.changed_at)]
             self._connection.execute("INSERT OR REPLACE INTO gone VALUES (?, ?, ?, ?)", gone)
-            return
-        document = SearchDocument(*map(_storable, change.document))
+            return changed
         self._connection.execute("DELETE FROM gone WHERE type = ? AND id = ?", [change.type, change.id])
         (number,) = self._connection.execute(
             "INSERT INTO documents (type, id, version, title, text) VALUES (?, ?, ?, ?, ?)"
@@ -276,7 +295,9 @@ class FullTextIndex:
             " RETURNING number",
             [change.type, change.id, change.version, *document],
         ).fetchone()
-        self._connection.execute("INSERT INTO words (rowid, title, text) VALUES (?, ?, ?)", [number, *_folded(document)])
+        if kept is None or changed:
+            self._connection.execute("INSERT INTO words (rowid, title, text) VALUES (?, ?, ?)", [number, *_folded(document)])
+        return changed
 
 
 def match_expression(wanted: Sequence[Wanted]) -> str:
