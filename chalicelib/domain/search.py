@@ -122,7 +122,8 @@ def _of_client(client: Plain) -> SearchDocument:
 
 def _of_work(entry: Plain) -> SearchDocument:
     first, _, rest = str(entry["description"]).strip().partition("\n")
-    return SearchDocument(first[:_LONGEST_TITLE], f"{first[_LONGEST_TITLE:]} {rest}".strip())
+    title = _beginning(first.rstrip(), _LONGEST_TITLE)
+    return SearchDocument(title, f"{first[len(title) :]} {rest}".strip())
 
 
 def _of_invoice(invoice: Plain) -> SearchDocument:
