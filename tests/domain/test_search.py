@@ -1,4 +1,5 @@
 import re
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -77,6 +78,7 @@ def a_change(item_type: str, old: dict[str, Any] | None, new: dict[str, Any] | N
 
 CLIENT = a_client("cli_1", name="Babbage & Co", description="Engines", address="Dorset Street 1\nLondon", vat_id="GB123456789")
 INVOICE = issued(dated_entry(date(2026, 1, 5), 60)).invoice
+INVOICE_TEXT = "114.00 EUR\ncharles@example.com"
 
 
 @pytest.mark.parametrize(
@@ -91,7 +93,11 @@ INVOICE = issued(dated_entry(date(2026, 1, 5), 60)).invoice
         ("work", an_entry(description=f"{'word ' * 23}lanterns\nof zinc"), (f"{'word ' * 23}".strip(), "lanterns of zinc")),
         ("work", an_entry(description=f"{'word ' * 23}lamps and more"), (f"{'word ' * 23}lamps", "and more")),
         ("work", an_entry(description=f"{'word/' * 23}lanterns"), ("word/" * 23, "lanterns")),
-        ("invoice", INVOICE, ("RE-2026-0001 Babbage & Co", "114.00 EUR\ncharles@example.com")),
+        ("invoice", INVOICE, ("RE-2026-0001 Babbage & Co", INVOICE_TEXT)),
+        ("invoice", replace(INVOICE, number="INV2024-0001"), ("INV2024-0001 Babbage & Co", f"{INVOICE_TEXT}\n2024-0001")),
+        ("invoice", replace(INVOICE, number="R2_2024-12345"), ("R2_2024-12345 Babbage & Co", INVOICE_TEXT)),
+        ("invoice", replace(INVOICE, number="R22024-0001"), ("R22024-0001 Babbage & Co", f"{INVOICE_TEXT}\n2024-0001")),
+        ("invoice", replace(INVOICE, number="2024-0001"), ("2024-0001 Babbage & Co", INVOICE_TEXT)),
         ("product", a_product(description="of zinc"), ("White hanging heart T-light holder", "85123A\nof zinc")),
         ("product", a_product(), ("White hanging heart T-light holder", "85123A")),
     ],
