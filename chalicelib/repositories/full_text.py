@@ -7,8 +7,9 @@ who folds otherwise must not write here: `about.folding`. Nothing that is newer 
 
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from datetime import datetime
+from functools import lru_cache
 from itertools import islice
 from pathlib import Path
 from typing import NamedTuple, Self, cast
@@ -43,6 +44,8 @@ CREATE TABLE gone (
 ) WITHOUT ROWID;
 CREATE VIRTUAL TABLE words USING fts5(title, text, content='', tokenize='ascii');
 """
+_OLDEST_SQLITE = (3, 35)
+"""The first with RETURNING."""
 _SEARCH = """
 SELECT type, id, title, text, score FROM (
     SELECT rowid AS number, -bm25(words, ?, ?) AS score FROM words WHERE words MATCH ?
@@ -92,6 +95,7 @@ class FullTextIndex:
     @classmethod
     def create(cls, path: Path | None = None) -> Self:
         """A new, empty index; in memory without a path."""
+        _check_engine()
         with _asking():
             # The callers' own locks keep the threads apart.
             connection = sqlite3.connect(":memory:" if path is None else path, isolation_level=None, check_same_thread=False)
@@ -131,6 +135,7 @@ class FullTextIndex:
     @classmethod
     def _open(cls, path: Path, mode: str) -> Self:
         """Raises: FileNotFoundError."""
+        _check_engine()
         _check_whole(path)
         with _asking():
             try:
@@ -356,6 +361,19 @@ def _prepare(connection: sqlite3.Connection, journal: str) -> None:
 def _pragma(connection: sqlite3.Connection, name: str) -> int:
     (value,) = connection.execute(f"PRAGMA {name}").fetchone()
     return cast("int", value)
+
+
+def _check_engine() -> None:
+    """Raises: Unavailable. It is no file's fault: making indexes anew would not mend it."""
+    if sqlite3.sqlite_version_info < _OLDEST_SQLITE or not _has_full_text():
+        oldest = ".".join(map(str, _OLDEST_SQLITE))
+        raise Unavailable(f"search needs SQLite {oldest} or later with FTS5; this Python's is {sqlite3.sqlite_version}")
+
+
+@lru_cache(maxsize=1)
+def _has_full_text() -> bool:
+    with closing(sqlite3.connect(":memory:")) as connection:
+        return connection.execute("SELECT 1 FROM pragma_module_list WHERE name = 'fts5'").fetchone() is not None
 
 
 def _check_whole(path: Path) -> None:

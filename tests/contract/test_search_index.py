@@ -21,9 +21,9 @@ from moto import mock_aws
 
 from benchmarks.search import documents, updates
 from chalicelib.domain.errors import Contended, NotFound, Unavailable
-from chalicelib.domain.search import SearchChange, SearchDocument, SearchRequest, SearchResult, terms_of
+from chalicelib.domain.search import SearchChange, SearchDocument, SearchRequest, SearchResult, search_change, terms_of
 from chalicelib.ports import SearchIndex
-from chalicelib.repositories import snippets
+from chalicelib.repositories import full_text, snippets
 from chalicelib.repositories.folding import Word, fold, words_of
 from chalicelib.repositories.full_text import TOMBSTONES_SECONDS, BrokenIndex, FullTextIndex, IndexedDocument
 from chalicelib.repositories.memory_search import MemorySearchIndex
@@ -363,6 +363,15 @@ def test_operators_are_words_like_others(indexes: Indexes) -> None:
     assert found(indexes, "bread NOT butter") == []
     assert found(indexes, "NEAR(title") == ["3"]
     assert found(indexes, "title:bread") == []
+
+
+def test_an_invoice_is_found_by_its_number_with_and_without_the_prefix(indexes: Indexes) -> None:
+    plain = {"id": "inv_1", "version": 1, "total": 9, "currency": "EUR", "buyer": {"name": "Babbage"}}
+    numbers = ["INV2024-0001", "RE-2024-0002", "2024-0003"]
+    build(indexes, *(search_change("invoice", {**plain, "id": each, "number": each}, changed_at=NOW) for each in numbers))
+
+    for number in numbers:
+        assert found(indexes, number) == found(indexes, f'"{number[-9:]}"') == found(indexes, number[-9:]) == [number]
 
 
 # Snippets
@@ -714,6 +723,30 @@ def test_a_spoiled_file_is_one_clear_error(tmp_path: Path, how: str) -> None:
             work(index)
     with pytest.raises(BrokenIndex), FullTextIndex.write(path) as index:
         index.apply([put("1", version=9)])
+
+
+@pytest.mark.parametrize("lack", ["version", "FTS5"])
+def test_an_engine_that_cannot_search_is_unavailable_and_not_a_broken_index(
+    in_s3: InS3, lack: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    build(in_s3, put("1", "Lantern"))
+    (copy,) = in_s3.copies()
+    if lack == "version":  # of Amazon Linux 2
+        monkeypatch.setattr(sqlite3, "sqlite_version_info", (3, 7, 17))
+        monkeypatch.setattr(sqlite3, "sqlite_version", "3.7.17")
+    else:
+        monkeypatch.setattr(full_text, "_has_full_text", lambda: False)
+
+    works: list[Callable[[], object]] = [
+        lambda: found(in_s3, "lantern"),
+        lambda: in_s3.index.apply("acc_1", [put("2")]),
+        lambda: build(in_s3, put("1")),
+        FullTextIndex.create,
+    ]
+    for work in works:
+        with pytest.raises(Unavailable, match=r"needs SQLite 3\.35 or later with FTS5"):
+            work()
+    assert in_s3.copies() == [copy]
 
 
 def test_an_index_of_another_folding_is_read_but_made_anew_before_it_is_written(in_s3: InS3, tmp_path: Path) -> None:
