@@ -4,12 +4,14 @@ from dataclasses import replace
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from chalicelib.domain.events import Change
 from chalicelib.domain.search import SearchChange, search_change_of
 from chalicelib.repositories.full_text import FullTextIndex, IndexedDocument
 from chalicelib.repositories.stream_images import plain_image
 from tests.builders import NOW, a_client, a_product, a_user, an_account, an_entry
-from tests.contract.stores import DynamoStore, Store, credited, drawn_up, items_in, log, opened
+from tests.contract.stores import TABLE, DynamoStore, Store, credited, drawn_up, items_in, log, opened
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -92,6 +94,35 @@ def test_an_index_made_from_the_table_equals_the_one_from_the_stream(
         from_stream += [] if found is None else [found]
 
     assert indexed(from_stream) == indexed(dynamo_store.searchable.everything("acc_1")) != []
+
+
+@pytest.mark.parametrize(
+    "spoiled",
+    [
+        {"price": {"S": "SECRET"}},
+        {"version": {"S": "SECRET"}},
+        {"type": {"S": "SECRET"}},
+        {"updated_at": {"S": "SECRET"}},
+        "type",
+    ],
+    ids=str,
+)
+def test_an_item_that_cannot_be_read_is_left_out_and_named(
+    dynamo_store: DynamoStore, client: "DynamoDBClient", caplog: pytest.LogCaptureFixture, spoiled: Any
+) -> None:
+    filled(dynamo_store)
+    before = [change.id for change in dynamo_store.searchable.everything("acc_1")]
+    (image,) = (image for image in items_in(client) if image["sk"]["S"] == "product#85123A")
+    changed = {**image, **spoiled} if isinstance(spoiled, dict) else {k: v for k, v in image.items() if k != spoiled}
+    client.put_item(TableName=TABLE, Item=changed)
+
+    told = [change.id for change in dynamo_store.searchable.everything("acc_1")]
+
+    assert told == [each for each in before if each != "85123A"]
+    assert [record.getMessage() for record in caplog.records] == [
+        "product#85123A of acc_1 cannot be read, nor found by the search"
+    ]
+    assert "SECRET" not in caplog.text
 
 
 def test_memory_tells_what_the_table_tells(dynamo_store: DynamoStore) -> None:
