@@ -18,6 +18,7 @@ _LONGEST_TITLE = 120
 _TERMS = re.compile(r'"(?P<phrase>[^"]*)"?|(?P<word>[^\s"]+)')
 _UP_TO_A_BLANK = re.compile(r"(?s).+(?=\s)")
 _UP_TO_A_SIGN = re.compile(r"(?s).+[!-/:-@\[-`{-~]")
+_BARE_NUMBER = re.compile(r"[0-9]{4}-[0-9]+$")
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f]")
 _QUOTES = str.maketrans(dict.fromkeys("“”„«»", '"'))
 """Telephones put these where `"` was typed."""
@@ -136,14 +137,24 @@ def _of_client(client: Plain) -> SearchDocument:
 
 def _of_work(entry: Plain) -> SearchDocument:
     first, _, rest = str(entry["description"]).strip().partition("\n")
-    return SearchDocument(first[:_LONGEST_TITLE], f"{first[_LONGEST_TITLE:]} {rest}".strip())
+    title = _beginning(first.rstrip(), _LONGEST_TITLE)
+    return SearchDocument(title, f"{first[len(title) :]} {rest}".strip())
 
 
 def _of_invoice(invoice: Plain) -> SearchDocument:
     buyer = invoice["buyer"]
     assert isinstance(buyer, Mapping)  # noqa: S101  for the type checker
     amount = f"{invoice['total']} {invoice['currency']}"
-    return SearchDocument(f"{invoice['number']} {buyer['name']}", f"{amount}\n{_text(buyer, 'address', 'email', 'vat_id')}")
+    text = f"{amount}\n{_text(buyer, 'address', 'email', 'vat_id')}".strip()
+    return SearchDocument(
+        f"{invoice['number']} {buyer['name']}", "\n".join(filter(None, [text, _bare(str(invoice["number"]))]))
+    )
+
+
+def _bare(number: str) -> str:
+    """The number as people type it, if its prefix would be part of its first word: `2024-0001` of `INV2024-0001`."""
+    bare = _BARE_NUMBER.search(number)
+    return bare[0] if bare is not None and number[: bare.start()][-1:].isalnum() else ""
 
 
 def _of_product(product: Plain) -> SearchDocument:

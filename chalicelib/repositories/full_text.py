@@ -7,8 +7,9 @@ who folds otherwise must not write here: `about.folding`. Nothing that is newer 
 
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from datetime import datetime
+from functools import lru_cache
 from itertools import islice
 from pathlib import Path
 from typing import NamedTuple, Self, cast
@@ -26,13 +27,14 @@ _APPLICATION = 0x64617962
 _SCHEMA_VERSION = 1
 _TITLE_WEIGHT = 10.0
 _TEXT_WEIGHT = 1.0
-_COMPACT_AFTER_GROWTH = 1.5
-"""Since the index was last made as small as it gets: updates leave the words of old versions behind, and free pages."""
-_COMPACT_AFTER_PAGES = 32
+_MOST_MERGES = 400
+"""Each makes two new levels of segments in FTS5, which takes an index of more than 2,000 for a broken one."""
+_FREE_PAGES_KEPT = 32
+"""So many, or half of all, if that is more: they are filled again before the file grows."""
 _HEADER_BYTES = 100
 _BUILT_AT_ONCE = 1_000
 _SCHEMA = """
-CREATE TABLE about (folding TEXT NOT NULL, newest INTEGER NOT NULL, compact_pages INTEGER NOT NULL);
+CREATE TABLE about (folding TEXT NOT NULL, newest INTEGER NOT NULL, merges INTEGER NOT NULL);
 CREATE TABLE documents (
     number INTEGER PRIMARY KEY, type TEXT NOT NULL, id TEXT NOT NULL, version INTEGER NOT NULL, title TEXT NOT NULL,
     text TEXT NOT NULL, UNIQUE (type, id)
@@ -42,6 +44,8 @@ CREATE TABLE gone (
 ) WITHOUT ROWID;
 CREATE VIRTUAL TABLE words USING fts5(title, text, content='', tokenize='ascii');
 """
+_OLDEST_SQLITE = (3, 35)
+"""The first with RETURNING."""
 _SEARCH = """
 SELECT type, id, title, text, score FROM (
     SELECT rowid AS number, -bm25(words, ?, ?) AS score FROM words WHERE words MATCH ?
@@ -91,6 +95,7 @@ class FullTextIndex:
     @classmethod
     def create(cls, path: Path | None = None) -> Self:
         """A new, empty index; in memory without a path."""
+        _check_engine()
         with _asking():
             # The callers' own locks keep the threads apart.
             connection = sqlite3.connect(":memory:" if path is None else path, isolation_level=None, check_same_thread=False)
@@ -130,6 +135,7 @@ class FullTextIndex:
     @classmethod
     def _open(cls, path: Path, mode: str) -> Self:
         """Raises: FileNotFoundError."""
+        _check_engine()
         _check_whole(path)
         with _asking():
             try:
@@ -198,15 +204,30 @@ class FullTextIndex:
         """All that is newer, in one transaction; whether anything was."""
         taken_up = self._take_up_news(changes)
         if taken_up:
-            self._compact_if_grown()
+            self._compact_if_hollow()
         return taken_up
 
     def compact(self) -> None:
         """Makes the file as small as it gets."""
         with _asking():
-            self._connection.execute("INSERT INTO words (words) VALUES ('optimize')")
+            self._optimize()
             self._connection.execute("VACUUM")
-            self._connection.execute("UPDATE about SET compact_pages = ?", [_pragma(self._connection, "page_count")])
+
+    def _optimize(self) -> None:
+        """Merges the index's segments to one, without the words that are gone; now and then makes them anew instead."""
+        (merges,) = self._connection.execute("UPDATE about SET merges = merges + 1 RETURNING merges").fetchone()
+        if merges < _MOST_MERGES:
+            self._connection.execute("INSERT INTO words (words) VALUES ('optimize')")
+            return
+        self._connection.execute("UPDATE about SET merges = 0")
+        self._connection.execute("INSERT INTO words (words) VALUES ('delete-all')")
+        self._connection.executemany(
+            "INSERT INTO words (rowid, title, text) VALUES (?, ?, ?)",
+            (
+                (number, *_folded(SearchDocument(title, text)))
+                for number, title, text in self._connection.execute("SELECT number, title, text FROM documents")
+            ),
+        )
 
     def _take_up_news(self, changes: Iterable[SearchChange]) -> bool:
         news = self.news(changes)
@@ -215,15 +236,16 @@ class FullTextIndex:
                 newest = self._newest(news)
                 self._connection.execute("UPDATE about SET newest = ?", [newest])
                 self._connection.execute("DELETE FROM gone WHERE at < ?", [newest - TOMBSTONES_SECONDS])
-                for change in news:
-                    self._take_up(change)
+                taken_out = [self._take_up(change) for change in news]
+                if any(taken_out):  # or they stay in FTS5's segments, beside a note that they are gone, until it merges those
+                    self._optimize()
         return bool(news)
 
-    def _compact_if_grown(self) -> None:
+    def _compact_if_hollow(self) -> None:
         with _asking():
-            (compact_pages,) = self._connection.execute("SELECT compact_pages FROM about").fetchone()
-            grown = _pragma(self._connection, "page_count") > compact_pages * _COMPACT_AFTER_GROWTH + _COMPACT_AFTER_PAGES
-        if grown:
+            free = _pragma(self._connection, "freelist_count")
+            hollow = free > max(_FREE_PAGES_KEPT, _pragma(self._connection, "page_count") // 2)
+        if hollow:
             self.compact()
 
     @contextmanager
@@ -256,19 +278,21 @@ class FullTextIndex:
         ).fetchone()
         return None if row is None else _Kept(row[0], row[1], SearchDocument(*row[2:]))
 
-    def _take_up(self, change: SearchChange) -> None:
+    def _take_up(self, change: SearchChange) -> bool:
+        """Whether words were taken out for it."""
         kept = self._kept(change)
-        if kept is not None:
+        document = None if change.document is None else SearchDocument(*map(_storable, change.document))
+        changed = kept is not None and kept.document != document
+        if kept is not None and changed:
             self._connection.execute(
                 "INSERT INTO words (words, rowid, title, text) VALUES ('delete', ?, ?, ?)",
                 [kept.number, *_folded(kept.document)],
             )
-        if change.document is None:
+        if document is None:
             self._connection.execute("DELETE FROM documents WHERE type = ? AND id = ?", [change.type, change.id])
             gone = [change.type, change.id, change.version, _seconds(change.changed_at)]
             self._connection.execute("INSERT OR REPLACE INTO gone VALUES (?, ?, ?, ?)", gone)
-            return
-        document = SearchDocument(*map(_storable, change.document))
+            return changed
         self._connection.execute("DELETE FROM gone WHERE type = ? AND id = ?", [change.type, change.id])
         (number,) = self._connection.execute(
             "INSERT INTO documents (type, id, version, title, text) VALUES (?, ?, ?, ?, ?)"
@@ -276,7 +300,9 @@ class FullTextIndex:
             " RETURNING number",
             [change.type, change.id, change.version, *document],
         ).fetchone()
-        self._connection.execute("INSERT INTO words (rowid, title, text) VALUES (?, ?, ?)", [number, *_folded(document)])
+        if kept is None or changed:
+            self._connection.execute("INSERT INTO words (rowid, title, text) VALUES (?, ?, ?)", [number, *_folded(document)])
+        return changed
 
 
 def match_expression(wanted: Sequence[Wanted]) -> str:
@@ -335,6 +361,19 @@ def _prepare(connection: sqlite3.Connection, journal: str) -> None:
 def _pragma(connection: sqlite3.Connection, name: str) -> int:
     (value,) = connection.execute(f"PRAGMA {name}").fetchone()
     return cast("int", value)
+
+
+def _check_engine() -> None:
+    """Raises: Unavailable. It is no file's fault: making indexes anew would not mend it."""
+    if sqlite3.sqlite_version_info < _OLDEST_SQLITE or not _has_full_text():
+        oldest = ".".join(map(str, _OLDEST_SQLITE))
+        raise Unavailable(f"search needs SQLite {oldest} or later with FTS5; this Python's is {sqlite3.sqlite_version}")
+
+
+@lru_cache(maxsize=1)
+def _has_full_text() -> bool:
+    with closing(sqlite3.connect(":memory:")) as connection:
+        return connection.execute("SELECT 1 FROM pragma_module_list WHERE name = 'fts5'").fetchone() is not None
 
 
 def _check_whole(path: Path) -> None:

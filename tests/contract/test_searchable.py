@@ -1,15 +1,25 @@
 """All that can be found in an account, from the table and from its stream: both make the same index."""
 
+from collections import Counter
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import date
+from random import Random
 from typing import TYPE_CHECKING, Any
 
-from chalicelib.domain.events import Change
-from chalicelib.domain.search import SearchChange, search_change_of
+import pytest
+from botocore.session import get_session
+from chalice.app import DynamoDBEvent
+
+from chalicelib.domain.work import WorkChange
+from chalicelib.edge.batches import failed
+from chalicelib.edge.stream_records import each_change
 from chalicelib.repositories.full_text import FullTextIndex, IndexedDocument
+from chalicelib.repositories.memory_search import MemorySearchIndex
 from chalicelib.repositories.stream_images import plain_image
-from tests.builders import NOW, a_client, a_product, a_user, an_account, an_entry
-from tests.contract.stores import DynamoStore, Store, credited, drawn_up, items_in, log, opened
+from chalicelib.usecases.search import index_changes
+from tests.builders import a_client, a_product, a_user, an_account, an_entry
+from tests.contract.stores import TABLE, DynamoStore, Store, credited, drawn_up, items_in, log, opened
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -73,25 +83,94 @@ def test_everything_is_told_as_it_is(store: Store) -> None:
     assert told["85123A"].document == ("White hanging heart T-light holder", "85123A\nof zinc")
 
 
-def test_an_index_made_from_the_table_equals_the_one_from_the_stream(
+def records_of(client: "DynamoDBClient", write: Callable[[], None]) -> list[dict[str, Any]]:
+    """What the table's stream tells of what is written, as a function gets it."""
+    client.update_table(TableName=TABLE, StreamSpecification={"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"})
+    write()
+    streams: Any = get_session().create_client("dynamodbstreams", region_name="eu-central-1")
+    arn = client.describe_table(TableName=TABLE)["Table"]["LatestStreamArn"]
+    (shard,) = streams.describe_stream(StreamArn=arn)["StreamDescription"]["Shards"]
+    at = streams.get_shard_iterator(StreamArn=arn, ShardId=shard["ShardId"], ShardIteratorType="TRIM_HORIZON")["ShardIterator"]
+    records: list[dict[str, Any]] = streams.get_records(ShardIterator=at)["Records"]
+    for record in records:
+        record["dynamodb"]["ApproximateCreationDateTime"] = record["dynamodb"]["ApproximateCreationDateTime"].timestamp()
+    return records
+
+
+def lived_in(store: Store) -> None:
+    """What `filled` has, with a history: things that were edited, gone, and there again under their old ids."""
+    filled(store)
+    client = store.clients.get("acc_1", "cli_1")
+    store.clients.save(replace(client, name="Müller", version=client.version + 1))
+    zinc = store.products.get("acc_1", "85123A")
+    brass = replace(zinc, name="Lantern", description="of brass", version=zinc.version + 1)
+    store.products.save(brass)
+    store.products.remove(store.products.get("acc_1", "BANK CHARGES"))
+    store.products.add(a_product("BANK CHARGES", name="Fees"))
+    store.products.add(a_product("gone", name="Gone"))
+    store.products.remove(store.products.get("acc_1", "gone"))
+    entry = store.work.get("acc_1", "wrk_3").entry
+    store.work.commit(WorkChange(old=entry))
+
+
+def test_an_index_made_from_the_stream_equals_the_one_from_the_table(
     dynamo_store: DynamoStore, client: "DynamoDBClient"
 ) -> None:
-    filled(dynamo_store)
-    images = [image for image in items_in(client) if image["pk"]["S"] == "acc_1" and "id" in image]
-    from_stream: list[SearchChange] = []
-    for image in images:
-        change = Change(
-            item_type=image["type"]["S"],
-            account_id="acc_1",
-            id=image["id"]["S"],
-            occurred_at=NOW,
-            old=None,
-            new=plain_image(image),
-        )
-        found = search_change_of(change)
-        from_stream += [] if found is None else [found]
+    records = records_of(client, lambda: lived_in(dynamo_store))
+    told = Counter(
+        (record["eventName"], (record["dynamodb"].get("NewImage") or record["dynamodb"]["OldImage"])["type"]["S"])
+        for record in records
+    )
+    assert {("INSERT", kind) for kind in ("client", "work", "invoice", "product")} < told.keys()
+    assert {("MODIFY", kind) for kind in ("client", "invoice", "product")} < told.keys()
+    assert {("REMOVE", kind) for kind in ("client", "work", "product")} < told.keys()
+    chance = Random(1)  # noqa: S311
+    orders = [records, [*records, *records], [each for each in records for _ in range(2)], records[::-1]]
+    orders += [chance.sample([*records, *records], 2 * len(records)) for _ in range(5)]
 
-    assert indexed(from_stream) == indexed(dynamo_store.searchable.everything("acc_1")) != []
+    for order in orders:
+        index = MemorySearchIndex()
+        for account_id in ("acc_1", "acc_12"):
+            index.rebuild(account_id, list)
+        for start in range(0, len(order), 7):
+            event = DynamoDBEvent({"Records": order[start : start + 7]}, None)
+            answer = each_change(
+                event,
+                plain_image,
+                lambda changes, index=index: index_changes(changes, index=index, searchable=dynamo_store.searchable),
+            )
+            assert answer == failed()
+        for account_id, documents in index.documents().items():
+            assert list(documents) == indexed(dynamo_store.searchable.everything(account_id)) != []
+
+
+@pytest.mark.parametrize(
+    "spoiled",
+    [
+        {"price": {"S": "SECRET"}},
+        {"version": {"S": "SECRET"}},
+        {"type": {"S": "SECRET"}},
+        {"updated_at": {"S": "SECRET"}},
+        "type",
+    ],
+    ids=str,
+)
+def test_an_item_that_cannot_be_read_is_left_out_and_named(
+    dynamo_store: DynamoStore, client: "DynamoDBClient", caplog: pytest.LogCaptureFixture, spoiled: Any
+) -> None:
+    filled(dynamo_store)
+    before = [change.id for change in dynamo_store.searchable.everything("acc_1")]
+    (image,) = (image for image in items_in(client) if image["sk"]["S"] == "product#85123A")
+    changed = {**image, **spoiled} if isinstance(spoiled, dict) else {k: v for k, v in image.items() if k != spoiled}
+    client.put_item(TableName=TABLE, Item=changed)
+
+    told = [change.id for change in dynamo_store.searchable.everything("acc_1")]
+
+    assert told == [each for each in before if each != "85123A"]
+    assert [record.getMessage() for record in caplog.records] == [
+        "product#85123A of acc_1 cannot be read, nor found by the search"
+    ]
+    assert "SECRET" not in caplog.text
 
 
 def test_memory_tells_what_the_table_tells(dynamo_store: DynamoStore) -> None:
