@@ -87,6 +87,12 @@ def test_every_library_is_imported_by_one_module_of_the_layer_only(layer: str) -
     assert {library: paths for library, paths in importers.items() if len(paths) > 1} == {}
 
 
+def test_sqlite_is_imported_by_the_full_text_engine_only() -> None:
+    importers = [str(path.relative_to(ROOT)) for path in SOURCES if "sqlite3" in set(imports_in(path.read_text()))]
+
+    assert importers == ["chalicelib/repositories/full_text.py"]
+
+
 def test_the_layers_are_all_here_and_nothing_else_is() -> None:
     assert {layer_of(path) for path in SOURCES} == set(MAY_IMPORT)
 

@@ -15,6 +15,8 @@ MAX_TERM_CHARACTERS = 100
 _LONGEST_TITLE = 120
 _TERMS = re.compile(r'"(?P<phrase>[^"]*)"?|(?P<word>[^\s"]+)')
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f]")
+_QUOTES = str.maketrans(dict.fromkeys("“”„«»", '"'))
+"""Telephones put these where `"` was typed."""
 
 
 class SearchDocument(NamedTuple):
@@ -71,7 +73,7 @@ class SearchResults:
 
 def terms_of(typed: str) -> tuple[Term, ...]:
     """Words and "phrases in quotes", of whatever is typed; nothing in it is an operator."""
-    found = (_term(match) for match in _TERMS.finditer(_CONTROLS.sub(" ", typed)))
+    found = (_term(match) for match in _TERMS.finditer(_CONTROLS.sub(" ", typed).translate(_QUOTES)))
     return tuple(dict.fromkeys(term for term in found if any(map(str.isalnum, term.text))))[:MAX_TERMS]
 
 

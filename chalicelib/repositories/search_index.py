@@ -9,7 +9,7 @@ import random
 import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
@@ -141,7 +141,8 @@ class S3SearchIndex:
                 if code_of(error) in _NOT_THERE:
                     return None
                 raise
-            with self._copies.aside() as path, answer["Body"] as body:
+            # A StreamingBody as a context manager is the stream beneath, which does not miss an end that was cut off.
+            with self._copies.aside() as path, closing(answer["Body"]) as body:
                 with path.open("wb") as file:
                     for chunk in body.iter_chunks(_CHUNK_BYTES):
                         file.write(chunk)

@@ -23,6 +23,7 @@ from chalicelib.ports import (
     Ledger,
     Products,
     Reports,
+    Searchable,
     Stock,
     Timers,
     Users,
@@ -37,6 +38,7 @@ from chalicelib.repositories.keyed_requests import DynamoKeyedRequests
 from chalicelib.repositories.ledger import DynamoLedger
 from chalicelib.repositories.products import DynamoProducts, DynamoStock
 from chalicelib.repositories.reports import DynamoReports
+from chalicelib.repositories.searchable import DynamoSearchable
 from chalicelib.repositories.table import Table, update
 from chalicelib.repositories.work import DynamoTimers, DynamoWork
 from tests.builders import NOW, a_user, an_account, at
@@ -80,6 +82,8 @@ class Store(Protocol):
     def products(self) -> Products: ...
     @property
     def stock(self) -> Stock: ...
+    @property
+    def searchable(self) -> Searchable: ...
 
 
 class MakeStore(Protocol):
@@ -103,6 +107,7 @@ class DynamoStore:
         self.keyed_requests = DynamoKeyedRequests(Table(client, EPHEMERAL_TABLE, **more))
         self.products = DynamoProducts(table, FixedClock(NOW))
         self.stock = DynamoStock(table)
+        self.searchable = DynamoSearchable(table)
 
 
 def create_tables(client: "DynamoDBClient") -> None:
