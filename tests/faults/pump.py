@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from tests.faults.functions import Done, Functions, Outcome
 from tests.faults.virtual_time import VirtualClock
@@ -96,11 +96,13 @@ class _Asynchronous:
     retries: list[int]
 
 
-Together = Callable[[Sequence[Callable[[], Any]]], Any]
-"""Runs some things, one after the other or at once."""
+class Together(Protocol):
+    """Runs some things, one after the other or at once; the last so many as stragglers."""
+
+    def __call__(self, things: Sequence[Callable[[], Any]], stragglers: int = 0, /) -> Any: ...
 
 
-def one_by_one(things: Sequence[Callable[[], Any]]) -> None:
+def one_by_one(things: Sequence[Callable[[], Any]], _stragglers: int = 0) -> None:
     for thing in things:
         thing()
 
@@ -110,7 +112,8 @@ class Repetition:
     """Tells everything two to five times, in no order, in batches of at most `batch_size`.
 
     The stream stays in order. The readers that are named in `odd` get batches of a few records, and parts of them before the
-    whole; and those in `late` besides, after a batch, again one that was done with: the poller had lost sight of it.
+    whole; and those in `late` are besides told some batches by invocations that the poller has lost sight of: it does not wait
+    for them, so they end when they like, at once with others or after them.
     """
 
     numbers: random.Random
@@ -332,18 +335,29 @@ class Pump:
         """Each reader's shards; the readers do not wait for each other."""
         delivered: list[bool] = []
 
-        def run(reader: _Reader) -> None:
-            delivered.extend(self._run_shard(shard, reader) for shard in reader.shards)
+        def run(reader: _Reader, *, on_and_on: bool) -> None:
+            for shard in reader.shards:
+                while self._run_shard(shard, reader):
+                    delivered.append(True)
+                    if not on_and_on:
+                        break
 
-        late = [partial(self._tell, reader, batch, 0) for reader in self._readers for batch in self._late_batches(reader)]
-        self.together([*(partial(run, reader) for reader in self._readers), *late])
+        late = {reader.trigger.function: self._late_batches(reader) for reader in self._readers}
+        readers = [partial(run, reader, on_and_on=bool(late[reader.trigger.function])) for reader in self._readers]
+        lost = [partial(self._tell, reader, batch, 0) for reader in self._readers for batch in late[reader.trigger.function]]
+        self.together([*readers, *lost], len(lost))
         return any(delivered)
 
     def _late_batches(self, reader: _Reader) -> list[list[Item]]:
-        if self.repetition is None or reader.trigger.function not in self.repetition.late or not reader.past:
+        """Invocations that the poller has lost sight of: of what comes next, and of what is over."""
+        if self.repetition is None or reader.trigger.function not in self.repetition.late:
             return []
-        waits = any(shard.batches or shard.waiting for shard in reader.shards)
-        return [self.repetition.numbers.choice(reader.past)] if waits else []
+        coming = [
+            shard.batches[0].records if shard.batches else shard.waiting[: self.repetition.size(reader.trigger)]
+            for shard in reader.shards
+            if shard.batches or shard.waiting
+        ]
+        return [*coming, self.repetition.numbers.choice(reader.past)] if coming and reader.past else coming
 
     def _run_shard(self, shard: _Shard, reader: _Reader) -> bool:
         trigger = reader.trigger

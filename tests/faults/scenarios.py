@@ -684,9 +684,7 @@ SCENARIOS: Final = (
     Scenario(
         name="clients", set_up=_set_up_work, act=_change_clients, expect=_expect_changed_clients, idle=_BILLING_AT_NIGHT | _MAIL
     ),
-    Scenario(
-        name="sign-up", set_up=lambda _: None, act=_open_account, expect=_expect_account, idle=_BILLING_AT_NIGHT | _MAIL
-    ),
+    Scenario(name="sign-up", set_up=lambda _: None, act=_open_account, expect=_expect_account, idle=_BILLING_AT_NIGHT | _MAIL),
     Scenario(name="rush", set_up=_set_up_rush, act=_rush, expect=_expect_rush, in_turn=False, seeds=6, crowd=True),
     Scenario(
         name="edits", set_up=_set_up_edits, act=_edit_while_billing, expect=_expect_edited, in_turn=False, seeds=4, crowd=True
