@@ -159,9 +159,8 @@ def _each_outage(cloud: Cloud) -> list[bool]:
     held = []
     for outage, report in in_processes(((name, partial(set_up.run_without, name)) for name in OUTAGES), 1):
         held.append(not report.broken)
-        print(
-            f"the {outage} out of order: {len(report.struck)} calls failed, all else {'held' if held[-1] else 'DID NOT HOLD'}"
-        )
+        ending = "held" if held[-1] else "DID NOT HOLD"
+        print(f"the {outage} out of order: {len(report.struck)} calls failed, all else {ending}")
         for one in report.broken:
             print(f"    {one.rule}: {one.what}", flush=True)
     return held

@@ -162,7 +162,7 @@ class Functions:
 
     @contextmanager
     def judging(self) -> Iterator[Any]:
-        """The application as it is in its files, patched by nobody, to judge by; what it calls is neither counted nor struck."""
+        """The application as it is in its files, patched by nobody, to judge by; its calls are neither counted nor struck."""
         self.prepare_judge()
         assert self._untouched is not None
         self._untouched.disk = self._disk_for("judging")

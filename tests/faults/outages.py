@@ -17,7 +17,7 @@ AT_MOST_SECONDS: Final = 60
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outage:
-    """`reader` is whose work cannot be done, `dead_letters` the queue that hears of it, `breaks` the rules that then may break."""
+    """`reader` is whose work cannot be done, `dead_letters` the queue that hears of it; only `breaks` may break."""
 
     strikes: Callable[[Call, Request], bool]
     reader: str
@@ -33,10 +33,9 @@ class Outage:
             if broken.rule not in self.breaks and not of_ours:
                 yield broken
         dead = [body_of(message)["DDBStreamBatchInfo"] for message in cloud.pump.dead_letters()[self.dead_letters]]
-        given_up, heard = sum(batch["batchSize"] for batch in dead), len(cloud.pump.heard_by(self.reader))
-        before = len([record for record in cloud.pump.records[:known] if record in cloud.pump.heard_by(self.reader)])
-        if given_up != heard - before:
-            yield Broken("what is given up is in its own queue", f"{given_up} of {heard - before}")
+        given_up, heard = sum(batch["batchSize"] for batch in dead), len(cloud.pump.heard_by(self.reader, since=known))
+        if given_up != heard:
+            yield Broken("what is given up is in its own queue", f"{given_up} of {heard}")
         if self.reader == INDEXER:
             yield from _told_at_once(cloud)
 

@@ -263,8 +263,8 @@ class _Unconditional:
     def __init__(self, s3: Any) -> None:
         self._s3 = s3
 
-    def put_object(self, *, IfMatch: str = "", IfNoneMatch: str = "", **request: Any) -> Any:  # noqa: N803  as botocore has it
-        return self._s3.put_object(**request)
+    def put_object(self, **request: Any) -> Any:
+        return self._s3.put_object(**{name: it for name, it in request.items() if name not in ("IfMatch", "IfNoneMatch")})
 
 
 def _index_that_forgives_itself(app: Any) -> None:

@@ -192,10 +192,10 @@ class Pump:
     def is_read_by(self, function: str) -> bool:
         return any(reader.trigger.function == function for reader in self._readers)
 
-    def heard_by(self, function: str) -> list[Item]:
-        """All records so far that the reader is told, or is yet to be told."""
+    def heard_by(self, function: str, *, since: int) -> list[Item]:
+        """All records that the reader is told, or is yet to be told, but for so many of the first."""
         (trigger,) = (reader.trigger for reader in self._readers if reader.trigger.function == function)
-        return [record for record in self.records if trigger.hears(record)]
+        return [record for record in self.records[since:] if trigger.hears(record)]
 
     # What starts from outside
 
@@ -404,7 +404,7 @@ class Pump:
         return []
 
     def _bury(self, batch: _Batch, trigger: StreamTrigger) -> None:
-        """What Lambda sends where a mapping has an on-failure destination: not the records, but where in the stream they are."""
+        """What Lambda sends to a mapping's on-failure destination: not the records, but where in the stream they are."""
         numbers = [record["dynamodb"]["SequenceNumber"] for record in batch.records]
         where = {"startSequenceNumber": numbers[0], "endSequenceNumber": numbers[-1], "batchSize": len(numbers)}
         said = {"requestContext": {"functionArn": trigger.function}, "version": "1.0", "DDBStreamBatchInfo": where}
