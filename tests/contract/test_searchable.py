@@ -1,7 +1,7 @@
 """All that can be found in an account, from the table and from its stream: both make the same index."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import date
 from random import Random
@@ -20,6 +20,7 @@ from chalicelib.repositories.stream_images import plain_image
 from chalicelib.usecases.search import index_changes
 from tests.builders import a_client, a_product, a_user, an_account, an_entry
 from tests.contract.stores import TABLE, DynamoStore, Store, credited, drawn_up, items_in, log, opened
+from tests.fakes import MemoryReindexQueue
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -48,6 +49,11 @@ def indexed(changes: Any) -> list[IndexedDocument]:
     found = list(index.documents())
     index.close()
     return found
+
+
+def without_versions(documents: Iterable[IndexedDocument]) -> list[tuple[str, ...]]:
+    """The stream's index does not take up a version that has no other words."""
+    return [(each.type, each.id, each.title, each.text) for each in documents]
 
 
 def test_all_that_can_be_found_in_the_account_is_told_and_nothing_else(store: Store) -> None:
@@ -137,11 +143,14 @@ def test_an_index_made_from_the_stream_equals_the_one_from_the_table(
             answer = each_change(
                 event,
                 plain_image,
-                lambda changes, index=index: index_changes(changes, index=index, searchable=dynamo_store.searchable),
+                lambda changes, index=index: index_changes(
+                    changes, index=index, searchable=dynamo_store.searchable, queue=MemoryReindexQueue()
+                ),
             )
             assert answer == failed()
         for account_id, documents in index.documents().items():
-            assert list(documents) == indexed(dynamo_store.searchable.everything(account_id)) != []
+            table = indexed(dynamo_store.searchable.everything(account_id))
+            assert without_versions(documents) == without_versions(table) != []
 
 
 @pytest.mark.parametrize(

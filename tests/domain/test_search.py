@@ -1,6 +1,7 @@
 import re
 from dataclasses import replace
 from datetime import UTC, date, datetime
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -147,8 +148,8 @@ def test_a_change_of_nothing_is_none() -> None:
 
 def test_what_changes_no_word_of_a_thing_is_none() -> None:
     lantern = exactly(a_product(name="Lantern"))
-    sold = {**lantern, "stock": 4, "price": Decimal("1"), "version": 2}
-    common = {"item_type": "product", "account_id": "acc_1", "id": "85123A", "occurred_at": NOW}
+    sold = {**lantern, "stock": 4, "price": Decimal(1), "version": 2}
+    common: Any = {"item_type": "product", "account_id": "acc_1", "id": "85123A", "occurred_at": AT}
 
     assert search_change_of(Change(old=lantern, new=sold, **common)) is None
     assert search_change_of(Change(old=None, new=sold, **common)) is not None
