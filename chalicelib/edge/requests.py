@@ -5,14 +5,14 @@ import re
 from collections.abc import Mapping
 from datetime import date
 from decimal import Decimal
-from typing import Any, TypeVar, cast
+from typing import Any, NamedTuple, TypeVar, cast
 from urllib.parse import unquote
 
 import msgspec
 from chalice.app import MultiDict, Request
 
 from chalicelib.domain.errors import FieldError, Invalid, Malformed, NotFound
-from chalicelib.domain.identifiers import Prefix, is_id
+from chalicelib.domain.identifiers import PRODUCT_ID, Prefix, is_id
 from chalicelib.domain.users import FIRST_PASSWORD, Caller, Role
 from chalicelib.edge.bodies import WORDS, Body
 from chalicelib.edge.problems import HeadersTooLarge, TooLarge, UnsupportedMediaType, UriTooLong
@@ -32,8 +32,17 @@ PREFIX_OF: dict[str, Prefix] = {
     "user_id": "usr",
 }
 """What kind of id of ours a parameter holds."""
-OWN_IDS = frozenset({"product_id"})
-"""Parameters that may hold ids of the caller's own making, too."""
+
+
+class OwnIds(NamedTuple):
+    """Ids of the caller's own making: what they look like, as a regular expression, and one of them."""
+
+    pattern: str
+    example: str
+
+
+OWN_IDS: dict[str, OwnIds] = {"product_id": OwnIds(PRODUCT_ID, "85123A")}
+"""By the parameters that may hold them, too."""
 
 T = TypeVar("T")
 AnyBody = TypeVar("AnyBody", bound=Body)

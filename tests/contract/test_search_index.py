@@ -1,7 +1,9 @@
 """The full-text indexes, in memory and in S3 (moto)."""
 
 import csv
+import os
 import sqlite3
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -785,6 +787,86 @@ def test_the_copies_that_were_used_longest_ago_make_room(in_s3: InS3) -> None:
     assert [path.name.partition(".")[0] for path in small.copies("small")] == ["acc_0", "acc_2"]
 
 
+def a_folder_left_behind(folder: Path, minutes: float, size: int = 10) -> Path:
+    """By an invocation that was killed so many minutes ago."""
+    left = folder / f"aside-{minutes}"
+    left.mkdir(parents=True)
+    (left / "index.sqlite").write_bytes(bytes(size))
+    at = time.time() - minutes * 60
+    os.utime(left, (at, at))
+    return left
+
+
+def test_what_a_killed_invocation_left_behind_is_removed_once_nobody_can_be_at_it(in_s3: InS3) -> None:
+    build(in_s3, put("1", "Lantern"))
+    old, young = (a_folder_left_behind(in_s3.folder / "cache", minutes) for minutes in (15.5, 14.5))
+
+    assert in_s3.index.apply("acc_1", [put("2", "Lamp")])
+    assert (old.exists(), young.exists()) == (False, True)
+
+
+def test_what_was_left_behind_a_moment_ago_counts(in_s3: InS3) -> None:
+    for number in range(3):
+        build(in_s3, put(f"{number}", "Lantern"), account_id=f"acc_{number}")
+    size = len(in_s3.content("acc_0"))
+    small = InS3(in_s3.s3, in_s3.folder)
+    small.index = in_s3.another("small", max_cache_bytes=3 * size)
+    a_folder_left_behind(in_s3.folder / "small", 1, 4 * size)
+    for number in (0, 1, 2):
+        assert found(small, "lantern", f"acc_{number}") == [f"{number}"]
+
+    assert [path.name.partition(".")[0] for path in small.copies("small")] == ["acc_1", "acc_2", "aside-1"]
+
+
+def bytes_in(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
+@pytest.mark.parametrize(("sizes", "left"), [(5, 3), (4, 2), (3, 1), (2, 0)])
+def test_before_a_file_is_written_copies_make_room_for_it_and_for_making_it_small(
+    in_s3: InS3, sizes: int, left: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(3):
+        build(in_s3, put(f"{number}", "Lantern"), account_id=f"acc_{number}")
+    size = len(in_s3.content("acc_0"))
+    tight = InS3(in_s3.s3, in_s3.folder)
+    tight.index = in_s3.another("tight", max_cache_bytes=100 * size)
+    for number in (1, 2, 0):
+        found(tight, "lantern", f"acc_{number}")
+    tight.index = in_s3.another("tight", max_cache_bytes=sizes * size // 2)
+    taken: list[int] = []
+    write = FullTextIndex.write
+
+    def weighing(path: Path) -> FullTextIndex:
+        taken.append(bytes_in(in_s3.folder / "tight"))
+        return write(path)
+
+    monkeypatch.setattr(FullTextIndex, "write", weighing)
+
+    assert tight.index.apply("acc_0", [put("9", "Lamp")])
+    assert taken == [(left + 1) * size]
+    assert taken[0] + size <= sizes * size
+    assert found(tight, "lamp", "acc_0") == ["9"]
+
+
+def test_before_an_index_is_made_anew_copies_make_room(in_s3: InS3) -> None:
+    for number in range(2):
+        build(in_s3, put(f"{number}", "Lantern"), account_id=f"acc_{number}")
+    size = len(in_s3.content("acc_0"))
+    tight = in_s3.another("tight", max_cache_bytes=2 * size)
+    for number in (0, 1):
+        tight.search(f"acc_{number}", SearchRequest(terms=terms_of("lantern")))
+    a_folder_left_behind(in_s3.folder / "tight", 1, size // 2)
+    before: list[str] = []
+
+    def everything() -> Sequence[SearchChange]:
+        before.extend(path.name.partition(".")[0] for path in in_s3.copies("tight"))
+        return []
+
+    tight.rebuild("acc_2", everything)
+    assert [name for name in before if name.startswith("acc")] == ["acc_1"]
+
+
 def test_an_index_larger_than_the_room_for_copies_is_used_all_the_same(in_s3: InS3) -> None:
     build(in_s3, put("1", "Lantern"))
     tight = in_s3.another("tight", max_cache_bytes=1)
@@ -919,7 +1001,7 @@ def test_an_s3_that_does_not_answer_is_unavailable(in_s3: InS3, failure: Excepti
 def test_a_file_that_does_not_come_to_its_end_is_unavailable_and_no_copy(in_s3: InS3, tmp_path: Path) -> None:
     class Cut:
         def get_object(self, **_: Any) -> dict[str, Any]:
-            return {"Body": StreamingBody(BytesIO(b"SQLite format 3\0"), 4096), "ETag": '"x"'}
+            return {"Body": StreamingBody(BytesIO(b"SQLite format 3\0"), 4096), "ContentLength": 4096, "ETag": '"x"'}
 
     index = S3SearchIndex(Cut(), BUCKET, tmp_path / "cut")  # type: ignore[arg-type]
 

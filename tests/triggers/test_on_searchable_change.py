@@ -93,7 +93,7 @@ def test_what_cannot_be_searched_for_is_none_of_its_business(wired: MemoryWired,
         change(issued, replace(issued, status=InvoiceStatus.PAID)),
     )
 
-    assert len(wired.search_index.documents()["acc_1"]) == len(before["acc_1"]) + 1
+    assert wired.search_index.documents() == before
 
 
 @pytest.fixture

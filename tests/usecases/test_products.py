@@ -249,7 +249,7 @@ def test_a_product_can_get_an_id_of_ours(business: Business, wired: MemoryWired)
     assert listed.items == (first, second)
 
 
-def test_two_accountsmay_sell_the_same_article(business: Business, wired: MemoryWired) -> None:
+def test_two_accounts_may_sell_the_same_article(business: Business, wired: MemoryWired) -> None:
     other = open_business(wired, "eve@example.com")
     made(business, 10)
     made(other, 5)
