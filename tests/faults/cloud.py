@@ -144,7 +144,7 @@ class Cloud:
         """What S3 has as the account's search index now; None if nothing."""
         s3 = self.client("s3")
         try:
-            content: bytes = s3.get_object(Bucket=os.environ["DAYBOOK_BUCKET"], Key=_index_key(account_id))["Body"].read()
+            content: bytes = s3.get_object(Bucket=_index_bucket(), Key=_index_key(account_id))["Body"].read()
         except s3.exceptions.NoSuchKey:
             return None
         return content
@@ -153,7 +153,7 @@ class Cloud:
 
     def put_index_file(self, account_id: str, content: bytes | None) -> None:
         """As somebody might who has the bucket at hand; None to remove it."""
-        s3, where = self.client("s3"), {"Bucket": os.environ["DAYBOOK_BUCKET"], "Key": _index_key(account_id)}
+        s3, where = self.client("s3"), {"Bucket": _index_bucket(), "Key": _index_key(account_id)}
         if content is None:
             s3.delete_object(**where)
         else:
@@ -253,6 +253,10 @@ class Cloud:
         }
 
 
+def _index_bucket() -> str:
+    return os.environ["DAYBOOK_BUCKET"] + "-search"
+
+
 def _index_key(account_id: str) -> str:
     return f"search/v1/{account_id}.sqlite"
 
@@ -264,6 +268,7 @@ INSTANCES: Final = {
     "on_invoice_due": 3,
     "on_change": 1,
     "on_searchable_change": 1,
+    "on_stale_index": 1,
     "on_delivery": 3,
 }
 """Environments that are made before a run, where they are made once for all; more are made as they are needed."""

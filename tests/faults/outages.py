@@ -32,12 +32,15 @@ class Outage:
             of_ours = broken.rule == "nothing is left in a dead-letter queue" and broken.what.startswith(self.dead_letters)
             if broken.rule not in self.breaks and not of_ours:
                 yield broken
-        dead = [body_of(message)["DDBStreamBatchInfo"] for message in cloud.pump.dead_letters()[self.dead_letters]]
-        given_up, heard = sum(batch["batchSize"] for batch in dead), len(cloud.pump.heard_by(self.reader, since=known))
-        if given_up != heard:
-            yield Broken("what is given up is in its own queue", f"{given_up} of {heard}")
+        dead = [body_of(message) for message in cloud.pump.dead_letters()[self.dead_letters]]
+        heard = cloud.pump.heard_by(self.reader, since=known)
         if self.reader == INDEXER:
+            given_up = {message["account_id"] for message in dead}
+            if given_up != (accounts := {record["dynamodb"]["Keys"]["pk"]["S"] for record in heard}):
+                yield Broken("what is given up is in its own queue", f"{given_up}, not {accounts}")
             yield from _told_at_once(cloud)
+        elif (count := sum(message["DDBStreamBatchInfo"]["batchSize"] for message in dead)) != len(heard):
+            yield Broken("what is given up is in its own queue", f"{count} of {len(heard)}")
 
 
 def _told_at_once(cloud: Cloud) -> Iterator[Broken]:
@@ -64,7 +67,7 @@ OUTAGES: Final[Mapping[str, Outage]] = {
     "index": Outage(
         strikes=_of_the_index,
         reader=INDEXER,
-        dead_letters="daybook-local-search-dlq",
+        dead_letters="daybook-local-reindex-dlq",
         breaks=frozenset({"the index is what the table says", "who looks for a product finds it"}),
     ),
     "bus": Outage(

@@ -60,6 +60,9 @@ class World:
         return None
 
 
+_INDEXING: Final = frozenset({"on_stale_index"})
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scenario:
     """`act` runs under faults and what it caused is pumped dry; `expect` looks at the end of it in peace.
@@ -83,7 +86,8 @@ class Scenario:
     @property
     def functions(self) -> frozenset[str]:
         """Those that have something to do."""
-        return frozenset(CROWD) - self.idle - ({FEED, INDEXER} - set(self.readers))
+        unread = {FEED, INDEXER} - set(self.readers)
+        return frozenset(CROWD) - self.idle - unread - (_INDEXING if INDEXER in unread else frozenset())
 
 
 def sign_up_of(name: str, **more: Any) -> dict[str, Any]:
