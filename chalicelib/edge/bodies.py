@@ -298,7 +298,7 @@ class PutProduct(NewProduct, frozen=True, kw_only=True):
 class NewStockChange(Body, frozen=True, kw_only=True):
     """Units to add, or to take if `change` is negative."""
 
-    change: Annotated[int, Meta(ge=-MAX_STOCK, le=MAX_STOCK)]
+    change: Annotated[int, Meta(ge=-MAX_STOCK, le=MAX_STOCK, extra_json_schema={"not": {"const": 0}})]
     reason: Line = ""
 
 

@@ -6,11 +6,12 @@ who folds otherwise must not write here: `about.folding`. Nothing that is newer 
 """
 
 import sqlite3
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from datetime import datetime
 from functools import lru_cache
-from itertools import islice
+from itertools import accumulate, islice
 from pathlib import Path
 from typing import NamedTuple, Self, cast
 from urllib.parse import quote
@@ -34,18 +35,23 @@ _FREE_PAGES_KEPT = 32
 _HEADER_BYTES = 100
 _BUILT_AT_ONCE = 1_000
 _SCHEMA = """
-CREATE TABLE about (folding TEXT NOT NULL, newest INTEGER NOT NULL, merges INTEGER NOT NULL);
+CREATE TABLE about (folding TEXT NOT NULL, newest INTEGER NOT NULL, merges INTEGER NOT NULL) STRICT;
 CREATE TABLE documents (
     number INTEGER PRIMARY KEY, type TEXT NOT NULL, id TEXT NOT NULL, version INTEGER NOT NULL, title TEXT NOT NULL,
     text TEXT NOT NULL, UNIQUE (type, id)
-);
+) STRICT;
 CREATE TABLE gone (
     type TEXT NOT NULL, id TEXT NOT NULL, version INTEGER NOT NULL, at INTEGER NOT NULL, PRIMARY KEY (type, id)
-) WITHOUT ROWID;
+) STRICT, WITHOUT ROWID;
 CREATE VIRTUAL TABLE words USING fts5(title, text, content='', tokenize='ascii');
 """
-_OLDEST_SQLITE = (3, 35)
-"""The first with RETURNING."""
+_OLDEST_SQLITE = (3, 37)
+"""The first with STRICT tables; RETURNING and UPSERT are older."""
+_MOST_WORDS = 48
+"""Of all that is typed, so many words count."""
+_PATIENCE_SECONDS = 5
+_STEPS_BETWEEN_LOOKS = 100_000
+"""Of SQLite's virtual machine: some milliseconds."""
 _SEARCH = """
 SELECT type, id, title, text, score FROM (
     SELECT rowid AS number, -bm25(words, ?, ?) AS score FROM words WHERE words MATCH ?
@@ -166,22 +172,44 @@ class FullTextIndex:
 
     def search(self, request: SearchRequest) -> tuple[SearchResult, ...]:
         """By score; those of one score by type and id."""
-        wanted = [each for each in dict.fromkeys(map(_wanted, request.terms)) if each.words]
+        wanted = _few([each for each in dict.fromkeys(map(_wanted, request.terms)) if each.words])
         if not wanted:
             return ()
         condition, values = ("", ()) if request.type is None else ("WHERE type = ?", (request.type,))
         order = "ORDER BY score DESC, type, id LIMIT ?"
-        with _asking():
+        with _asking(), self._patience():
             rows = self._connection.execute(
                 f"{_SEARCH} {condition} {order}",
                 (_TITLE_WEIGHT, _TEXT_WEIGHT, match_expression(wanted), *values, request.limit),
             ).fetchall()
-        return tuple(
-            SearchResult(
-                type=kind, id=thing_id, title=title, snippet=snippet(SearchDocument(title, text), wanted), score=_rounded(score)
+            # In here, too: what a broken file may have in the place of a text is no fault of ours.
+            return tuple(
+                SearchResult(
+                    type=kind,
+                    id=thing_id,
+                    title=title,
+                    snippet=snippet(SearchDocument(title, text), wanted),
+                    score=_rounded(score),
+                )
+                for kind, thing_id, title, text, score in rows
             )
-            for kind, thing_id, title, text, score in rows
-        )
+
+    @contextmanager
+    def _patience(self) -> Iterator[None]:
+        """Whoever types it, and whatever the file holds: no search keeps a function busy until it is ended.
+
+        Raises: Unavailable.
+        """
+        until = time.monotonic() + _PATIENCE_SECONDS
+        self._connection.set_progress_handler(lambda: time.monotonic() > until, _STEPS_BETWEEN_LOOKS)
+        try:
+            yield
+        except sqlite3.OperationalError as error:
+            if getattr(error, "sqlite_errorcode", None) != sqlite3.SQLITE_INTERRUPT:
+                raise
+            raise Unavailable("this search takes too long; look for something longer, or less") from error
+        finally:
+            self._connection.set_progress_handler(None, 0)
 
     def documents(self) -> Iterator[IndexedDocument]:
         """All that can be found, by type and id."""
@@ -305,6 +333,12 @@ class FullTextIndex:
         return changed
 
 
+def _few(wanted: Sequence[Wanted]) -> list[Wanted]:
+    """The first ones, `_MOST_WORDS` words together."""
+    counted = accumulate(len(each.words) for each in wanted)
+    return [each for each, words in zip(wanted, counted, strict=True) if words <= _MOST_WORDS]
+
+
 def match_expression(wanted: Sequence[Wanted]) -> str:
     """In FTS5's language: all of them; a word that may go on counts more where it stands by itself.
 
@@ -405,3 +439,5 @@ def _asking() -> Iterator[None]:
         if code & 0xFF in _OF_THE_MACHINE and code != sqlite3.SQLITE_IOERR_SHORT_READ:
             raise Unavailable("the search index cannot be kept on the disk") from error
         raise BrokenIndex(str(error)) from error
+    except (TypeError, ValueError, AttributeError) as error:
+        raise BrokenIndex(f"there is something in it that was not put there: {type(error).__name__}") from error

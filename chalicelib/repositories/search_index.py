@@ -248,8 +248,9 @@ class _Copies:
     def make_room(self, needed: int, *, but_for: Path | None = None) -> bool:
         """Drops copies, first those that were used longest ago, until so many bytes more fit in; whether they do now."""
         room = 2 * self._max_bytes - needed
-        for made in self._folder.glob(f"{_ASIDE}*/*"):
-            room -= _size(made)
+        for folder in self._folder.glob(f"{_ASIDE}*"):
+            with suppress(FileNotFoundError):  # another thread is done with it
+                room -= sum(_size(made) for made in folder.iterdir())
         copies = self._by_use()
         room -= sum(map(_size, copies))
         for path in copies:
