@@ -342,7 +342,7 @@ def put_product(caller: Caller, product_id: str, body: bodies.PutProduct, if_mat
 
 @app.route("/v1/products/{product_id}", methods=["DELETE"], answer=views.ProductView)
 def remove_product(caller: Caller, product_id: str, if_match: IfMatch) -> "Product":
-    return usecases.products.remove_product(caller, product_id, products=wired.products, check=if_match.check)
+    return usecases.products.remove_product(caller, product_id, desk=wired, check=if_match.check)
 
 
 @app.route("/v1/products/{product_id}/stock", answer=views.StockChangeList)

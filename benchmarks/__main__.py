@@ -1,22 +1,26 @@
-"""python -m benchmarks: all of them, one after the other."""
+"""python -m benchmarks: all of them, one after the other, each in a process of its own, so that none spoils another."""
 
+import subprocess
+import sys
 from importlib.util import find_spec
 
-from benchmarks import cold_start, costs, pdf_libraries, search, warm
+from benchmarks.cold_start import packaged
+
+
+def run(name: str, *arguments: str) -> None:
+    subprocess.run([sys.executable, "-m", f"benchmarks.{name}", *arguments], check=True)
+    print(flush=True)
 
 
 def main() -> None:
-    costs.main()
-    with cold_start.packaged() as function:
-        print()
-        cold_start.main(["--function", str(function)])
-        print()
-        warm.main(["--function", str(function)])
-    print()
-    search.main([])
-    print()
+    for name in ("costs", "catalogue", "feed"):
+        run(name)
+    with packaged() as function:
+        run("cold_start", "--function", str(function))
+        run("warm", "--function", str(function))
+    run("search")
     if find_spec("fpdf"):
-        pdf_libraries.main()
+        run("pdf_libraries")
     else:
         print("benchmarks.pdf_libraries needs fpdf2==2.8.9, which nothing else does: it was left out.")
 

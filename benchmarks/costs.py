@@ -52,7 +52,8 @@ _READS: Final = frozenset({"BatchGetItem", "GetItem", "Query"})
 
 @dataclass(slots=True)
 class Cost:
-    """`items_read` counts each time that one is read; the `transaction_` figures are of the largest, as it went out."""
+    """`items_read` counts each time that one is read; the `transaction_` figures are of the largest, as it went out; the
+    bytes are those of bodies."""
 
     calls: Counter[str] = field(default_factory=Counter)
     items_read: int = 0
@@ -60,6 +61,8 @@ class Cost:
     write_units: float = 0
     transaction_items: int = 0
     transaction_bytes: int = 0
+    bytes_sent: int = 0
+    bytes_received: int = 0
 
     @property
     def call_count(self) -> int:
@@ -75,6 +78,7 @@ class Meter:
         self._hooks = [
             (dynamodb.meta.events, "provide-client-params.dynamodb", self._prepare),
             (dynamodb.meta.events, "before-call.dynamodb.TransactWriteItems", self._weigh_transaction),
+            *((client.meta.events, "before-send", self._weigh_sent) for client in (dynamodb, *others)),
             *((client.meta.events, "after-call", self._count) for client in (dynamodb, *others)),
         ]
         for events, name, hook in self._hooks:
@@ -103,11 +107,16 @@ class Meter:
             self._cost.transaction_items = max(self._cost.transaction_items, items)
             self._cost.transaction_bytes = max(self._cost.transaction_bytes, len(params["body"]))
 
-    def _count(self, parsed: dict[str, Any], model: Any, context: dict[str, Any], **_: object) -> None:
+    def _weigh_sent(self, request: Any, **_: object) -> None:
+        if self._cost is not None:
+            self._cost.bytes_sent += int(request.headers.get("Content-Length", 0))
+
+    def _count(self, http_response: Any, parsed: dict[str, Any], model: Any, context: dict[str, Any], **_: object) -> None:
         if self._cost is None:
             return
         cost = self._cost
         cost.calls[model.name] += 1
+        cost.bytes_received += int(http_response.headers.get("Content-Length", 0))
         if model.name in _READS:
             weights = self._weights(model.name, context["asked"], parsed)
             cost.items_read += len(weights)

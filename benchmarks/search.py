@@ -49,6 +49,9 @@ WORDS: Final = tuple(
     crystal drop enamel jug jar sugar tray napkins straw basket shopper recycled travel card wallet notebook pencil sketchbook
     """.split()  # noqa: SIM905  nobody reads a hundred pairs of quotes
 )
+DESCRIPTION: Final = 4_000
+"""Characters; the API takes no longer one."""
+_AS_LETTERS: Final = str.maketrans("01", "ab")
 _COLD: Final = """
 import json, sys, time
 from pathlib import Path
@@ -180,6 +183,27 @@ def growth(count: int, total: int) -> tuple[int, int, int]:
                 index.apply(updates(count, 100, version=version))
             sizes.append(path.stat().st_size)
     return sizes[0], max(sizes), sizes[-1]
+
+
+def longest(count: int = 100, phrases: int = 15) -> tuple[int, float]:
+    """Milliseconds of the engine for the longest question about the longest texts: phrases that begin alike, in all of them.
+
+    Returns the question's length, too.
+    """
+    asked = [" ".join(f"{number:04b}".translate(_AS_LETTERS)) + " a" * 40 for number in range(phrases)]
+    typed = " ".join(f'"{phrase}"' for phrase in asked)
+    text = ("a " * 1_300 + " ".join(asked))[:DESCRIPTION]
+    index = FullTextIndex.create()
+    index.apply(
+        SearchChange(type="product", id=f"{n:06d}", version=1, changed_at=AT, document=SearchDocument(f"Thing {n}", text))
+        for n in range(count)
+    )
+    request = SearchRequest(terms=terms_of(typed), limit=100)
+    found = []
+    took = timed(lambda: found.append(index.search(request)))
+    index.close()
+    assert len(found[0]) == min(count, request.limit)
+    return len(typed), took
 
 
 def catalogue() -> list[SearchChange]:
@@ -338,6 +362,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     print(table(columns))
     before, most, after = growth(min(asked.documents), asked.updates)
     print(f"\n{asked.updates:,} updates of {min(asked.documents):,} documents: {before:,} B, at most {most:,} B, {after:,} B")
+    length, took = longest()
+    print(f"\n{length:,} characters of phrases, 100 descriptions of {DESCRIPTION:,}, limit 100: {took:.0f} ms")
     with_tantivy = find_spec("tantivy") is not None
     if with_tantivy:
         print(f"\nimport: sqlite3 {import_time('sqlite3'):.1f} ms, tantivy {import_time('tantivy'):.1f} ms")

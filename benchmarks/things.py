@@ -74,8 +74,16 @@ def client_image(client: Client) -> dict[str, dict[str, Any]]:
     return to_image(to_item(keys.client(client.account_id, client.id), "client", client))
 
 
-def api_event(resource: str, path_parameters: Mapping[str, str] | None = None) -> dict[str, Any]:
-    """A GET as API Gateway hands it to the function, behind the authorizer."""
+def api_event(
+    resource: str,
+    path_parameters: Mapping[str, str] | None = None,
+    *,
+    method: str = "GET",
+    query: Mapping[str, str] | None = None,
+    body: str | None = None,
+    more_headers: Mapping[str, str] | None = None,
+) -> dict[str, Any]:
+    """A request as API Gateway hands it to the function, behind the authorizer; a body is JSON."""
     path = resource.format_map(path_parameters or {})
     headers = {
         "Accept": "application/json",
@@ -85,15 +93,17 @@ def api_event(resource: str, path_parameters: Mapping[str, str] | None = None) -
         "X-Forwarded-For": "198.51.100.7",
         "X-Forwarded-Port": "443",
         "X-Forwarded-Proto": "https",
+        **({} if body is None else {"Content-Type": "application/json"}),
+        **(more_headers or {}),
     }
     return {
         "resource": resource,
         "path": path,
-        "httpMethod": "GET",
+        "httpMethod": method,
         "headers": headers,
         "multiValueHeaders": {name: [value] for name, value in headers.items()},
-        "queryStringParameters": None,
-        "multiValueQueryStringParameters": None,
+        "queryStringParameters": query and dict(query),
+        "multiValueQueryStringParameters": query and {name: [value] for name, value in query.items()},
         "pathParameters": path_parameters and dict(path_parameters),
         "stageVariables": None,
         "requestContext": {
@@ -105,7 +115,7 @@ def api_event(resource: str, path_parameters: Mapping[str, str] | None = None) -
                 "roles": "owner",
             },
             "resourcePath": resource,
-            "httpMethod": "GET",
+            "httpMethod": method,
             "path": f"/api{path}",
             "accountId": "123456789012",
             "protocol": "HTTP/1.1",
@@ -115,6 +125,6 @@ def api_event(resource: str, path_parameters: Mapping[str, str] | None = None) -
             "identity": {"sourceIp": "198.51.100.7", "userAgent": "curl/8.5.0"},
             "apiId": "abcdef1234",
         },
-        "body": None,
+        "body": body,
         "isBase64Encoded": False,
     }

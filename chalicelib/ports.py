@@ -228,7 +228,9 @@ class CreditNotes(Protocol):
 
 
 class Products(Protocol):
-    def add(self, product: Product) -> Product:
+    """Whatever sets a stock is noted as a `counted` change of it, in the same transaction: the notes add up to the stock."""
+
+    def add(self, product: Product, counted: StockChange | None = None) -> Product:
         """Returns it with its version, higher than that of any product of this id before. Raises: Contended if there is one."""
 
     def get(self, account_id: str, product_id: str) -> Product: ...
@@ -236,10 +238,10 @@ class Products(Protocol):
     def page(self, account_id: str, request: PageRequest) -> Page[Product]:
         """By id, in the order of ASCII."""
 
-    def save(self, product: Product) -> None:
+    def save(self, product: Product, counted: StockChange | None = None) -> None:
         """Replaces the version before `product.version`. Raises: Contended."""
 
-    def remove(self, product: Product) -> None:
+    def remove(self, product: Product, counted: StockChange | None = None) -> None:
         """Removes the product as read. Raises: Contended."""
 
 
@@ -251,7 +253,7 @@ class Stock(Protocol):
         """
 
     def page(self, account_id: str, product_id: str, request: PageRequest) -> Page[StockChange]:
-        """Newest first; also of a product that is gone."""
+        """Newest first; also of a product that is gone. Raises: BadCursor for a position among another product's."""
 
 
 class Orders(Protocol):

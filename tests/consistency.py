@@ -35,6 +35,8 @@ _KINDS = frozenset(
         "stock_change",
     }
 )
+_WITH_THE_PRODUCT = {"set with the product", "deleted with the product"}
+"""Reasons of changes that were written together with a product's own change."""
 _MAX_STOCK = 1_000_000_000
 
 
@@ -285,7 +287,8 @@ class Books:
             if not price.is_finite() or price < 0:
                 yield Broken("a price is an amount", f"{product['id']}: {product['price']}")
             # Those before it are forgotten with the version that was left, and only then does it begin at 1 again.
-            since = [change for change in changes[product["id"]] if change["created_at"] >= product["created_at"]]
+            moved = [change for change in changes[product["id"]] if change.get("reason") not in _WITH_THE_PRODUCT]
+            since = [change for change in moved if change["created_at"] >= product["created_at"]]
             if product["version"] <= len(since):
                 yield Broken("every change of stock moved its product's version", f"{product['id']}: {product['version']}")
         for left in self.by_kind["product_version"]:

@@ -1,15 +1,17 @@
-"""The benchmarks run, on a small scale. What they count is tested in tests/contract/test_costs.py; times are never tested."""
+"""The benchmarks run, on a small scale. What they count is tested here for whole requests about products, for all else in
+tests/contract/test_costs.py; times are never tested."""
 
 import re
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from importlib.metadata import distribution
 from pathlib import Path
 
 import pytest
 
-from benchmarks import cold_start, costs, search
+from benchmarks import catalogue, cold_start, costs, feed, in_process, search
 from benchmarks.runtime_api import FunctionFailed, Life, Program, live
 
 ROOT = Path(__file__).parents[1]
@@ -103,6 +105,81 @@ def test_costs_are_weighed_on_a_local_aws() -> None:
     assert "of 6: asking" in costs.night_table(2, {6: nights})
 
 
+def test_what_every_request_about_products_asks_of_aws() -> None:
+    with in_process.running() as daybook:
+        costs = catalogue.request_costs(daybook)
+
+    asked_for = {name: (dict(cost.calls), cost.read_units, cost.write_units) for name, cost in costs.items()}
+    counted, makes = {"UpdateItem": 1}, {"TransactWriteItems": 1}
+    # Each is counted, with one write unit. A transaction costs two units for each item in it: the product, the version of one
+    # that is gone, and a note of whatever sets a stock. What makes a product reads the account, whose currency it takes, and
+    # whether the id had a version; a PUT reads first what there is.
+    assert asked_for == {
+        "POST": (counted | {"GetItem": 2} | makes, 2, 1 + 2 * 3),
+        # The claim, the effect with its note, and the answer.
+        "POST with an Idempotency-Key": (counted | {"GetItem": 3, "TransactWriteItems": 3}, 3, 1 + 2 * (1 + 4 + 1)),
+        "POST again with that key": (counted | {"GetItem": 1}, 1, 1),
+        "PUT that makes, not counted": (counted | {"GetItem": 3} | makes, 3, 1 + 2 * 2),
+        "PUT that makes": (counted | {"GetItem": 3} | makes, 3, 1 + 2 * 3),
+        "PUT that replaces": (counted | {"GetItem": 2} | makes, 2, 1 + 2),
+        "PUT that changes nothing": (counted | {"GetItem": 2}, 2, 1),
+        "PUT that sets another stock": (counted | {"GetItem": 2} | makes, 2, 1 + 2 * 2),
+        "GET": (counted | {"GetItem": 1}, 1, 1),
+        "GET of a list of 20": (counted | {"Query": 1}, 2, 1),
+        "stock change": (counted | {"GetItem": 1} | makes, 1, 1 + 2 * 2),
+        "GET of a list of 20 stock changes": (counted | {"GetItem": 1, "Query": 1}, 1 + 2, 1),
+        "DELETE": (counted | {"GetItem": 1} | makes, 1, 1 + 2 * 3),
+        "PUT under a deleted id": (counted | {"GetItem": 3} | makes, 3, 1 + 2 * 3),
+        "search, the copy at hand": (counted | {"GetObject": 1}, 0, 1),
+        "search, the index newer": (counted | {"GetObject": 1}, 0, 1),
+    }
+    at_hand, newer = (costs[f"search, {state}"] for state in ("the copy at hand", "the index newer"))
+    assert at_hand.bytes_received < 1_000, "S3 says no more than that the copy still holds"
+    assert newer.bytes_received > 10_000, "the whole file"
+    shown = catalogue.request_table(costs)
+    assert re.search(r"^PUT that changes nothing +2\.0 +1\.0 +[0-9,]+ B  UpdateItem, 2 GetItem$", shown, re.MULTILINE)
+
+
+def test_a_shops_list_goes_through_the_api_and_is_found(tmp_path: Path) -> None:
+    older, newer = tmp_path / "older.csv", tmp_path / "newer.csv"
+    older.write_text("StockCode,Description,UnitPrice\nA 1,PAPER LANTERN,1\nB-2,HEART HOLDER,2\nC,GLASS HEART HOLDER,3\n")
+    newer.write_text("StockCode,Description,UnitPrice\nA 1,PAPER LANTERN,1.25\nC,,0.0\n")
+
+    with in_process.running() as daybook:
+        daybook.open_account()
+        loaded = catalogue.load(daybook, daybook.meter(), [older, newer])
+        found = catalogue.first_page(daybook, "heart hold")
+        assert daybook.ask("GET", "/v1/products/A%201").json()["price"] == 1.25
+
+    assert (loaded.products, list(loaded.refusals)) == (3, ["C"])
+    assert [result["id"] for result in found] == ["B-2"]
+    assert catalogue.load_table(loaded).startswith("2 of 3 products were taken, ")
+    assert "C was refused: /name: " in catalogue.load_table(loaded)
+    assert catalogue.page_table("heart hold", found).endswith("  B-2           HEART HOLDER")
+
+
+def test_the_streams_readers_ask_for_ten_events_at_once_and_for_each_accounts_index_once() -> None:
+    batches = [
+        feed.Batch(reader="bus", changes=12, accounts=2),
+        feed.Batch(reader="index", changes=12, accounts=1),
+        feed.Batch(reader="index", changes=12, accounts=2),
+    ]
+    with in_process.running() as daybook:
+        shops, meter = feed.Shops(daybook, accounts=2, size=12), daybook.meter()
+        bus, one, two = (feed.read(daybook, meter, shops, batch, rounds=2) for batch in batches)
+
+    assert bus.calls == Counter(PutEvents=2)
+    assert one.calls == Counter(GetObject=1, PutObject=1)
+    assert two.calls == Counter(GetObject=2, PutObject=2)
+    assert bus.bytes_sent > 100
+    assert two.bytes_sent > 1.5 * one.bytes_sent, "a file for each account"
+    assert re.findall(r"^(\w+) +12 +(\d)", feed.table([bus, one, two]), re.MULTILINE) == [
+        ("bus", "2"),
+        ("index", "1"),
+        ("index", "2"),
+    ]
+
+
 def test_search_is_measured_on_a_local_aws() -> None:
     with search.bucket() as (s3, environment):
         shown = search.measure(s3, environment, 50, searches=16, starts=1)
@@ -110,6 +187,13 @@ def test_search_is_measured_on_a_local_aws() -> None:
     assert shown["documents"] == "50"
     assert re.fullmatch(r"[0-9.]+ / [0-9.]+ ms", shown["warm search p50 / p99"])
     assert re.fullmatch(r"[0-9]+ ms, [0-9,]+ B a change", shown["batch of 100"])
+
+
+def test_the_longest_question_is_found_in_the_longest_texts() -> None:
+    length, took = search.longest(count=3)
+
+    assert length > 1_300
+    assert took > 0
 
 
 def test_a_file_is_watched_while_its_documents_are_updated() -> None:

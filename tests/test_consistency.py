@@ -8,6 +8,9 @@ from typing import Any
 
 import pytest
 
+from chalicelib.domain.products import MAX_STOCK
+from chalicelib.edge import bodies
+from tests import consistency
 from tests.consistency import Plain, amount_of, check_items, check_table
 
 Books = dict[str, Plain]
@@ -274,3 +277,7 @@ def test_items_are_read_as_the_table_gives_them() -> None:
 )
 def test_amounts_are_reckoned_half_up_in_the_currencys_decimals(seconds: int, rate: str, currency: str, amount: str) -> None:
     assert amount_of(seconds, rate, currency) == Decimal(amount)
+
+
+def test_the_edge_the_domain_and_the_checker_count_stock_to_the_same_bound() -> None:
+    assert bodies.MAX_STOCK == consistency._MAX_STOCK == MAX_STOCK

@@ -13,7 +13,10 @@ from chalicelib.domain.money import check_exact
 
 MAX_STOCK = 1_000_000_000
 """Units of one product; also the most that one change adds or takes."""
-ID_WORDS = "takes 1 to 64 of A to Z, digits, spaces, full stops, hyphens, underscores, tildes; begins and ends with no space"
+ID_WORDS = (
+    "begins with a letter from A to Z, a digit or an underscore; behind it takes spaces, full stops, hyphens and tildes too; "
+    "at most 64 characters, and no space at the end"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,8 +12,13 @@ from chalicelib.domain.kinds import SearchType
 MAX_TERMS = 16
 """Of what is typed, so many words and phrases count."""
 MAX_TERM_CHARACTERS = 100
+MAX_PHRASE_WORDS = 12
+"""Also of a word that is several to the index, such as `t-light`."""
 _LONGEST_TITLE = 120
 _TERMS = re.compile(r'"(?P<phrase>[^"]*)"?|(?P<word>[^\s"]+)')
+_UP_TO_A_BLANK = re.compile(r"(?s).+(?=\s)")
+_UP_TO_A_SIGN = re.compile(r"(?s).+[!-/:-@\[-`{-~]")
+_BARE_NUMBER = re.compile(r"[0-9]{4}-[0-9]+$")
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f]")
 _QUOTES = str.maketrans(dict.fromkeys("“”„«»", '"'))
 """Telephones put these where `"` was typed."""
@@ -86,16 +91,32 @@ def terms_of(typed: str) -> tuple[Term, ...]:
 
 def _term(match: re.Match[str]) -> Term:
     phrase = match["phrase"]
-    text = match["word"] if phrase is None else phrase
-    return Term(text.strip()[:MAX_TERM_CHARACTERS], whole=phrase is not None)
+    if phrase is None:
+        return Term(match["word"][:MAX_TERM_CHARACTERS], whole=False)
+    return Term(_beginning(" ".join(phrase.split()[:MAX_PHRASE_WORDS]), MAX_TERM_CHARACTERS), whole=True)
+
+
+def _beginning(text: str, most: int) -> str:
+    """At most so many characters of a text without blanks at its ends, and no part of a word: nobody would find the rest."""
+    if len(text) <= most:
+        return text
+    whole = _UP_TO_A_BLANK.match(text, 0, most + 1) or _UP_TO_A_SIGN.match(text, 0, most)
+    return text[:most] if whole is None else whole[0].rstrip()
 
 
 def search_change_of(change: Change) -> SearchChange | None:
-    """None for what cannot be searched for."""
+    """None for what cannot be searched for, and where no word of it has changed, as when a product is sold.
+
+    To leave such a version out is safe in any order: of the others, the newest has the words of the last one.
+    """
     last = change.new or change.old
     if last is None or change.item_type not in get_args(SearchType):
         return None
-    return search_change(change.item_type, last, changed_at=change.occurred_at, gone=change.new is None)
+    found = search_change(change.item_type, last, changed_at=change.occurred_at, gone=change.new is None)
+    if change.old is None or change.new is None:
+        return found
+    before = search_change(change.item_type, change.old, changed_at=change.occurred_at)
+    return None if before.document == found.document else found
 
 
 def search_change(item_type: str, thing: Plain, *, changed_at: datetime, gone: bool = False) -> SearchChange:
@@ -116,14 +137,24 @@ def _of_client(client: Plain) -> SearchDocument:
 
 def _of_work(entry: Plain) -> SearchDocument:
     first, _, rest = str(entry["description"]).strip().partition("\n")
-    return SearchDocument(first[:_LONGEST_TITLE], f"{first[_LONGEST_TITLE:]} {rest}".strip())
+    title = _beginning(first.rstrip(), _LONGEST_TITLE)
+    return SearchDocument(title, f"{first[len(title) :]} {rest}".strip())
 
 
 def _of_invoice(invoice: Plain) -> SearchDocument:
     buyer = invoice["buyer"]
     assert isinstance(buyer, Mapping)  # noqa: S101  for the type checker
     amount = f"{invoice['total']} {invoice['currency']}"
-    return SearchDocument(f"{invoice['number']} {buyer['name']}", f"{amount}\n{_text(buyer, 'address', 'email', 'vat_id')}")
+    text = f"{amount}\n{_text(buyer, 'address', 'email', 'vat_id')}".strip()
+    return SearchDocument(
+        f"{invoice['number']} {buyer['name']}", "\n".join(filter(None, [text, _bare(str(invoice["number"]))]))
+    )
+
+
+def _bare(number: str) -> str:
+    """The number as people type it, if its prefix would be part of its first word: `2024-0001` of `INV2024-0001`."""
+    bare = _BARE_NUMBER.search(number)
+    return bare[0] if bare is not None and number[: bare.start()][-1:].isalnum() else ""
 
 
 def _of_product(product: Plain) -> SearchDocument:

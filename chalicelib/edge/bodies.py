@@ -51,6 +51,9 @@ WORDS = {
 }
 """What each pattern asks for, by the pattern."""
 
+MAX_STOCK = 1_000_000_000
+"""As in `domain/products.py`, which only requests for products load; tests hold the two equal."""
+
 Line = Annotated[str, Meta(max_length=200, pattern=_ONE_LINE)]
 Name = Annotated[str, Meta(min_length=1, max_length=200, pattern=_ONE_LINE + _NOT_BLANK)]
 Text = Annotated[str, Meta(max_length=500, pattern=_TEXT)]
@@ -69,7 +72,7 @@ CustomerId = Annotated[str, Meta(min_length=1, max_length=64, pattern=_ONE_LINE 
 PaymentMethod = Annotated[str, Meta(min_length=1, max_length=64, pattern=_ONE_LINE + _NOT_BLANK)]
 PostalCode = Annotated[str, Meta(min_length=1, max_length=16, pattern=_CODE)]
 Quantity = Annotated[int, Meta(ge=1, le=1_000_000)]
-Stock = Annotated[int, Meta(ge=0, le=1_000_000_000)]
+Stock = Annotated[int, Meta(ge=0, le=MAX_STOCK)]
 # What the domain checks, in the schema only: it tells all faults at once, the decoder the first.
 Currency = Annotated[Code, Meta(extra_json_schema={"enum": sorted(MINOR_UNITS)})]
 Country = Annotated[Code, Meta(extra_json_schema={"enum": sorted(COUNTRIES)})]
@@ -262,7 +265,7 @@ class NewCreditNote(Body, frozen=True, kw_only=True):
 
 
 class NewProduct(Body, frozen=True, kw_only=True):
-    """`price` is of one unit, in the account's currency. `stock` null is not counted; left out, it stays as it is."""
+    """`price` is of one unit, in the account's currency. `stock` null, or left out of a new product, is not counted."""
 
     when_empty = "empty request body"
     when_unreadable = "failed to parse product from request body"
@@ -286,7 +289,7 @@ class NewProduct(Body, frozen=True, kw_only=True):
 
 
 class PutProduct(NewProduct, frozen=True, kw_only=True):
-    """`id` may be left out, as the path has it."""
+    """`id` may be left out, as the path has it. So may `stock` of a product that is there: it stays as it is."""
 
     id: ProductId | UnsetType = UNSET
 
@@ -300,7 +303,7 @@ class PutProduct(NewProduct, frozen=True, kw_only=True):
 class NewStockChange(Body, frozen=True, kw_only=True):
     """Units to add, or to take if `change` is negative."""
 
-    change: Annotated[int, Meta(ge=-1_000_000_000, le=1_000_000_000)]
+    change: Annotated[int, Meta(ge=-MAX_STOCK, le=MAX_STOCK, extra_json_schema={"not": {"const": 0}})]
     reason: Line = ""
 
 

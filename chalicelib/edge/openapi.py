@@ -29,7 +29,7 @@ from chalicelib.domain.errors import (
     Unavailable,
 )
 from chalicelib.domain.idempotency import MAX_KEY_LENGTH
-from chalicelib.domain.identifiers import ENTROPY_BYTES, PRODUCT_ID, id_pattern, make_id
+from chalicelib.domain.identifiers import ENTROPY_BYTES, id_pattern, make_id
 from chalicelib.domain.money import EXPONENT_BOUND, MAX_SIGNIFICANT_DIGITS
 from chalicelib.domain.users import Role
 from chalicelib.edge import VERSION
@@ -45,7 +45,7 @@ from chalicelib.edge.problems import (
     UriTooLong,
     status_of,
 )
-from chalicelib.edge.requests import NUMBER, PREFIX_OF
+from chalicelib.edge.requests import NUMBER, OWN_IDS, PREFIX_OF
 from chalicelib.edge.responses import Document, Text
 from chalicelib.edge.views import ListView, View
 
@@ -107,6 +107,10 @@ def _may_make(endpoint: Endpoint) -> bool:
     return endpoint.may_make
 
 
+def _takes_if_none_match(endpoint: Endpoint) -> bool:
+    return not _may_make(endpoint) and (_takes_if_match(endpoint) or _is_conditional(endpoint))
+
+
 def _has_a_tag(endpoint: Endpoint) -> bool:
     return endpoint.answer is not None and not _answers_list(endpoint) and endpoint.method in {"GET", "PUT", "PATCH"}
 
@@ -157,8 +161,14 @@ _PARAMETERS: tuple[tuple[Callable[[Endpoint], bool], Schema], ...] = (
         ),
     ),
     (_takes_if_match, _header("If-Match", "Only if the resource still has one of these entity tags (RFC 9110, 13.1.1).")),
-    (_may_make, _header("If-None-Match", "`*`: only if there is no such resource yet (RFC 9110, 13.1.2).")),
-    (_is_conditional, _header("If-None-Match", "Only if the resource has none of these entity tags (RFC 9110, 13.1.2).")),
+    (
+        _may_make,
+        _header(
+            "If-None-Match",
+            "`*`: only if there is no such resource yet; else only if it has none of these entity tags (RFC 9110, 13.1.2).",
+        ),
+    ),
+    (_takes_if_none_match, _header("If-None-Match", "Only if the resource has none of these entity tags (RFC 9110, 13.1.2).")),
 )
 """Request headers by kind of route."""
 _HEADERS: Mapping[str, tuple[Callable[[Endpoint, int], bool], Schema]] = {
@@ -290,8 +300,8 @@ def _path_parameter(name: str, kind: type) -> Schema:
 def _path_schema(name: str, kind: type) -> Schema:
     if kind is date:
         return {"schema": _TEXT | {"format": "date"}, "example": _EXAMPLE_DAY.date().isoformat()}
-    if name == "product_id":
-        return {"schema": _TEXT | {"pattern": f"^{PRODUCT_ID}$"}, "example": "85123A"}
+    if (own := OWN_IDS.get(name)) is not None:
+        return {"schema": _TEXT | {"pattern": f"^{own.pattern}$"}, "example": own.example}
     prefix = PREFIX_OF[name]
     return {"schema": _TEXT | {"pattern": id_pattern(prefix)}, "example": make_id(prefix, _EXAMPLE_DAY, bytes(ENTROPY_BYTES))}
 

@@ -5,14 +5,14 @@ import re
 from collections.abc import Mapping
 from datetime import date
 from decimal import Decimal
-from typing import Any, TypeVar, cast
+from typing import Any, NamedTuple, TypeVar, cast
 from urllib.parse import unquote
 
 import msgspec
 from chalice.app import MultiDict, Request
 
 from chalicelib.domain.errors import FieldError, Invalid, Malformed, NotFound
-from chalicelib.domain.identifiers import Prefix, is_id
+from chalicelib.domain.identifiers import PRODUCT_ID, Prefix, is_id
 from chalicelib.domain.users import FIRST_PASSWORD, Caller, Role
 from chalicelib.edge.bodies import WORDS, Body
 from chalicelib.edge.problems import HeadersTooLarge, TooLarge, UnsupportedMediaType, UriTooLong
@@ -33,8 +33,17 @@ PREFIX_OF: dict[str, Prefix] = {
     "user_id": "usr",
 }
 """What kind of id of ours a parameter holds."""
-OWN_IDS = frozenset({"product_id"})
-"""Parameters that may hold ids of the caller's own making, too."""
+
+
+class OwnIds(NamedTuple):
+    """Ids of the caller's own making: what they look like, as a regular expression, and one of them."""
+
+    pattern: str
+    example: str
+
+
+OWN_IDS: dict[str, OwnIds] = {"product_id": OwnIds(PRODUCT_ID, "85123A")}
+"""By the parameters that may hold them, too."""
 
 T = TypeVar("T")
 AnyBody = TypeVar("AnyBody", bound=Body)
@@ -225,4 +234,6 @@ def _pointer(*steps: str) -> str:
 
 def _in_words(what: str) -> str:
     """A pattern says little to people; what it is for says more."""
+    if what == "Expected `str` of length >= 1":
+        return "must not be empty"
     return next((words for pattern, words in WORDS.items() if repr(pattern) in what), what)

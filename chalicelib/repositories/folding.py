@@ -81,5 +81,6 @@ def fold(text: str) -> str:
 def words_of(text: str) -> Iterator[Word]:
     """In the order of the text. What is one word there may fold to several, such as `½`: they stand at one place."""
     for found in _WORD.finditer(text.translate(_OUTLINE)):
-        for folded in fold(text[found.start() : found.end()]).split():
+        word = text[found.start() : found.end()]
+        for folded in (word.lower(),) if word.isascii() else fold(word).split():
             yield Word(found.start(), found.end(), folded)

@@ -6,17 +6,19 @@ who folds otherwise must not write here: `about.folding`. Nothing that is newer 
 """
 
 import sqlite3
+import time
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from datetime import datetime
-from itertools import islice
+from functools import lru_cache
+from itertools import accumulate, islice
 from pathlib import Path
 from typing import NamedTuple, Self, cast
 from urllib.parse import quote
 
 from chalicelib.domain.errors import Unavailable
 from chalicelib.domain.kinds import SearchType
-from chalicelib.domain.search import SearchChange, SearchDocument, SearchRequest, SearchResult, Term
+from chalicelib.domain.search import MAX_PHRASE_WORDS, SearchChange, SearchDocument, SearchRequest, SearchResult, Term
 from chalicelib.repositories.folding import FOLDING, fold
 from chalicelib.repositories.snippets import Wanted, snippet
 
@@ -26,22 +28,30 @@ _APPLICATION = 0x64617962
 _SCHEMA_VERSION = 1
 _TITLE_WEIGHT = 10.0
 _TEXT_WEIGHT = 1.0
-_COMPACT_AFTER_GROWTH = 1.5
-"""Since the index was last made as small as it gets: updates leave the words of old versions behind, and free pages."""
-_COMPACT_AFTER_PAGES = 32
+_MOST_MERGES = 400
+"""Each makes two new levels of segments in FTS5, which takes an index of more than 2,000 for a broken one."""
+_FREE_PAGES_KEPT = 32
+"""So many, or half of all, if that is more: they are filled again before the file grows."""
 _HEADER_BYTES = 100
 _BUILT_AT_ONCE = 1_000
 _SCHEMA = """
-CREATE TABLE about (folding TEXT NOT NULL, newest INTEGER NOT NULL, compact_pages INTEGER NOT NULL);
+CREATE TABLE about (folding TEXT NOT NULL, newest INTEGER NOT NULL, merges INTEGER NOT NULL) STRICT;
 CREATE TABLE documents (
     number INTEGER PRIMARY KEY, type TEXT NOT NULL, id TEXT NOT NULL, version INTEGER NOT NULL, title TEXT NOT NULL,
     text TEXT NOT NULL, UNIQUE (type, id)
-);
+) STRICT;
 CREATE TABLE gone (
     type TEXT NOT NULL, id TEXT NOT NULL, version INTEGER NOT NULL, at INTEGER NOT NULL, PRIMARY KEY (type, id)
-) WITHOUT ROWID;
+) STRICT, WITHOUT ROWID;
 CREATE VIRTUAL TABLE words USING fts5(title, text, content='', tokenize='ascii');
 """
+_OLDEST_SQLITE = (3, 37)
+"""The first with STRICT tables; RETURNING and UPSERT are older."""
+_MOST_WORDS = 48
+"""Of all that is typed, so many words count."""
+_PATIENCE_SECONDS = 5
+_STEPS_BETWEEN_LOOKS = 100_000
+"""Of SQLite's virtual machine: some milliseconds."""
 _SEARCH = """
 SELECT type, id, title, text, score FROM (
     SELECT rowid AS number, -bm25(words, ?, ?) AS score FROM words WHERE words MATCH ?
@@ -91,6 +101,7 @@ class FullTextIndex:
     @classmethod
     def create(cls, path: Path | None = None) -> Self:
         """A new, empty index; in memory without a path."""
+        _check_engine()
         with _asking():
             # The callers' own locks keep the threads apart.
             connection = sqlite3.connect(":memory:" if path is None else path, isolation_level=None, check_same_thread=False)
@@ -130,6 +141,7 @@ class FullTextIndex:
     @classmethod
     def _open(cls, path: Path, mode: str) -> Self:
         """Raises: FileNotFoundError."""
+        _check_engine()
         _check_whole(path)
         with _asking():
             try:
@@ -160,22 +172,44 @@ class FullTextIndex:
 
     def search(self, request: SearchRequest) -> tuple[SearchResult, ...]:
         """By score; those of one score by type and id."""
-        wanted = [each for each in map(_wanted, request.terms) if each.words]
+        wanted = _few([each for each in dict.fromkeys(map(_wanted, request.terms)) if each.words])
         if not wanted:
             return ()
         condition, values = ("", ()) if request.type is None else ("WHERE type = ?", (request.type,))
         order = "ORDER BY score DESC, type, id LIMIT ?"
-        with _asking():
+        with _asking(), self._patience():
             rows = self._connection.execute(
                 f"{_SEARCH} {condition} {order}",
                 (_TITLE_WEIGHT, _TEXT_WEIGHT, match_expression(wanted), *values, request.limit),
             ).fetchall()
-        return tuple(
-            SearchResult(
-                type=kind, id=thing_id, title=title, snippet=snippet(SearchDocument(title, text), wanted), score=_rounded(score)
+            # In here, too: what a broken file may have in the place of a text is no fault of ours.
+            return tuple(
+                SearchResult(
+                    type=kind,
+                    id=thing_id,
+                    title=title,
+                    snippet=snippet(SearchDocument(title, text), wanted),
+                    score=_rounded(score),
+                )
+                for kind, thing_id, title, text, score in rows
             )
-            for kind, thing_id, title, text, score in rows
-        )
+
+    @contextmanager
+    def _patience(self) -> Iterator[None]:
+        """Whoever types it, and whatever the file holds: no search keeps a function busy until it is ended.
+
+        Raises: Unavailable.
+        """
+        until = time.monotonic() + _PATIENCE_SECONDS
+        self._connection.set_progress_handler(lambda: time.monotonic() > until, _STEPS_BETWEEN_LOOKS)
+        try:
+            yield
+        except sqlite3.OperationalError as error:
+            if getattr(error, "sqlite_errorcode", None) != sqlite3.SQLITE_INTERRUPT:
+                raise
+            raise Unavailable("this search takes too long; look for something longer, or less") from error
+        finally:
+            self._connection.set_progress_handler(None, 0)
 
     def documents(self) -> Iterator[IndexedDocument]:
         """All that can be found, by type and id."""
@@ -198,15 +232,30 @@ class FullTextIndex:
         """All that is newer, in one transaction; whether anything was."""
         taken_up = self._take_up_news(changes)
         if taken_up:
-            self._compact_if_grown()
+            self._compact_if_hollow()
         return taken_up
 
     def compact(self) -> None:
         """Makes the file as small as it gets."""
         with _asking():
-            self._connection.execute("INSERT INTO words (words) VALUES ('optimize')")
+            self._optimize()
             self._connection.execute("VACUUM")
-            self._connection.execute("UPDATE about SET compact_pages = ?", [_pragma(self._connection, "page_count")])
+
+    def _optimize(self) -> None:
+        """Merges the index's segments to one, without the words that are gone; now and then makes them anew instead."""
+        (merges,) = self._connection.execute("UPDATE about SET merges = merges + 1 RETURNING merges").fetchone()
+        if merges < _MOST_MERGES:
+            self._connection.execute("INSERT INTO words (words) VALUES ('optimize')")
+            return
+        self._connection.execute("UPDATE about SET merges = 0")
+        self._connection.execute("INSERT INTO words (words) VALUES ('delete-all')")
+        self._connection.executemany(
+            "INSERT INTO words (rowid, title, text) VALUES (?, ?, ?)",
+            (
+                (number, *_folded(SearchDocument(title, text)))
+                for number, title, text in self._connection.execute("SELECT number, title, text FROM documents")
+            ),
+        )
 
     def _take_up_news(self, changes: Iterable[SearchChange]) -> bool:
         news = self.news(changes)
@@ -215,15 +264,16 @@ class FullTextIndex:
                 newest = self._newest(news)
                 self._connection.execute("UPDATE about SET newest = ?", [newest])
                 self._connection.execute("DELETE FROM gone WHERE at < ?", [newest - TOMBSTONES_SECONDS])
-                for change in news:
-                    self._take_up(change)
+                taken_out = [self._take_up(change) for change in news]
+                if any(taken_out):  # or they stay in FTS5's segments, beside a note that they are gone, until it merges those
+                    self._optimize()
         return bool(news)
 
-    def _compact_if_grown(self) -> None:
+    def _compact_if_hollow(self) -> None:
         with _asking():
-            (compact_pages,) = self._connection.execute("SELECT compact_pages FROM about").fetchone()
-            grown = _pragma(self._connection, "page_count") > compact_pages * _COMPACT_AFTER_GROWTH + _COMPACT_AFTER_PAGES
-        if grown:
+            free = _pragma(self._connection, "freelist_count")
+            hollow = free > max(_FREE_PAGES_KEPT, _pragma(self._connection, "page_count") // 2)
+        if hollow:
             self.compact()
 
     @contextmanager
@@ -256,19 +306,21 @@ class FullTextIndex:
         ).fetchone()
         return None if row is None else _Kept(row[0], row[1], SearchDocument(*row[2:]))
 
-    def _take_up(self, change: SearchChange) -> None:
+    def _take_up(self, change: SearchChange) -> bool:
+        """Whether words were taken out for it."""
         kept = self._kept(change)
-        if kept is not None:
+        document = None if change.document is None else SearchDocument(*map(_storable, change.document))
+        changed = kept is not None and kept.document != document
+        if kept is not None and changed:
             self._connection.execute(
                 "INSERT INTO words (words, rowid, title, text) VALUES ('delete', ?, ?, ?)",
                 [kept.number, *_folded(kept.document)],
             )
-        if change.document is None:
+        if document is None:
             self._connection.execute("DELETE FROM documents WHERE type = ? AND id = ?", [change.type, change.id])
             gone = [change.type, change.id, change.version, _seconds(change.changed_at)]
             self._connection.execute("INSERT OR REPLACE INTO gone VALUES (?, ?, ?, ?)", gone)
-            return
-        document = SearchDocument(*map(_storable, change.document))
+            return changed
         self._connection.execute("DELETE FROM gone WHERE type = ? AND id = ?", [change.type, change.id])
         (number,) = self._connection.execute(
             "INSERT INTO documents (type, id, version, title, text) VALUES (?, ?, ?, ?, ?)"
@@ -276,7 +328,15 @@ class FullTextIndex:
             " RETURNING number",
             [change.type, change.id, change.version, *document],
         ).fetchone()
-        self._connection.execute("INSERT INTO words (rowid, title, text) VALUES (?, ?, ?)", [number, *_folded(document)])
+        if kept is None or changed:
+            self._connection.execute("INSERT INTO words (rowid, title, text) VALUES (?, ?, ?)", [number, *_folded(document)])
+        return changed
+
+
+def _few(wanted: Sequence[Wanted]) -> list[Wanted]:
+    """The first ones, `_MOST_WORDS` words together."""
+    counted = accumulate(len(each.words) for each in wanted)
+    return [each for each, words in zip(wanted, counted, strict=True) if words <= _MOST_WORDS]
 
 
 def match_expression(wanted: Sequence[Wanted]) -> str:
@@ -293,7 +353,7 @@ def _either(phrase: str, whole: bool) -> str:
 
 
 def _wanted(term: Term) -> Wanted:
-    return Wanted(tuple(fold(_storable(term.text)).split()), term.whole)
+    return Wanted(tuple(fold(_storable(term.text)).split()[:MAX_PHRASE_WORDS]), term.whole)
 
 
 def _folded(document: SearchDocument) -> tuple[str, str]:
@@ -337,6 +397,19 @@ def _pragma(connection: sqlite3.Connection, name: str) -> int:
     return cast("int", value)
 
 
+def _check_engine() -> None:
+    """Raises: Unavailable. It is no file's fault: making indexes anew would not mend it."""
+    if sqlite3.sqlite_version_info < _OLDEST_SQLITE or not _has_full_text():
+        oldest = ".".join(map(str, _OLDEST_SQLITE))
+        raise Unavailable(f"search needs SQLite {oldest} or later with FTS5; this Python's is {sqlite3.sqlite_version}")
+
+
+@lru_cache(maxsize=1)
+def _has_full_text() -> bool:
+    with closing(sqlite3.connect(":memory:")) as connection:
+        return connection.execute("SELECT 1 FROM pragma_module_list WHERE name = 'fts5'").fetchone() is not None
+
+
 def _check_whole(path: Path) -> None:
     """By the header, https://www.sqlite.org/fileformat2.html: SQLite itself reads on until it misses a page.
 
@@ -366,3 +439,5 @@ def _asking() -> Iterator[None]:
         if code & 0xFF in _OF_THE_MACHINE and code != sqlite3.SQLITE_IOERR_SHORT_READ:
             raise Unavailable("the search index cannot be kept on the disk") from error
         raise BrokenIndex(str(error)) from error
+    except (TypeError, ValueError, AttributeError) as error:
+        raise BrokenIndex(f"there is something in it that was not put there: {type(error).__name__}") from error

@@ -12,6 +12,7 @@ from chalicelib.domain.products import Product, StockChange
 from chalicelib.repositories import keys
 from chalicelib.repositories.keys import Key, Range
 from chalicelib.repositories.pages import first_page
+from chalicelib.repositories.products import position_of, stock_change_at
 
 T = TypeVar("T")
 
@@ -35,16 +36,24 @@ class _OfCatalogue:
         self._catalogue = catalogue
         self._committing = committing
 
+    def _note(self, change: StockChange | None) -> None:
+        if change is not None:
+            key = keys.stock_change(change.account_id, change.product_id, change.id)
+            if key in self._catalogue.stock_changes:
+                raise Contended
+            self._catalogue.stock_changes[key] = change
+
 
 class MemoryProducts(_OfCatalogue):
-    def add(self, product: Product) -> Product:
+    def add(self, product: Product, counted: StockChange | None = None) -> Product:
         key = keys.product(product.account_id, product.id)
-        with self._committing(product=product.id):
+        with self._committing(product=product.id, **_added(counted)):
             if key in self._catalogue.products:
                 raise Contended
             gone = self._catalogue.product_versions.pop(keys.product_version(product.account_id, product.id), None)
             added = product if gone is None else replace(product, version=gone + 1)
             self._catalogue.products[key] = added
+            self._note(counted)
         return added
 
     def get(self, account_id: str, product_id: str) -> Product:
@@ -56,34 +65,33 @@ class MemoryProducts(_OfCatalogue):
         left = (product for product in products if request.after is None or product.id > request.after)
         return first_page(left, request.limit, lambda product: product.id)
 
-    def save(self, product: Product) -> None:
+    def save(self, product: Product, counted: StockChange | None = None) -> None:
         key = keys.product(product.account_id, product.id)
-        with self._committing():
+        with self._committing(**_added(counted)):
             if _found(self._catalogue, key).version != product.version - 1:
                 raise Contended
             self._catalogue.products[key] = product
+            self._note(counted)
 
-    def remove(self, product: Product) -> None:
+    def remove(self, product: Product, counted: StockChange | None = None) -> None:
         key = keys.product(product.account_id, product.id)
-        with self._committing():
+        with self._committing(**_added(counted)):
             if _found(self._catalogue, key).version != product.version:
                 raise Contended
             del self._catalogue.products[key]
             self._catalogue.product_versions[keys.product_version(product.account_id, product.id)] = product.version
+            self._note(counted)
 
 
 class MemoryStock(_OfCatalogue):
     def change(self, change: StockChange) -> None:
         key = keys.product(change.account_id, change.product_id)
-        noted = keys.stock_change(change.account_id, change.product_id, change.id)
         with self._committing(stock_change=change.id):
             kept = _found(self._catalogue, key)
             refusal = change.refusal(kept.stock)
             if refusal is not None:
                 raise refusal
-            if noted in self._catalogue.stock_changes:
-                raise Contended
-            self._catalogue.stock_changes[noted] = change
+            self._note(change)
             self._catalogue.products[key] = replace(
                 kept, stock=(kept.stock or 0) + change.change, version=kept.version + 1, updated_at=change.created_at
             )
@@ -91,8 +99,13 @@ class MemoryStock(_OfCatalogue):
     def page(self, account_id: str, product_id: str, request: PageRequest) -> Page[StockChange]:
         with self._catalogue.lock:
             changes = _within(self._catalogue.stock_changes, keys.stock_changes(account_id, product_id))
-        left = (change for change in reversed(changes) if request.after is None or change.id < request.after)
-        return first_page(left, request.limit, lambda change: change.id)
+        last = None if request.after is None else stock_change_at(request.after, product_id)
+        left = (change for change in reversed(changes) if last is None or change.id < last)
+        return first_page(left, request.limit, position_of)
+
+
+def _added(change: StockChange | None) -> dict[str, str]:
+    return {} if change is None else {"stock_change": change.id}
 
 
 def _found(catalogue: Catalogue, key: Key) -> Product:

@@ -6,13 +6,24 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from chalicelib.domain.errors import Contended, DaybookError, NotFound
+from chalicelib.domain.errors import BadCursor, Contended, DaybookError, NotFound
 from chalicelib.domain.paging import Page, PageRequest
 from chalicelib.domain.products import Product, StockChange
 from chalicelib.repositories import keys
 from chalicelib.repositories.items import Item, from_item, members, to_item
 from chalicelib.repositories.pages import first_page
-from chalicelib.repositories.table import Refused, Table, add, always_contended, delete, put, set_members, unchanged, update
+from chalicelib.repositories.table import (
+    Refused,
+    Table,
+    Write,
+    add,
+    always_contended,
+    delete,
+    put,
+    set_members,
+    unchanged,
+    update,
+)
 
 if TYPE_CHECKING:
     from chalicelib.ports import Clock
@@ -27,7 +38,7 @@ class DynamoProducts:
         self._table = table
         self._clock = clock
 
-    def add(self, product: Product) -> Product:
+    def add(self, product: Product, counted: StockChange | None = None) -> Product:
         left = keys.product_version(product.account_id, product.id)
         gone = self._table.get(left)
         if gone is None:
@@ -35,7 +46,8 @@ class DynamoProducts:
         else:
             product = replace(product, version=gone["version"] + 1)
             as_read = delete(left, condition="#version = :gone", refused=always_contended, gone=gone["version"])
-        self._table.transact(add(to_item(keys.product(product.account_id, product.id), "product", product)), as_read)
+        there = add(to_item(keys.product(product.account_id, product.id), "product", product))
+        self._table.transact(there, as_read, *_noted(counted))
         return product
 
     def get(self, account_id: str, product_id: str) -> Product:
@@ -46,7 +58,7 @@ class DynamoProducts:
         items = self._table.query(keys.products(account_id), after=after, page_size=request.limit + 1)
         return first_page((from_item(item, Product) for item in items), request.limit, lambda product: product.id)
 
-    def save(self, product: Product) -> None:
+    def save(self, product: Product, counted: StockChange | None = None) -> None:
         change, values = set_members({name: value for name, value in members(product).items() if name not in _IDENTITY})
         as_read = update(
             keys.product(product.account_id, product.id),
@@ -55,11 +67,11 @@ class DynamoProducts:
             before=product.version - 1,
             **values,
         )
-        self._table.transact(as_read)
+        self._table.transact(as_read, *_noted(counted))
 
-    def remove(self, product: Product) -> None:
+    def remove(self, product: Product, counted: StockChange | None = None) -> None:
         as_read = delete(keys.product(product.account_id, product.id), condition="#version = :version", version=product.version)
-        self._table.transact(as_read, put(self._version_item(product)))
+        self._table.transact(as_read, put(self._version_item(product)), *_noted(counted))
 
     def _version_item(self, product: Product) -> Item:
         return {
@@ -89,15 +101,33 @@ class DynamoStock:
             least=change.least,
             most=change.most,
         )
-        noted = keys.stock_change(change.account_id, change.product_id, change.id)
-        self._table.transact(counted, add(to_item(noted, "stock_change", change)))
+        self._table.transact(counted, *_noted(change))
 
     def page(self, account_id: str, product_id: str, request: PageRequest) -> Page[StockChange]:
-        after = None if request.after is None else keys.stock_change(account_id, product_id, request.after).sk
+        last = None if request.after is None else stock_change_at(request.after, product_id)
+        after = None if last is None else keys.stock_change(account_id, product_id, last).sk
         items = self._table.query(
             keys.stock_changes(account_id, product_id), newest_first=True, after=after, page_size=request.limit + 1
         )
-        return first_page((from_item(item, StockChange) for item in items), request.limit, lambda change: change.id)
+        return first_page((from_item(item, StockChange) for item in items), request.limit, position_of)
+
+
+def position_of(change: StockChange) -> str:
+    return f"{change.product_id}#{change.id}"
+
+
+def stock_change_at(position: str, product_id: str) -> str:
+    """The id of the change at that position of the product's. Raises: BadCursor."""
+    of_product, _, change_id = position.rpartition("#")
+    if of_product != product_id:
+        raise BadCursor
+    return change_id
+
+
+def _noted(change: StockChange | None) -> tuple[Write, ...]:
+    if change is None:
+        return ()
+    return (add(to_item(keys.stock_change(change.account_id, change.product_id, change.id), "stock_change", change)),)
 
 
 def _refusal_of(change: StockChange) -> Refused:

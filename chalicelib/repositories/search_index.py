@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 MAX_CACHE_BYTES = 256 * 1024 * 1024
-"""Of the 512 MB that a function's /tmp has; a copy that is written, and SQLite, need room beside it."""
+"""Of the 512 MB that a function's /tmp has: as much again is for what is made beside the copies."""
 _SERVICE = "the search index"
 _CONTENT_TYPE = "application/vnd.sqlite3"
 _SUFFIX = ".sqlite"
@@ -37,6 +37,8 @@ _ATTEMPTS = 12
 _LONGEST_PAUSE_SECONDS = 0.5
 _FIRST_PAUSE_SECONDS = 0.02
 _ASIDE = "aside-"
+_LEFT_BEHIND_SECONDS = 15 * 60
+"""No invocation lasts longer: what is older was left by one that was killed."""
 _CHUNK_BYTES = 1024 * 1024
 
 
@@ -89,6 +91,7 @@ class S3SearchIndex:
             # First what is there, then the table: whoever indexes a later change of the table in between changes the ETag.
             etag = self._etag(account_id)
             with _on_disk(), self._copies.aside() as path:
+                self._copies.make_room(self._copies.most_aside)  # how large it gets nobody knows yet
                 try:
                     FullTextIndex.build(path, everything())
                 except BrokenIndex as error:
@@ -124,7 +127,7 @@ class S3SearchIndex:
         if not news:
             return True
         with self._copies.aside() as path:
-            shutil.copyfile(copy.path, path)
+            self._copies.duplicate(copy, path)
             with FullTextIndex.write(path) as index:
                 index.apply(news)
             return self._put(account_id, path, copy.etag)
@@ -146,6 +149,7 @@ class S3SearchIndex:
                 raise
             # Not the body's own `with`: that hands out the connection's stream, which checks no length.
             with self._copies.aside() as path, closing(answer["Body"]) as body:
+                self._copies.make_room(answer["ContentLength"])
                 with path.open("wb") as file:
                     for chunk in body.iter_chunks(_CHUNK_BYTES):
                         file.write(chunk)
@@ -191,7 +195,10 @@ class S3SearchIndex:
 
 
 class _Copies:
-    """A folder of files that were read from S3, the one that was used last being the newest."""
+    """A folder of files that were read from S3, the one that was used last being the newest; and what is made beside them.
+
+    The copies keep to `max_bytes`, all together to twice as much.
+    """
 
     def __init__(self, folder: Path, max_bytes: int) -> None:
         self._folder = folder
@@ -211,6 +218,10 @@ class _Copies:
     def aside(self) -> Iterator[Path]:
         """Where a file can be made that nobody looks at before it is complete; what is left there is removed."""
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for left in self._folder.glob(f"{_ASIDE}*"):
+            with suppress(FileNotFoundError):
+                if left.stat().st_mtime < time.time() - _LEFT_BEHIND_SECONDS:
+                    shutil.rmtree(left, ignore_errors=True)
         with TemporaryDirectory(prefix=_ASIDE, dir=self._folder, ignore_cleanup_errors=True) as folder:
             yield Path(folder) / f"index{_SUFFIX}"
 
@@ -229,6 +240,34 @@ class _Copies:
                 self.drop(other)
         return _Copy(kept, etag, fetched=True)
 
+    @property
+    def most_aside(self) -> int:
+        """Bytes that can be made aside without any copy giving way that may stay."""
+        return self._max_bytes
+
+    def make_room(self, needed: int, *, but_for: Path | None = None) -> bool:
+        """Drops copies, first those that were used longest ago, until so many bytes more fit in; whether they do now."""
+        room = 2 * self._max_bytes - needed
+        for folder in self._folder.glob(f"{_ASIDE}*"):
+            with suppress(FileNotFoundError):  # another thread is done with it
+                room -= sum(_size(made) for made in folder.iterdir())
+        copies = self._by_use()
+        room -= sum(map(_size, copies))
+        for path in copies:
+            if room >= 0:
+                break
+            if path != but_for:
+                room += _size(path)
+                self.drop(path)
+        return room >= 0
+
+    def duplicate(self, copy: _Copy, path: Path) -> None:
+        """There it can be changed, and be made small again, which takes as much once more; without room it is moved there."""
+        if self.make_room(2 * copy.path.stat().st_size, but_for=copy.path):
+            shutil.copyfile(copy.path, path)
+        else:
+            copy.path.replace(path)
+
     def drop(self, path: Path) -> None:
         """Whoever has it open can read on."""
         path.unlink(missing_ok=True)
@@ -240,6 +279,13 @@ class _Copies:
             with suppress(FileNotFoundError):
                 used.append((path.stat().st_mtime_ns, path))
         return [path for _, path in sorted(used)]
+
+
+def _size(path: Path) -> int:
+    """Bytes; none if it is gone."""
+    with suppress(FileNotFoundError):
+        return path.stat().st_size
+    return 0
 
 
 @contextmanager

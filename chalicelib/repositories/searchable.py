@@ -1,20 +1,25 @@
 """All that can be found in an account, as the table has it: in the same plain data that the stream's records bring."""
 
-from collections.abc import Iterator
+import logging
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 
 from chalicelib.domain.events import Plain
+from chalicelib.domain.kinds import SearchType
 from chalicelib.domain.search import SearchChange, search_change
 from chalicelib.repositories import keys
+from chalicelib.repositories.items import Item
+from chalicelib.repositories.keys import Range
 from chalicelib.repositories.stream_images import plain_item
 from chalicelib.repositories.table import Table
 
-_RANGES = (
-    keys.clients,
-    keys.work_entries,
-    keys.invoices,
-    keys.products,
-)
+_log = logging.getLogger("daybook")
+_RANGES: Mapping[SearchType, Callable[[str], Range]] = {
+    "client": keys.clients,
+    "work": keys.work_entries,
+    "invoice": keys.invoices,
+    "product": keys.products,
+}
 
 
 class DynamoSearchable:
@@ -22,9 +27,22 @@ class DynamoSearchable:
         self._table = table
 
     def everything(self, account_id: str) -> Iterator[SearchChange]:
-        for range_of in _RANGES:
+        """An item that is not what its place says is left out, or nothing of the account could be found for its sake."""
+        for item_type, range_of in _RANGES.items():
             for item in self._table.query(range_of(account_id)):
-                yield as_it_is(item["type"], plain_item(item))
+                try:
+                    change = _read(item_type, item)
+                except ValueError:  # its words are of its content, which no log shall have
+                    _log.error("%s of %s cannot be read, nor found by the search", item["sk"], account_id)
+                    continue
+                yield change
+
+
+def _read(item_type: SearchType, item: Item) -> SearchChange:
+    """Raises: ValueError."""
+    if item.get("type") != item_type:
+        raise ValueError("it is of another type")
+    return as_it_is(item_type, plain_item(item))
 
 
 def as_it_is(item_type: str, thing: Plain) -> SearchChange:

@@ -23,6 +23,9 @@ from chalicelib.usecases.contention import Check, unconditionally, until_unconte
 if TYPE_CHECKING:
     from chalicelib.ports import Accounts, Clock, Ids, Products, Stock
 
+SET = "set with the product"
+DELETED = "deleted with the product"
+
 
 class Desk(Protocol):
     """What is needed to keep a catalogue."""
@@ -54,7 +57,7 @@ def add_product(caller: Caller, details: ProductDetails, level: StockLevel | Non
     now = desk.clock.now()
     account = desk.accounts.get(caller.account_id)
     product = new_product(details, level or NOT_COUNTED, account, product_id=desk.ids.new("prd", now), now=now)
-    return desk.products.add(product)
+    return desk.products.add(product, _counted(caller, product.id, None, product.stock, SET, desk=desk))
 
 
 def put_product(
@@ -76,12 +79,12 @@ def put_product(
         except NotFound:
             check(None)
             made = new_product(details, level or NOT_COUNTED, account, product_id=product_id, now=desk.clock.now())
-            return Made(desk.products.add(made))
+            return Made(desk.products.add(made, _counted(caller, product_id, None, made.stock, SET, desk=desk)))
         check(product)
         edited = edit_product(product, details, level, account, now=desk.clock.now())
         if edited is not product:
             try:
-                desk.products.save(edited)
+                desk.products.save(edited, _counted(caller, product_id, product.stock, edited.stock, SET, desk=desk))
             except NotFound:  # removed since it was read: the next attempt makes it
                 raise Contended from None
         return edited
@@ -89,13 +92,13 @@ def put_product(
     return until_uncontended(attempt)
 
 
-def remove_product(caller: Caller, product_id: str, *, products: Products, check: Check[Product] = unconditionally) -> Product:
+def remove_product(caller: Caller, product_id: str, *, desk: Desk, check: Check[Product] = unconditionally) -> Product:
     """The product as it last was. Raises: NotFound."""
 
     def attempt() -> Product:
-        product = products.get(caller.account_id, product_id)
+        product = desk.products.get(caller.account_id, product_id)
         check(product)
-        products.remove(product)
+        desk.products.remove(product, _counted(caller, product_id, product.stock, None, DELETED, desk=desk))
         return product
 
     return until_uncontended(attempt)
@@ -121,9 +124,28 @@ def change_stock(caller: Caller, product_id: str, change: int, reason: str, *, d
 
 
 def list_stock_changes(caller: Caller, product_id: str, request: PageRequest, *, desk: Desk) -> Page[StockChange]:
-    """Newest first. Raises: NotFound."""
+    """Newest first, those of products that had the id before among them. Raises: NotFound, BadCursor."""
     desk.products.get(caller.account_id, product_id)
     return desk.stock.page(caller.account_id, product_id, request)
+
+
+def _counted(
+    caller: Caller, product_id: str, before: int | None, after: int | None, reason: str, *, desk: Desk
+) -> StockChange | None:
+    """What setting the stock adds or takes; stock that nobody counts is none."""
+    change = (after or 0) - (before or 0)
+    if change == 0:
+        return None
+    now = desk.clock.now()
+    return StockChange(
+        account_id=caller.account_id,
+        id=desk.ids.new("stk", now),
+        product_id=product_id,
+        user_id=caller.user_id,
+        change=change,
+        reason=reason,
+        created_at=now,
+    )
 
 
 def _check_image(details: ProductDetails) -> None:

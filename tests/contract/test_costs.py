@@ -128,12 +128,12 @@ def test_a_key_costs_a_claim_an_answer_and_one_item_of_the_effect(
     monkeypatch.setattr(daybook, "wired", wired_for_costs(client, **only, keyed_requests=DynamoKeyedRequests(ephemeral)))
 
     def add_client(key: str | None) -> dict[str, Any]:
-        event = api_event("/v1/clients")
-        event["requestContext"]["httpMethod"] = event["httpMethod"] = "POST"
-        more = {"Content-Type": "application/json", **({"Idempotency-Key": key} if key else {})}
-        event["headers"] |= more
-        event["multiValueHeaders"] |= {name: [value] for name, value in more.items()}
-        event["body"] = '{"name": "Babbage & Co", "rate": 95, "currency": "EUR"}'
+        event = api_event(
+            "/v1/clients",
+            method="POST",
+            body='{"name": "Babbage & Co", "rate": 95, "currency": "EUR"}',
+            more_headers={"Idempotency-Key": key} if key else None,
+        )
         answer: dict[str, Any] = daybook.app(event, None)
         assert answer["statusCode"] == 201, answer
         return answer

@@ -1,4 +1,7 @@
+import re
+from dataclasses import replace
 from datetime import UTC, date, datetime
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -6,7 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chalicelib.domain.events import Change
-from chalicelib.domain.search import MAX_TERM_CHARACTERS, MAX_TERMS, SearchDocument, Term, search_change_of, terms_of
+from chalicelib.domain.search import (
+    MAX_PHRASE_WORDS,
+    MAX_TERM_CHARACTERS,
+    MAX_TERMS,
+    SearchDocument,
+    Term,
+    search_change_of,
+    terms_of,
+)
 from chalicelib.repositories.items import exactly
 from tests.builders import a_client, a_product, an_entry, at
 from tests.domain.builders import dated_entry, issued
@@ -36,6 +47,10 @@ def words(*texts: str) -> tuple[Term, ...]:
         ("“curly quotes” „unten oben“ «là»", tuple(Term(text, whole=True) for text in ("curly quotes", "unten oben", "là"))),
         ('"" " " "."', ()),
         ("x" * 10_000, words("x" * MAX_TERM_CHARACTERS)),
+        ('"one  two\tthree"', (Term("one two three", whole=True),)),
+        (f'"{"a " * 99}"', (Term(" ".join("a" * MAX_PHRASE_WORDS), whole=True),)),
+        (f'"{"x" * 60} {"y" * 39} z"', (Term(f"{'x' * 60} {'y' * 39}", whole=True),)),
+        (f'"{"x" * 60} {"y" * 40}"', (Term("x" * 60, whole=True),)),
     ],
 )
 def test_what_is_typed_is_words_and_phrases(typed: str, terms: tuple[Term, ...]) -> None:
@@ -64,6 +79,7 @@ def a_change(item_type: str, old: dict[str, Any] | None, new: dict[str, Any] | N
 
 CLIENT = a_client("cli_1", name="Babbage & Co", description="Engines", address="Dorset Street 1\nLondon", vat_id="GB123456789")
 INVOICE = issued(dated_entry(date(2026, 1, 5), 60)).invoice
+INVOICE_TEXT = "114.00 EUR\ncharles@example.com"
 
 
 @pytest.mark.parametrize(
@@ -73,8 +89,16 @@ INVOICE = issued(dated_entry(date(2026, 1, 5), 60)).invoice
         ("client", a_client(email=None), ("Babbage & Co", "")),
         ("work", an_entry(description="Analytical engine"), ("Analytical engine", "")),
         ("work", an_entry(description="First line\nsecond\nthird"), ("First line", "second\nthird")),
+        ("work", an_entry(description="x" * 120), ("x" * 120, "")),
         ("work", an_entry(description="x" * 121), ("x" * 120, "x")),
-        ("invoice", INVOICE, ("RE-2026-0001 Babbage & Co", "114.00 EUR\ncharles@example.com")),
+        ("work", an_entry(description=f"{'word ' * 23}lanterns\nof zinc"), (f"{'word ' * 23}".strip(), "lanterns of zinc")),
+        ("work", an_entry(description=f"{'word ' * 23}lamps and more"), (f"{'word ' * 23}lamps", "and more")),
+        ("work", an_entry(description=f"{'word/' * 23}lanterns"), ("word/" * 23, "lanterns")),
+        ("invoice", INVOICE, ("RE-2026-0001 Babbage & Co", INVOICE_TEXT)),
+        ("invoice", replace(INVOICE, number="INV2024-0001"), ("INV2024-0001 Babbage & Co", f"{INVOICE_TEXT}\n2024-0001")),
+        ("invoice", replace(INVOICE, number="R2_2024-12345"), ("R2_2024-12345 Babbage & Co", INVOICE_TEXT)),
+        ("invoice", replace(INVOICE, number="R22024-0001"), ("R22024-0001 Babbage & Co", f"{INVOICE_TEXT}\n2024-0001")),
+        ("invoice", replace(INVOICE, number="2024-0001"), ("2024-0001 Babbage & Co", INVOICE_TEXT)),
         ("product", a_product(description="of zinc"), ("White hanging heart T-light holder", "85123A\nof zinc")),
         ("product", a_product(), ("White hanging heart T-light holder", "85123A")),
     ],
@@ -89,6 +113,18 @@ def test_every_type_is_found_by_its_own_words(item_type: str, thing: Any, docume
     assert made.document == SearchDocument(*document)
     assert gone is not None
     assert (gone.type, gone.id, gone.version, gone.changed_at, gone.document) == (item_type, thing.id, 1, AT, None)
+
+
+@given(st.text(alphabet="ab \n\t,", min_size=1, max_size=300))
+def test_every_word_of_a_work_entry_is_one_of_its_document(description: str) -> None:
+    made = search_change_of(a_change("work", None, exactly(an_entry(description=description))))
+
+    assert made is not None
+    assert made.document is not None
+    title, text = made.document
+    assert len(title) <= 120
+    words = re.findall("[ab]+", description)
+    assert re.findall("[ab]+", f"{title} {text}") == words or max(map(len, words)) > 120
 
 
 def test_an_edit_is_found_by_its_new_words_and_version() -> None:
@@ -108,3 +144,13 @@ def test_other_things_are_not_found(item_type: str) -> None:
 
 def test_a_change_of_nothing_is_none() -> None:
     assert search_change_of(a_change("client", None, None)) is None
+
+
+def test_what_changes_no_word_of_a_thing_is_none() -> None:
+    lantern = exactly(a_product(name="Lantern"))
+    sold = {**lantern, "stock": 4, "price": Decimal(1), "version": 2}
+    common: Any = {"item_type": "product", "account_id": "acc_1", "id": "85123A", "occurred_at": AT}
+
+    assert search_change_of(Change(old=lantern, new=sold, **common)) is None
+    assert search_change_of(Change(old=None, new=sold, **common)) is not None
+    assert search_change_of(Change(old=sold, new=None, **common)) is not None

@@ -13,12 +13,16 @@ from itertools import chain
 from tests.consistency import Broken
 from tests.faults.campaign import Plan, Report, Stage, in_processes, stage
 from tests.faults.cloud import Cloud
+from tests.faults.deliveries import DELIVERIES
+from tests.faults.outages import OUTAGES
 from tests.faults.plane import Fault
 from tests.faults.planning import QUICK, THOROUGH, Extent, plans_for
 from tests.faults.planted_bugs import BUGS, Bug
-from tests.faults.scenarios import SCENARIOS, START, Scenario
+from tests.faults.scenarios import SCENARIOS, START, Scenario, scenario_called
 
 SHOWN_FAILURES = 20
+OUTAGES_IN = "catalogue"
+"""The scenario in which each thing is out of order in turn."""
 
 
 @dataclass(slots=True)
@@ -49,25 +53,27 @@ def try_scenario(cloud: Cloud, scenario: Scenario, extent: Extent, jobs: int) ->
     started = time.monotonic()
     tally = Tally(scenario.name)
     set_up = stage(cloud, scenario)
-    recorded = _record(set_up)
-    tally.points, tally.runs = len(recorded.calls), 1
-    if recorded.broken:
-        tally.failures.append(("nothing at all", recorded.broken))
+    recorded = {patient: _record(set_up, patient=patient) for patient in ((True, False) if scenario.asks else (True,))}
+    tally.points, tally.runs = len(recorded[True].calls), len(recorded)
+    for patient, report in recorded.items():
+        if report.broken:
+            tally.failures.append((Plan(patient=patient).describe() or "nothing at all", report.broken))
+    if tally.failures:
         return tally
-    plans = list(plans_for(scenario, recorded.calls, extent))
-    tasks = ((plan.describe(recorded.calls), partial(set_up.run, plan)) for plan in plans)
-    for name, report in in_processes(tasks, jobs):
+    plans = list(plans_for(scenario, {patient: report.calls for patient, report in recorded.items()}, extent))
+    for plan, ended in in_processes(((plan, partial(set_up.run, plan)) for plan in plans), jobs):
+        report = plan.check_aim(ended, recorded[plan.patient].calls)
         tally.runs += 1
         if sys.stderr.isatty():
-            print(f"\r{scenario.name:<12}{tally.runs:>5} of {len(plans) + 1} runs ", end="", file=sys.stderr, flush=True)
+            print(f"\r{scenario.name:<12}{tally.runs:>5} of {len(plans)} runs ", end="", file=sys.stderr, flush=True)
         if report.broken:
-            tally.failures.append((name, report.broken))
+            tally.failures.append((plan.describe(report.calls), report.broken))
     tally.seconds = time.monotonic() - started
     return tally
 
 
-def _record(set_up: Stage) -> Report:
-    ((_, recorded),) = in_processes([("the recording", partial(set_up.run, Plan()))], 1)
+def _record(set_up: Stage, *, patient: bool = True) -> Report:
+    ((_, recorded),) = in_processes([("the recording", partial(set_up.run, Plan(patient=patient)))], 1)
     return recorded
 
 
@@ -107,15 +113,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--scenario", action="append", choices=[it.name for it in SCENARIOS], help="this one only")
     parser.add_argument("--planted", action="store_true", help="plant the bugs instead, and see each of them caught")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="runs at a time")
+    parser.add_argument("--outages", action="store_true", help="let the index, and then the bus, be out of order for good")
     parser.add_argument("--only", metavar="NUMBER:FAULT", help="one run and its calls, such as “17: crash after”")
+    parser.add_argument("--impatient", action="store_true", help="in that run, who does not ask again")
+    parser.add_argument("--delivery", metavar="NAME", help="that run, or one, told such as “all at once, seed 3”")
     parser.add_argument("--log", action="store_true", help="show what the application logs")
     asked = parser.parse_args(arguments)
     if not asked.log:
         logging.disable(logging.CRITICAL)
     chosen = [scenario for scenario in SCENARIOS if asked.scenario is None or scenario.name in asked.scenario]
     cloud = Cloud(START)
-    if asked.only is not None:
-        return _run_one(cloud, chosen[0], asked.only)
+    if asked.only is not None or asked.delivery is not None:
+        return _run_one(cloud, chosen[0], _plan(asked.only, asked.delivery, patient=not asked.impatient))
+    if asked.outages:
+        return 0 if _have_outages(cloud) else 1
     if asked.planted:
         return 0 if _plant(cloud, chosen, asked.jobs) else 1
     tallies = list(_campaign(cloud, chosen, QUICK if asked.quick else THOROUGH, asked.jobs))
@@ -125,11 +136,40 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 1 if failures else 0
 
 
-def _run_one(cloud: Cloud, scenario: Scenario, only: str) -> int:
-    number, _, fault = only.partition(":")
-    report = stage(cloud, scenario).run(Plan({int(number): Fault(fault.strip())}))
+def _plan(only: str | None, delivery: str | None, *, patient: bool) -> Plan:
+    """What `Plan.describe` has said, read again."""
+    strikes: dict[int, Fault] = {}
+    if only is not None:
+        number, _, fault = only.partition(":")
+        strikes[int(number)] = Fault(fault.strip())
+    if delivery is None:
+        return Plan(strikes, patient=patient)
+    name, _, seed = delivery.rpartition(", seed ")
+    return Plan(strikes, patient=patient, delivery=delivery, deliver=DELIVERIES[name](int(seed)))
+
+
+def _have_outages(cloud: Cloud) -> bool:
+    ((_, held),) = in_processes([(OUTAGES_IN, partial(_each_outage, cloud))], 1, seconds=None)
+    return all(held)
+
+
+def _each_outage(cloud: Cloud) -> list[bool]:
+    """Whether each one changed nothing but what it must. Wants a process of its own."""
+    set_up = stage(cloud, scenario_called(OUTAGES_IN))
+    held = []
+    for outage, report in in_processes(((name, partial(set_up.run_without, name)) for name in OUTAGES), 1):
+        held.append(not report.broken)
+        ending = "held" if held[-1] else "DID NOT HOLD"
+        print(f"the {outage} out of order: {len(report.struck)} calls failed, all else {ending}")
+        for one in report.broken:
+            print(f"    {one.rule}: {one.what}", flush=True)
+    return held
+
+
+def _run_one(cloud: Cloud, scenario: Scenario, plan: Plan) -> int:
+    report = stage(cloud, scenario).run(plan)
     for place, (function, call) in enumerate(report.calls):
-        print(f"{place:>5} {function} {call}{' <- ' + fault.strip() if place in report.struck else ''}")
+        print(f"{place:>5} {function} {call}{' <- struck' if place in report.struck else ''}")
     for one in report.broken:
         print(f"{one.rule}: {one.what}")
     return 1 if report.broken else 0

@@ -11,17 +11,21 @@ import signal
 import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, TypeVar
 
 from tests.consistency import Broken
 from tests.faults import invariants
 from tests.faults.cloud import CROWD, INSTANCES, Cloud
 from tests.faults.functions import Patch
+from tests.faults.outages import OUTAGES
 from tests.faults.plane import Fault
+from tests.faults.pump import INDEXER
 from tests.faults.scenarios import Scenario, World
 
 RUN_SECONDS: Final = 120
+LONG_PAUSE_SECONDS: Final = 3600
+"""Where it takes hours until the stream's reader gives up, it need not try every minute."""
 Result = TypeVar("Result")
 
 
@@ -43,9 +47,19 @@ class Plan:
     delivery: str = ""
     deliver: Callable[[World], None] | None = None
 
-    def describe(self, calls: Sequence[tuple[str, str]]) -> str:
-        struck = [f"{fault} at {number} ({' '.join(calls[number])})" for number, fault in sorted(self.strikes.items())]
+    def describe(self, calls: Sequence[tuple[str, str]] = ()) -> str:
+        """`calls` are those that the run made, as far as they are known."""
+        names = {number: f" ({' '.join(calls[number])})" for number in self.strikes if number < len(calls)}
+        struck = [f"{fault} at {number}{names.get(number, '')}" for number, fault in sorted(self.strikes.items())]
         return ", ".join([*struck, *([] if self.patient else ["who does not ask again"]), *filter(None, [self.delivery])])
+
+    def check_aim(self, report: "Report", recorded: Sequence[tuple[str, str]]) -> "Report":
+        """Up to where it strikes a run makes the calls that were recorded, else it is not what it says it is."""
+        up_to = min(self.strikes, default=-1) + 1
+        if self.deliver is not None or report.broken or report.calls[:up_to] == tuple(recorded[:up_to]):
+            return report
+        missed = Broken("the fault strikes", f"up to {up_to - 1} the run made other calls than the one recorded")
+        return replace(report, broken=(missed,))
 
 
 class Stage:
@@ -57,14 +71,19 @@ class Stage:
         self.world = World(cloud)
 
     def set_up(self) -> None:
-        self.scenario.set_up(self.world)
-        self._cloud.pump.run_dry()
+        self._cloud.pump.only_read_by(self.scenario.readers)
+        with self._cloud.functions.with_disks():
+            self.scenario.set_up(self.world)
+            self._cloud.pump.run_dry()
+        if INDEXER in self.scenario.readers:
+            self._cloud.functions.prepare_judge()
         self.renew()
 
     def renew(self, *patches: Patch) -> None:
         """Imports the application anew, and lets it be changed whenever that happens from now on."""
         self._cloud.functions.patches.extend(patches)
-        self._cloud.functions.prepare(INSTANCES if self.scenario.in_turn else CROWD)
+        instances = CROWD if self.scenario.crowd else INSTANCES
+        self._cloud.functions.prepare({name: instances[name] for name in instances if name in self.scenario.functions})
         # What is here now stays; looking through all of it again and again is half the time of a run.
         gc.collect()
         gc.freeze()
@@ -72,6 +91,23 @@ class Stage:
 
     def run(self, plan: Plan) -> Report:
         """In a process of its own, please: nothing of it is undone."""
+        with self._cloud.functions.with_disks():
+            return self._run(plan)
+
+    def run_without(self, outage: str) -> Report:
+        """The same, while something is out of order for good: what must hold nevertheless."""
+        cloud, out = self._cloud, OUTAGES[outage]
+        with cloud.functions.with_disks():
+            known = cloud.pump.records_told()
+            cloud.plane.arm({})
+            cloud.plane.out_of_order = out.strikes
+            cloud.pump.longest_stream_pause = LONG_PAUSE_SECONDS
+            self.scenario.act(self.world)
+            calls = tuple((call.invocation.function, call.name) for call in cloud.plane.calls)
+            struck = tuple(call.number for call in cloud.plane.struck)
+            return Report(calls, struck, tuple(out.check(cloud, known)))
+
+    def _run(self, plan: Plan) -> Report:
         cloud, world = self._cloud, self.world
         world.be(patient=plan.patient)
         if plan.deliver is not None:

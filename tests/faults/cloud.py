@@ -14,7 +14,7 @@ import botocore.session
 from botocore.handlers import BUILTIN_HANDLERS
 
 from operations.project import ROOT, stage_environment
-from tests.faults.functions import Done, Functions
+from tests.faults.functions import Done, Functions, compile_once
 from tests.faults.in_process_aws import InProcessAws
 from tests.faults.plane import Plane
 from tests.faults.pump import Item, Pump
@@ -89,6 +89,7 @@ class Cloud:
         self.clock.stop_sleeping()
         os.environ |= _function_environment()
         _read_models_once()
+        compile_once()
         self.aws = InProcessAws(self.clock)
         self.plane = Plane(self.aws, self.clock)
         BUILTIN_HANDLERS.append(("before-send", self.plane.before_send))
@@ -97,7 +98,7 @@ class Cloud:
         template = json.loads((ROOT / ".chalice" / "resources.json").read_text())
         self._create(template)
         self.functions = Functions(self.plane, self.clock)
-        self.pump = Pump(self.functions, self.clock, self.client, template["Resources"], ACCOUNT)
+        self.pump = Pump(self.functions, self.clock, self.client, template["Resources"], ACCOUNT, STAGE)
         self._bouncing = 0
 
     def client(self, service: str) -> Any:
@@ -131,15 +132,32 @@ class Cloud:
         return [item for partition in dynamodb._tables[TABLE]["items"].values() for item in partition.values()]
 
     def documents(self) -> dict[str, list[bytes]]:
-        """By key, every version that was ever stored there."""
+        """By key, every version of a PDF that was ever stored there."""
         s3, bucket = self.client("s3"), os.environ["DAYBOOK_BUCKET"]
         stored: dict[str, list[bytes]] = {}
-        for version in s3.list_object_versions(Bucket=bucket).get("Versions", []):
+        for version in s3.list_object_versions(Bucket=bucket, Prefix="documents/").get("Versions", []):
             content = s3.get_object(Bucket=bucket, Key=version["Key"], VersionId=version["VersionId"])["Body"].read()
             stored.setdefault(version["Key"], []).append(content)
         return stored
 
+    def index_file(self, account_id: str) -> bytes | None:
+        """What S3 has as the account's search index now; None if nothing."""
+        s3 = self.client("s3")
+        try:
+            content: bytes = s3.get_object(Bucket=_index_bucket(), Key=_index_key(account_id))["Body"].read()
+        except s3.exceptions.NoSuchKey:
+            return None
+        return content
+
     # What happens to it
+
+    def put_index_file(self, account_id: str, content: bytes | None) -> None:
+        """As somebody might who has the bucket at hand; None to remove it."""
+        s3, where = self.client("s3"), {"Bucket": _index_bucket(), "Key": _index_key(account_id)}
+        if content is None:
+            s3.delete_object(**where)
+        else:
+            s3.put_object(**where, Body=content)
 
     def bounce(self, recipient: str, tags: Mapping[str, str], message_id: str) -> None:
         """SES tells the default bus that a mail has come back."""
@@ -235,7 +253,24 @@ class Cloud:
         }
 
 
-INSTANCES: Final = {"api_handler": 1, "authorize": 1, "nightly": 1, "on_invoice_due": 3, "on_change": 1, "on_delivery": 3}
+def _index_bucket() -> str:
+    return os.environ["DAYBOOK_BUCKET"] + "-search"
+
+
+def _index_key(account_id: str) -> str:
+    return f"search/v1/{account_id}.sqlite"
+
+
+INSTANCES: Final = {
+    "api_handler": 1,
+    "authorize": 1,
+    "nightly": 1,
+    "on_invoice_due": 3,
+    "on_change": 1,
+    "on_searchable_change": 1,
+    "on_stale_index": 1,
+    "on_delivery": 3,
+}
 """Environments that are made before a run, where they are made once for all; more are made as they are needed."""
 CROWD: Final = INSTANCES | {"api_handler": 4, "authorize": 4}
 """The same where many ask at once."""

@@ -13,6 +13,7 @@ from typing import Any, Final
 from tests.faults.cloud import Cloud
 
 WAITS_ONE_IN: Final = 8
+MAX_CALLS_BEFORE_A_STALL: Final = 3
 
 
 class Interleaving:
@@ -26,9 +27,10 @@ class Interleaving:
         self._in_runs = numbers.random() < 0.5
         cloud.plane.before_call = self._hand_over
 
-    def run(self, things: Sequence[Callable[[], Any]]) -> list[Any]:
+    def run(self, things: Sequence[Callable[[], Any]], stragglers: int = 0) -> list[Any]:
         """What each returns. Raises: the first error of any of them.
 
+        The last so many are stragglers: they begin first, stand still after a few calls, and end when all others have.
         Within something that runs at once with others already, things run one by one.
         """
         if len(things) < 2 or current_thread() in self._turns:
@@ -50,14 +52,20 @@ class Interleaving:
         self._turns = {thread: Semaphore(0) for thread in threads}
         for thread in threads:
             thread.start()
-        queue = self._numbers.sample(threads, len(threads))
+        late = threads[len(threads) - stragglers :]
+        # The first turn leads up to a thread's first call.
+        turns_left = {thread: self._numbers.randint(1, 1 + MAX_CALLS_BEFORE_A_STALL) for thread in late}
+        queue = [*late, *self._numbers.sample(threads[: len(threads) - stragglers], len(threads) - stragglers)]
         while self._turns:
             queue = [thread for thread in queue if thread in self._turns]
             if not self._in_runs:
                 self._numbers.shuffle(queue)
             elif self._numbers.randrange(WAITS_ONE_IN) == 0:
                 queue.append(queue.pop(0))
-            self._turns[queue[0]].release()
+            going = next((thread for thread in queue if turns_left.get(thread, 1) > 0), queue[0])
+            if going in turns_left:
+                turns_left[going] -= 1
+            self._turns[going].release()
             self._handed_over.acquire()
         for thread in threads:
             thread.join()

@@ -10,6 +10,7 @@ from email import message_from_bytes
 from email.message import EmailMessage
 from email.policy import SMTP
 from enum import StrEnum
+from http import HTTPStatus
 from threading import local
 from typing import Any
 from urllib.parse import parse_qs
@@ -43,14 +44,14 @@ class Fault(StrEnum):
 
 
 ANYWHERE = tuple(fault for fault in Fault if not fault.startswith(("conflict", "partial")))
-_TRANSACTIONS = ("dynamodb.TransactWriteItems",)
-_BATCHES = ("eventbridge.PutEvents", "sqs.SendMessageBatch", "dynamodb.BatchGetItem")
+_CONDITIONAL = ("dynamodb.TransactWriteItems", "s3.PutObject")
+_IN_PART = ("eventbridge.PutEvents", "sqs.SendMessageBatch", "dynamodb.BatchGetItem", "s3.GetObject")
 
 
 def faults_of(call: str) -> tuple[Fault, ...]:
     """Those that can befall a call of that name."""
-    conflicts = (Fault.CONFLICT, Fault.CONFLICT_ON) if call in _TRANSACTIONS else ()
-    partial = (Fault.PARTIAL, Fault.PARTIAL_ON) if call in _BATCHES else ()
+    conflicts = (Fault.CONFLICT, Fault.CONFLICT_ON) if call in _CONDITIONAL else ()
+    partial = (Fault.PARTIAL, Fault.PARTIAL_ON) if call in _IN_PART else ()
     return (*ANYWHERE, *conflicts, *partial)
 
 
@@ -75,12 +76,13 @@ class Invocation:
 
 @dataclass(slots=True)
 class Call:
-    """`executed`: the service did what it was asked for, whatever the application heard of it."""
+    """`executed`: the service did what it was asked for, whatever the application heard of it; `wrote` what it then wrote."""
 
     number: int
     name: str
     invocation: Invocation
     executed: bool = False
+    wrote: bytes = b""
     fault: Fault | None = None
 
 
@@ -103,12 +105,13 @@ class ToldEvent:
     detail_type: str
     detail: Mapping[str, Any]
     call: Call
+    at: float
 
 
 class Plane:
     """Stands before the wire. Only what the application calls within an invocation is counted, or struck.
 
-    `before_call` runs before each counted call: there an interleaving hands over.
+    `before_call` runs before each counted call: there an interleaving hands over. What is `out_of_order` fails each time.
     """
 
     def __init__(self, aws: InProcessAws, clock: VirtualClock) -> None:
@@ -122,6 +125,7 @@ class Plane:
         self.strikes: dict[int, Fault] = {}
         self.armed = False
         self.before_call: Callable[[], None] = lambda: None
+        self.out_of_order: Callable[[Call, Request], bool] = lambda _call, _request: False
 
     def arm(self, strikes: Mapping[int, Fault]) -> None:
         """Counts from 0 again and strikes at these numbers; what was mailed and told stays."""
@@ -163,7 +167,7 @@ class Plane:
         invocation = call.invocation
         if self._clock.seconds() > invocation.deadline:
             raise TimedOut(f"{invocation.function} at {call.name}")
-        call.fault = fault = self._fault_of(call)
+        call.fault = fault = Fault.SERVER_ERROR if self.out_of_order(call, request) else self._fault_of(call)
         match fault:
             case None:
                 return self._execute(call, request)
@@ -207,6 +211,7 @@ class Plane:
         answer = self._aws.answer(request)
         call.executed = answer.status < 300
         if call.executed and call.name in _WRITES:
+            call.wrote = request.body
             for mail in self.mails:
                 mail.noted = mail.noted or mail.message_id.encode() in request.body
         if call.executed and call.name == "ses.SendRawEmail":
@@ -215,14 +220,20 @@ class Plane:
             entries = json.loads(request.body)["Entries"]
             results = json.loads(answer.body)["Entries"]
             self.events.extend(
-                ToldEvent(entry["DetailType"], json.loads(entry["Detail"]), call)
+                ToldEvent(entry["DetailType"], json.loads(entry["Detail"]), call, self._clock.seconds())
                 for entry, result in zip(entries, results, strict=True)
                 if "EventId" in result
             )
         return answer
 
     def _execute_part(self, call: Call, request: Request) -> Answer:
-        """The service takes all but one, or reads half of what it was asked for, and says so with a 200."""
+        """The service takes all but one, or reads half of what it was asked for, and says so with a 200.
+
+        S3 says nothing: its answer breaks off.
+        """
+        if call.name == "s3.GetObject":
+            whole = self._execute(call, request)
+            return whole if whole.status != HTTPStatus.OK else whole._replace(body=whole.body[: len(whole.body) // 2])
         asked = json.loads(request.body)
         match call.name:
             case "eventbridge.PutEvents":
@@ -285,6 +296,8 @@ _FAILING = {
 
 def _refusal(fault: Fault, name: str, request: Request) -> Answer:
     service = name.partition(".")[0]
+    if fault in (Fault.CONFLICT, Fault.CONFLICT_ON) and service == "s3":
+        return _xml_answer(409, "ConditionalRequestConflict")
     if fault in (Fault.CONFLICT, Fault.CONFLICT_ON):
         items = json.loads(request.body)["TransactItems"]
         conflict = {"Code": "TransactionConflict", "Message": "Transaction is ongoing for the item"}
@@ -293,12 +306,16 @@ def _refusal(fault: Fault, name: str, request: Request) -> Answer:
         message = f"Transaction cancelled, please refer cancellation reasons for specific reasons [{codes}]"
         return _json_answer(400, {"__type": "TransactionCanceledException", "message": message, "CancellationReasons": reasons})
     status, code = (_THROTTLING if fault in (Fault.THROTTLED, Fault.THROTTLED_ON) else _FAILING)[service]
-    if service in ("ses", "s3"):
-        inner = f"<Code>{code}</Code><Message>as the harness planned it</Message>"
-        error = f"<Error>{inner}</Error>"
-        body = error if service == "s3" else f"<ErrorResponse>{error}<RequestId>planned</RequestId></ErrorResponse>"
-        return Answer(status, {"content-type": "text/xml"}, body.encode())
+    if service == "s3":
+        return _xml_answer(status, code)
+    if service == "ses":
+        return _xml_answer(status, code, "<ErrorResponse>{}<RequestId>planned</RequestId></ErrorResponse>")
     return _json_answer(status, {"__type": code, "message": "as the harness planned it"})
+
+
+def _xml_answer(status: int, code: str, around: str = "{}") -> Answer:
+    error = f"<Error><Code>{code}</Code><Message>as the harness planned it</Message></Error>"
+    return Answer(status, {"content-type": "text/xml"}, around.format(error).encode())
 
 
 def _json_answer(status: int, body: Mapping[str, Any]) -> Answer:

@@ -233,10 +233,121 @@ def _delivery_that_always_fails(app: Any) -> None:
     _part("usecases.deliveries").deliver = deliver
 
 
+def _index_takes_whatever_comes(app: Any) -> None:
+    """The last of what comes is what counts, whatever its version."""
+    index_class = _part("repositories.full_text").FullTextIndex
+
+    index_class.news = lambda _index, changes: list({(change.type, change.id): change for change in changes}.values())
+
+
+def _index_written_without_condition(app: Any) -> None:
+    """Whoever writes the index does not look whether it still is what was copied."""
+    index_class = _part("repositories.search_index").S3SearchIndex
+
+    original = index_class._put
+
+    def put(index: Any, account_id: str, path: Any, etag: str | None) -> bool:
+        whole, index._s3 = index._s3, _Unconditional(index._s3)
+        try:
+            written: bool = original(index, account_id, path, etag)
+        finally:
+            index._s3 = whole
+        return written
+
+    index_class._put = put
+
+
+class _Unconditional:
+    """S3, written to in any case."""
+
+    def __init__(self, s3: Any) -> None:
+        self._s3 = s3
+
+    def put_object(self, **request: Any) -> Any:
+        return self._s3.put_object(**{name: it for name, it in request.items() if name not in ("IfMatch", "IfNoneMatch")})
+
+
+def _index_that_forgives_itself(app: Any) -> None:
+    """An index that cannot be written is logged, and its changes are done with."""
+    search = _part("usecases.search")
+
+    original = search.index_changes
+
+    def index_changes(*arguments: Any, **more: Any) -> int | None:
+        original(*arguments, **more)
+        return None
+
+    search.index_changes = index_changes
+
+
+def _version_from_the_start(app: Any) -> None:
+    """A product under an id that was used before begins at its first version again."""
+    products_class = _part("repositories.products").DynamoProducts
+
+    original = products_class._version_item
+
+    def version_item(kept: Any, product: Any) -> Any:
+        return {**original(kept, product), "version": 0}
+
+    products_class._version_item = version_item
+
+
+def _stock_read_then_written(app: Any) -> None:
+    """The stock is read, and what comes of it is written."""
+    products = _part("repositories.products")
+    items, table = _part("repositories.items"), _part("repositories.table")
+
+    def change(kept: Any, change: Any) -> None:
+        key = products.keys.product(change.account_id, change.product_id)
+        item = kept._table.find(key)
+        refusal = change.refusal(item.get("stock"))
+        if refusal is not None:
+            raise refusal
+        counted = table.update(
+            key,
+            "SET #stock = :stock, #version = #version + :one, #updated_at = :now",
+            stock=item["stock"] + change.change,
+            one=1,
+            now=products.keys.instant(change.created_at),
+        )
+        noted = products.keys.stock_change(change.account_id, change.product_id, change.id)
+        kept._table.transact(counted, table.add(items.to_item(noted, "stock_change", change)))
+
+    products.DynamoStock.change = change
+
+
+def _stock_without_its_journal(app: Any) -> None:
+    """The stock is changed, and then the change is noted."""
+    stock_class = _part("repositories.products").DynamoStock
+
+    original = stock_class.change
+
+    def change(kept: Any, change: Any) -> None:
+        whole, kept._table = kept._table, _OneByOne(kept._table)
+        try:
+            original(kept, change)
+        finally:
+            kept._table = whole
+
+    stock_class.change = change
+
+
+class _OneByOne:
+    """A table whose transactions are of one item each."""
+
+    def __init__(self, table: Any) -> None:
+        self._table = table
+
+    def transact(self, *writes: Any) -> None:
+        for write in writes:
+            self._table.transact(write)
+
+
 _GIVEN_UP = frozenset({"nothing is left in a dead-letter queue"})
 _ONE_INVOICE = frozenset({"exactly one invoice for each client and period"})
 _ALL_TOLD = frozenset({"every change is told"})
 _NUMBERS = frozenset({"numbers without gap or repeat"})
+_INDEXED = frozenset({"the index is what the table says"})
 _DIES: Final = (Fault.CRASH_BEFORE, Fault.CRASH_AFTER)
 
 
@@ -262,7 +373,7 @@ BUGS: Final = (
     ),
     Bug(
         name="a swallowed partial failure of PutEvents",
-        scenario="night",
+        scenario="catalogue",
         patch=_swallowed_partial_failure,
         breaks=_ALL_TOLD,
         strikes={"eventbridge.PutEvents": (Fault.PARTIAL,)},
@@ -343,5 +454,47 @@ BUGS: Final = (
         patch=_delivery_that_always_fails,
         breaks=_GIVEN_UP,
         strikes={},
+    ),
+    Bug(
+        name="an index that takes whatever comes",
+        scenario="catalogue",
+        patch=_index_takes_whatever_comes,
+        breaks=_INDEXED,
+        strikes={},
+    ),
+    Bug(
+        name="an index written without If-Match",
+        scenario="catalogue",
+        patch=_index_written_without_condition,
+        breaks=_INDEXED,
+        strikes={},
+    ),
+    Bug(
+        name="an index that does without what it could not write",
+        scenario="catalogue",
+        patch=_index_that_forgives_itself,
+        breaks=_INDEXED,
+        strikes={"s3.PutObject": (Fault.SERVER_ERROR_ON,)},
+    ),
+    Bug(
+        name="a product that was deleted and begins at version 1 again",
+        scenario="catalogue",
+        patch=_version_from_the_start,
+        breaks=_INDEXED,
+        strikes={},
+    ),
+    Bug(
+        name="a stock that is read and then written",
+        scenario="stock",
+        patch=_stock_read_then_written,
+        breaks=frozenset({"stock is what the journal says"}),
+        strikes={},
+    ),
+    Bug(
+        name="a change of stock noted after it was made",
+        scenario="stock",
+        patch=_stock_without_its_journal,
+        breaks=frozenset({"stock is what the journal says"}),
+        strikes={"dynamodb.TransactWriteItems": _DIES},
     ),
 )

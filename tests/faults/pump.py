@@ -1,16 +1,16 @@
 """Delivers events as AWS does: schedules, queues and the table's stream, each with its retries, until nothing is left to do.
 
 Which function hears what is read from the application; how often it is told again, from the queues as they were deployed and
-from `.chalice/resources.json`.
+from `.chalice/resources.json`, as is what of the stream it hears, and where what it was told in vain goes.
 """
 
 import json
 import random
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from tests.faults.functions import Done, Functions, Outcome
 from tests.faults.virtual_time import VirtualClock
@@ -18,9 +18,10 @@ from tests.faults.virtual_time import VirtualClock
 ASYNC_RETRIES_SECONDS: Final = (60, 120)
 """After a failed asynchronous invocation Lambda tries twice more (Lambda developer guide, asynchronous invocation)."""
 SHARDS: Final = 2
-MAX_STREAM_PAUSE_SECONDS: Final = 60
-"""Between tries of a batch of the stream. Lambda waits longer each time; how long it does not say."""
 MAX_ROUNDS: Final = 2_000
+ODD_BATCH: Final = 7
+INDEXER: Final = "on_searchable_change"
+"""The stream's reader that keeps the search index."""
 Item = Mapping[str, Any]
 
 
@@ -37,13 +38,21 @@ class QueueTrigger:
 
 @dataclass(frozen=True, slots=True)
 class StreamTrigger:
-    """`retries` and `max_age_seconds` are of the event source mapping, -1 for no end: what is past them is given up."""
+    """`retries` and `max_age_seconds` are of the event source mapping, -1 for no end: what is past them is given up.
+
+    Only what fits one of the `filters` is told; `dead_letters` is the queue that hears of what was given up.
+    """
 
     function: str
     batch_size: int
     retries: int
     max_age_seconds: int
     bisect: bool
+    filters: tuple[Item, ...]
+    dead_letters: str
+
+    def hears(self, record: Item) -> bool:
+        return any(_fits(record, pattern) for pattern in self.filters)
 
     def gives_up(self, batch: "_Batch", now: float) -> bool:
         age = now - batch.records[0]["dynamodb"]["ApproximateCreationDateTime"]
@@ -66,6 +75,20 @@ class _Shard:
 
 
 @dataclass(slots=True)
+class _Reader:
+    """One trigger of the stream: it reads all of it by itself, however far others are. `past` is what it was told."""
+
+    trigger: StreamTrigger
+    shards: list[_Shard] = field(default_factory=lambda: [_Shard() for _ in range(SHARDS)])
+    past: list[list[Item]] = field(default_factory=list)
+
+    def take(self, record: Item) -> None:
+        if self.trigger.hears(record):
+            account = record["dynamodb"]["Keys"]["pk"]["S"]
+            self.shards[sum(account.encode()) % SHARDS].waiting.append(record)
+
+
+@dataclass(slots=True)
 class _Asynchronous:
     function: str
     event: Item
@@ -73,25 +96,44 @@ class _Asynchronous:
     retries: list[int]
 
 
-Together = Callable[[Sequence[Callable[[], Any]]], Any]
-"""Runs some things, one after the other or at once."""
+class Together(Protocol):
+    """Runs some things, one after the other or at once; the last so many as stragglers."""
+
+    def __call__(self, things: Sequence[Callable[[], Any]], stragglers: int = 0, /) -> Any: ...
 
 
-def one_by_one(things: Sequence[Callable[[], Any]]) -> None:
+def one_by_one(things: Sequence[Callable[[], Any]], _stragglers: int = 0) -> None:
     for thing in things:
         thing()
 
 
 @dataclass(slots=True)
 class Repetition:
-    """Tells everything two to five times, in no order, in batches of at most `batch_size`."""
+    """Tells everything two to five times, in no order, in batches of at most `batch_size`.
+
+    The stream stays in order. The readers that are named in `odd` get batches of a few records, and parts of them before the
+    whole; and those in `late` are besides told some batches by invocations that the poller has lost sight of: it does not wait
+    for them, so they end when they like, at once with others or after them.
+    """
 
     numbers: random.Random
     batch_size: int = 10
+    odd: Collection[str] = ()
+    late: Collection[str] = ()
 
     def copies(self, things: Sequence[Any]) -> list[Any]:
         told = [thing for thing in things for _ in range(self.numbers.randint(2, 5))]
         self.numbers.shuffle(told)
+        return told
+
+    def size(self, trigger: StreamTrigger) -> int:
+        return self.numbers.randint(1, ODD_BATCH) if trigger.function in self.odd else trigger.batch_size
+
+    def tellings(self, trigger: StreamTrigger, records: list[Item]) -> list[list[Item]]:
+        """The batch some times, the last time as a whole."""
+        told = [records for _ in self.copies([None])]
+        if trigger.function in self.odd:
+            told[:-1] = [records[: self.numbers.randint(1, len(records))] for _ in told[:-1]]
         return told
 
 
@@ -105,26 +147,29 @@ class Pump:
         client: Callable[[str], Any],
         resources: Mapping[str, Any],
         account: str,
+        stage: str,
     ) -> None:
         self._functions = functions
         self._clock = clock
         self._sqs = client("sqs")
         self._account = account
         self._asynchronous: list[_Asynchronous] = []
-        self._shards = [_Shard() for _ in range(SHARDS)]
         self._read_up_to: str | None = None
         self._acknowledged: set[str] = set()
         self.records: list[Item] = []
-        self.dead_records: list[Item] = []
         self.lost_events: list[Item] = []
         self.repetition: Repetition | None = None
         self.together: Together = one_by_one
-        self._find_triggers(resources)
+        self.longest_stream_pause = 60
+        """Between tries of a batch, in seconds. Lambda waits longer each time; how long it does not say."""
+        self.before_telling: Callable[[str, Sequence[Item], int], None] = lambda _function, _records, _telling: None
+        """Called before a function is told records of the stream, with how often it was told this very batch."""
+        self._find_triggers(resources, stage)
 
-    def _find_triggers(self, resources: Mapping[str, Any]) -> None:
+    def _find_triggers(self, resources: Mapping[str, Any], stage: str) -> None:
         self.schedules: list[str] = []
         self.queues: list[QueueTrigger] = []
-        self.streams: list[StreamTrigger] = []
+        self._readers: list[_Reader] = []
         for source in self._functions.application().app.event_sources:
             function = source.handler_string.removeprefix("app.")
             match type(source).__name__:
@@ -133,9 +178,24 @@ class Pump:
                 case "SQSEventConfig":
                     self.queues.append(QueueTrigger(function, source.queue, source.batch_size))
                 case "DynamoDBEventConfig":
-                    self.streams.append(_stream_trigger(function, source.batch_size, resources))
+                    self._readers.append(_Reader(_stream_trigger(function, source.batch_size, resources, stage)))
                 case other:
                     raise NotImplementedError(f"the pump does not know how AWS delivers for {other}")
+
+    def only_read_by(self, functions: Collection[str]) -> None:
+        """From now on the stream has these readers, and no others. Raises: LookupError for one that it does not have."""
+        missing = set(functions) - {reader.trigger.function for reader in self._readers}
+        if missing:
+            raise LookupError(f"{missing} read no stream")
+        self._readers = [reader for reader in self._readers if reader.trigger.function in functions]
+
+    def is_read_by(self, function: str) -> bool:
+        return any(reader.trigger.function == function for reader in self._readers)
+
+    def heard_by(self, function: str, *, since: int) -> list[Item]:
+        """All records that the reader is told, or is yet to be told, but for so many of the first."""
+        (trigger,) = (reader.trigger for reader in self._readers if reader.trigger.function == function)
+        return [record for record in self.records[since:] if trigger.hears(record)]
 
     # What starts from outside
 
@@ -174,13 +234,13 @@ class Pump:
         """Delivers what can be delivered now, from each source once; whether there was anything."""
         delivered = [self.run_schedules()]
         self._read_stream()
-        delivered += [self._run_shard(shard, trigger) for trigger in self.streams for shard in self._shards]
+        delivered += [self._run_readers()]
         delivered += [self._run_queue(trigger) for trigger in self.queues]
         return any(delivered)
 
     def _next_time(self) -> float | None:
         times = [waiting.due for waiting in self._asynchronous]
-        times += [shard.wait_until for shard in self._shards if shard.batches]
+        times += [shard.wait_until for reader in self._readers for shard in reader.shards if shard.batches]
         for trigger in self.queues:
             times += [message["visible_at"] for message in _kept_messages(trigger.queue)]
         return min(times, default=None)
@@ -206,6 +266,8 @@ class Pump:
     # Queues
 
     def _run_queue(self, trigger: QueueTrigger) -> bool:
+        if not any(message["visible_at"] <= self._clock.seconds() for message in _kept_messages(trigger.queue)):
+            return False
         url = self._sqs.get_queue_url(QueueName=trigger.queue)["QueueUrl"]
         messages = self._receive(url, trigger.batch_size if self.repetition is None else 10 * trigger.batch_size)
         batches = _batches(messages, trigger.batch_size, self.repetition)
@@ -256,8 +318,8 @@ class Pump:
     def _read_stream(self) -> None:
         for record in self._new_records():
             self.records.append(record)
-            account = record["dynamodb"]["Keys"]["pk"]["S"]
-            self._shards[sum(account.encode()) % SHARDS].waiting.append(record)
+            for reader in self._readers:
+                reader.take(record)
 
     def _new_records(self) -> Iterator[Item]:
         from ministack.services import dynamodb
@@ -269,20 +331,55 @@ class Pump:
                     self._read_up_to = number
                     yield record
 
-    def _run_shard(self, shard: _Shard, trigger: StreamTrigger) -> bool:
+    def _run_readers(self) -> bool:
+        """Each reader's shards; the readers do not wait for each other."""
+        delivered: list[bool] = []
+
+        def run(reader: _Reader, *, on_and_on: bool) -> None:
+            for shard in reader.shards:
+                while self._run_shard(shard, reader):
+                    delivered.append(True)
+                    if not on_and_on:
+                        break
+
+        late = {reader.trigger.function: self._late_batches(reader) for reader in self._readers}
+        readers = [partial(run, reader, on_and_on=bool(late[reader.trigger.function])) for reader in self._readers]
+        lost = [partial(self._tell, reader, batch, 0) for reader in self._readers for batch in late[reader.trigger.function]]
+        self.together([*readers, *lost], len(lost))
+        return any(delivered)
+
+    def _late_batches(self, reader: _Reader) -> list[list[Item]]:
+        """Invocations that the poller has lost sight of: of what comes next, and of what is over."""
+        if self.repetition is None or reader.trigger.function not in self.repetition.late:
+            return []
+        coming = [
+            shard.batches[0].records if shard.batches else shard.waiting[: self.repetition.size(reader.trigger)]
+            for shard in reader.shards
+            if shard.batches or shard.waiting
+        ]
+        return [*coming, self.repetition.numbers.choice(reader.past)] if coming and reader.past else coming
+
+    def _run_shard(self, shard: _Shard, reader: _Reader) -> bool:
+        trigger = reader.trigger
         if not shard.batches and shard.waiting:
-            shard.batches.append(_Batch(shard.waiting[: trigger.batch_size]))
-            del shard.waiting[: trigger.batch_size]
+            size = trigger.batch_size if self.repetition is None else self.repetition.size(trigger)
+            shard.batches.append(_Batch(shard.waiting[:size]))
+            del shard.waiting[:size]
         if not shard.batches or shard.wait_until > self._clock.seconds():
             return False
         batch = shard.batches.pop(0)
-        again = 1 if self.repetition is None else len(self.repetition.copies([None]))
-        for _ in range(again):
-            outcome = self._functions.invoke(trigger.function, {"Records": batch.records})
+        tellings = [batch.records] if self.repetition is None else self.repetition.tellings(trigger, batch.records)
+        for telling, records in enumerate(tellings):
+            outcome = self._tell(reader, records, telling)
+        reader.past.append(batch.records)
         shard.batches[:0] = self._rest(batch, outcome, trigger)
         if shard.batches and shard.batches[0].tries:
-            shard.wait_until = self._clock.seconds() + min(2 ** shard.batches[0].tries, MAX_STREAM_PAUSE_SECONDS)
+            shard.wait_until = self._clock.seconds() + min(2 ** shard.batches[0].tries, self.longest_stream_pause)
         return True
+
+    def _tell(self, reader: _Reader, records: list[Item], telling: int) -> Outcome:
+        self.before_telling(reader.trigger.function, records, telling)
+        return self._functions.invoke(reader.trigger.function, {"Records": records})
 
     def _rest(self, batch: _Batch, outcome: Outcome, trigger: StreamTrigger) -> list[_Batch]:
         """What of the batch comes again.
@@ -303,21 +400,39 @@ class Pump:
         again = _Batch(batch.records, batch.tries + 1)
         if not trigger.gives_up(again, self._clock.seconds()):
             return [again]
-        self.dead_records.extend(batch.records)
+        self._bury(batch, trigger)
         return []
 
+    def _bury(self, batch: _Batch, trigger: StreamTrigger) -> None:
+        """What Lambda sends to a mapping's on-failure destination: not the records, but where in the stream they are."""
+        numbers = [record["dynamodb"]["SequenceNumber"] for record in batch.records]
+        where = {"startSequenceNumber": numbers[0], "endSequenceNumber": numbers[-1], "batchSize": len(numbers)}
+        said = {"requestContext": {"functionArn": trigger.function}, "version": "1.0", "DDBStreamBatchInfo": where}
+        url = self._sqs.get_queue_url(QueueName=trigger.dead_letters)["QueueUrl"]
+        self._sqs.send_message(QueueUrl=url, MessageBody=json.dumps(said))
 
-def _stream_trigger(function: str, batch_size: int, resources: Mapping[str, Any]) -> StreamTrigger:
+
+def _stream_trigger(function: str, batch_size: int, resources: Mapping[str, Any], stage: str) -> StreamTrigger:
     logical_name = "".join(word.capitalize() for word in function.split("_"))
     events = resources[logical_name]["Properties"]["Events"]
     mapping = events[f"{logical_name}DynamodbEventSource"]["Properties"]
+    destination = mapping["DestinationConfig"]["OnFailure"]["Destination"]["Fn::GetAtt"][0]
     return StreamTrigger(
         function,
         batch_size,
         retries=mapping["MaximumRetryAttempts"],
         max_age_seconds=mapping["MaximumRecordAgeInSeconds"],
         bisect=mapping["BisectBatchOnFunctionError"],
+        filters=tuple(json.loads(each["Pattern"]) for each in mapping["FilterCriteria"]["Filters"]),
+        dead_letters=resources[destination]["Properties"]["QueueName"]["Fn::Sub"].replace("${Stage}", stage),
     )
+
+
+def _fits(data: Any, pattern: Any) -> bool:
+    """Lambda's event filtering, as far as it is used: all members of the pattern must be there, with one of the values."""
+    if isinstance(pattern, list):
+        return data in pattern
+    return all(name in data and _fits(data[name], inner) for name, inner in pattern.items())
 
 
 def _failed(outcome: Outcome, identifiers: set[str]) -> set[str]:

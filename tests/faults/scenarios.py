@@ -5,15 +5,20 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import partial
 from typing import Any, Final
 
 from tests.consistency import Broken
-from tests.faults.cloud import Cloud, HttpAnswer, HttpClient
+from tests.faults.cloud import CROWD, Cloud, HttpAnswer, HttpClient
 from tests.faults.invariants import of_kind
+from tests.faults.pump import INDEXER
 
 START: Final = datetime(2026, 1, 20, 9, 0, tzinfo=UTC)
 NIGHT: Final = datetime(2026, 3, 31, 2, 0, tzinfo=UTC)
 PASSWORD: Final = "a horse, a staple and a battery"
+FEED: Final = "on_change"
+_BILLING_AT_NIGHT: Final = frozenset({"nightly", "on_invoice_due"})
+_MAIL: Final = frozenset({"on_delivery"})
 
 
 @dataclass(slots=True)
@@ -24,6 +29,7 @@ class World:
     people: dict[str, HttpClient] = field(default_factory=dict)
     ids: dict[str, str] = field(default_factory=dict)
     broken: list[Broken] = field(default_factory=list)
+    stock: list["_StockRequest"] = field(default_factory=list)
     patient: bool = True
 
     def sign_up(self, name: str, **more: Any) -> HttpClient:
@@ -54,12 +60,16 @@ class World:
         return None
 
 
+_INDEXING: Final = frozenset({"on_stale_index"})
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scenario:
     """`act` runs under faults and what it caused is pumped dry; `expect` looks at the end of it in peace.
 
     `asks`: it is driven by somebody at the API, who may be patient (asks again after a 5xx) or not.
     `seeds`: how much of it there is to draw by lot, in deliveries of other kinds; `in_turn`: whether every call is struck.
+    `readers`: which functions read the stream; `idle`: which functions have nothing to do; `crowd`: many ask at once.
     """
 
     name: str
@@ -69,6 +79,15 @@ class Scenario:
     asks: bool = True
     in_turn: bool = True
     seeds: int = 1
+    readers: tuple[str, ...] = (FEED,)
+    idle: frozenset[str] = frozenset()
+    crowd: bool = False
+
+    @property
+    def functions(self) -> frozenset[str]:
+        """Those that have something to do."""
+        unread = {FEED, INDEXER} - set(self.readers)
+        return frozenset(CROWD) - self.idle - unread - (_INDEXING if INDEXER in unread else frozenset())
 
 
 def sign_up_of(name: str, **more: Any) -> dict[str, Any]:
@@ -494,19 +513,205 @@ def _issue_and_print(world: World) -> None:
     world.cloud.pump.run_dry()
 
 
+# The catalogue and its search
+
+LANTERN: Final = "LANTERN-1"
+_LANTERN_PATH: Final = f"/v1/products/{LANTERN}"
+
+
+def _set_up_catalogue(world: World) -> None:
+    """Ada's index is there, with a client and a product; Ben's comes with the first thing of his that can be found."""
+    _set_up_one_client(world)
+    world.people["Ada"].put("/v1/products/CUPID", {"name": "Cream cupid hearts", "price": 2.75, "stock": 8}).expect(201)
+    world.sign_up("Ben")
+
+
+def _keep_catalogue(world: World) -> None:
+    """Made, replaced, deleted, made again under the same id, which another shop uses too; an invoice and clients beside it."""
+    ada, ben, pump = world.people["Ada"], world.people["Ben"], world.cloud.pump
+
+    def put(person: HttpClient, path: str, name: str) -> None:
+        world.seen(person, person.put(path, {"name": name, "price": 2.55, "stock": 6}), 200, 201)
+
+    put(ada, _LANTERN_PATH, "White metal lantern")
+    put(ada, _LANTERN_PATH, "Red woolly hottie")
+    put(ben, _LANTERN_PATH, "Retrospot tea set")
+    pump.run_dry()
+    world.seen(ada, ada.delete(_LANTERN_PATH), 200, repeated=(404,))
+    put(ada, _LANTERN_PATH, "Glass star frosted")
+    put(ben, "/v1/products/GONE", "Knitted union flag")
+    client = ada.post("/v1/clients", {"name": "Keyed", "rate": 80, "currency": "EUR"}, key="client")
+    made = world.seen(ada, client, 201)
+    if made:
+        world.seen(ada, ada.ask("PATCH", f"/v1/clients/{made['id']}", {"name": "Renamed"}), 200)
+    invoice = ada.post("/v1/invoices", {"client_id": world.ids["Client"], "through": "2026-01-20"})
+    world.seen(ada, invoice, 201, repeated=(409,))
+    world.seen(ben, ben.delete("/v1/products/GONE"), 200, repeated=(404,))
+    pump.run_dry()
+    found = world.seen(ada, ada.get("/v1/search?q=frosted+star"), 200)
+    if found and world.patient and [result["id"] for result in found["results"]] != [LANTERN]:
+        world.broken.append(Broken("who looks for a product finds it", f"{found}"))
+
+
+def _expect_catalogue(world: World) -> Iterator[Broken]:
+    """Nothing but what they last said; the version goes on after a product was deleted."""
+    for name, query, expected in (("Ada", "metal", []), ("Ada", "hottie", []), ("Ben", "retrospot", [LANTERN])):
+        found = world.people[name].get(f"/v1/search?q={query}&type=product").expect(200)["results"]
+        if world.patient and [result["id"] for result in found] != expected:
+            yield Broken("who looks for a product finds it", f"{name}: {query}: {found}")
+    if not world.patient:
+        return
+    ids = {name: person.get("/v1/account").expect(200)["id"] for name, person in world.people.items()}
+    kept = {
+        (_text(it, "account_id"), _text(it, "id"), _text(it, "name"), int(it["version"]["N"]))
+        for it in _documents(world, "product")
+    }
+    if kept != {
+        (ids["Ada"], "CUPID", "Cream cupid hearts", 1),
+        (ids["Ada"], LANTERN, "Glass star frosted", 3),
+        (ids["Ben"], LANTERN, "Retrospot tea set", 1),
+    }:
+        yield Broken("what was answered is kept", f"{sorted(kept)}")
+    yield from _counted(world, "invoice", 1)
+
+
+# Stock
+
+FIRST_STOCK: Final = 20
+
+
+@dataclass(frozen=True, slots=True)
+class _StockRequest:
+    """Who changes the stock by how much, and how it went; `told` are the answers in order."""
+
+    reason: str
+    change: int
+    key: str
+    client: HttpClient
+    told: list[HttpAnswer]
+
+
+def _set_up_stock(world: World) -> None:
+    ada = world.sign_up("Ada")
+    for name in ("Bea", "Cleo"):
+        person = {"name": name, "email": f"{name.lower()}@example.com", "password": PASSWORD, "role": "member"}
+        ada.post("/v1/users", person).expect(201)
+        world.people[name] = HttpClient(world.cloud)
+        signed_in = world.people[name].post("/v1/tokens", {"email": person["email"], "password": PASSWORD}).expect(200)
+        world.people[name].token = signed_in["access_token"]
+    ada.put(_LANTERN_PATH, {"name": "Lantern", "price": 2.55, "stock": FIRST_STOCK}).expect(201)
+
+
+def _change_stock(world: World) -> None:
+    """Several people at once, keyed and not; not all can have what they want, and one of them can never."""
+    wanted = (
+        ("Ada", 5, ""),
+        ("Ada", -1000, "far too much"),
+        ("Bea", -8, "Bea takes"),
+        ("Bea", -7, ""),
+        ("Cleo", -9, "Cleo takes"),
+        ("Cleo", 3, "Cleo brings"),
+    )
+    for name, change, key in wanted:
+        asking = HttpClient(world.cloud, patient=world.patient, token=world.people[name].token)
+        world.stock.append(_StockRequest(f"{name} {change:+}", change, key, asking, []))
+
+    def ask(one: _StockRequest) -> None:
+        body = {"change": one.change, "reason": one.reason}
+        one.told.append(one.client.post(f"{_LANTERN_PATH}/stock", body, key=one.key))
+
+    def rename() -> None:
+        ada = world.people["Ada"]
+        world.seen(ada, ada.put(_LANTERN_PATH, {"name": "Renamed", "price": 2.55}), 200)
+
+    world.cloud.pump.together([rename, *(partial(ask, one) for one in world.stock)])
+    world.cloud.pump.run_dry()
+
+
+def _expect_stock(world: World) -> Iterator[Broken]:
+    """The sum is exact, and everybody was told what the journal says."""
+    (product,) = _documents(world, "product")
+    journal = Counter({one.reason: 0 for one in world.stock})
+    changes = _documents(world, "stock_change")
+    journal.update(_text(change, "reason") for change in changes if _text(change, "reason") in journal)
+    noted = sum(int(change["change"]["N"]) for change in changes)
+    stock, version = int(product["stock"]["N"]), int(product["version"]["N"])
+    if stock != noted or len(changes) != 1 + journal.total():  # one that set the first stock
+        yield Broken("stock is what the journal says", f"{stock}, not {noted}: {journal} of {len(changes)}")
+    renamed = _text(product, "name") == "Renamed"
+    if version != 1 + journal.total() + renamed or (world.patient and not renamed):
+        yield Broken("every change of a product moves its version by one", f"{version}: {journal}, renamed: {renamed}")
+    for one in world.stock:
+        yield from _told_what_is_noted(one, journal[one.reason])
+    yield from _same_answers_again(world)
+
+
+def _told_what_is_noted(one: _StockRequest, noted: int) -> Iterator[Broken]:
+    """Who asks again without a key may have got it more than once, also where the last answer was a refusal."""
+    (answer,) = one.told
+    again = 0 if one.key else one.client.asked_again
+    match answer.status:
+        case 200:
+            possible = range(1, 2 + again)
+        case 409 if answer.body["code"] == "out_of_stock":
+            possible = range(1 + again)
+        case _ if not one.client.patient and answer.passes:
+            possible = range(2)
+        case _:
+            yield Broken("answers are such as a client can expect", f"{one.reason}: HTTP {answer.status}: {answer.body}")
+            return
+    if noted not in possible:
+        yield Broken("what was answered is in the journal", f"{one.reason}: HTTP {answer.status}, {noted} times in the journal")
+
+
+def _same_answers_again(world: World) -> Iterator[Broken]:
+    """Under the same key, in the same words, and without another effect."""
+    known = len(_documents(world, "stock_change"))
+    for one in world.stock:
+        if one.key and one.told[0].status == 200:
+            again = one.client.post(f"{_LANTERN_PATH}/stock", {"change": one.change, "reason": one.reason}, key=one.key)
+            if again.status != 200 or again.body != one.told[0].body:
+                yield Broken("a keyed request is answered once and for all", f"{one.reason}: {again.status}: {again.body}")
+    if len(_documents(world, "stock_change")) != known:
+        yield Broken("a keyed request takes effect once", "another change of stock")
+
+
 SCENARIOS: Final = (
     Scenario(name="night", set_up=_set_up_night, act=_run_night, expect=_expect_night, asks=False, seeds=3),
-    Scenario(name="invoice", set_up=_set_up_one_client, act=_issue, expect=_expect_one_invoice),
-    Scenario(name="pdf", set_up=_set_up_one_client, act=_issue_and_print, expect=_expect_one_invoice),
-    Scenario(name="payment", set_up=_set_up_one_invoice, act=_pay, expect=_expect_paid),
-    Scenario(name="credit", set_up=_set_up_one_invoice, act=_credit_and_bill_again, expect=_expect_credited),
-    Scenario(name="keyed", set_up=_set_up_one_invoice, act=_ask_with_keys, expect=_expect_each_once),
-    Scenario(name="work", set_up=_set_up_work, act=_work, expect=_expect_work),
-    Scenario(name="clients", set_up=_set_up_work, act=_change_clients, expect=_expect_changed_clients),
-    Scenario(name="sign-up", set_up=lambda _: None, act=_open_account, expect=_expect_account),
-    Scenario(name="rush", set_up=_set_up_rush, act=_rush, expect=_expect_rush, in_turn=False, seeds=6),
-    Scenario(name="edits", set_up=_set_up_edits, act=_edit_while_billing, expect=_expect_edited, in_turn=False, seeds=4),
-    Scenario(name="bounce", set_up=_set_up_one_invoice, act=_bounce, expect=_expect_bounce, asks=False),
+    Scenario(name="invoice", set_up=_set_up_one_client, act=_issue, expect=_expect_one_invoice, idle=_BILLING_AT_NIGHT),
+    Scenario(name="pdf", set_up=_set_up_one_client, act=_issue_and_print, expect=_expect_one_invoice, idle=_BILLING_AT_NIGHT),
+    Scenario(name="payment", set_up=_set_up_one_invoice, act=_pay, expect=_expect_paid, idle=_BILLING_AT_NIGHT | _MAIL),
+    Scenario(
+        name="credit", set_up=_set_up_one_invoice, act=_credit_and_bill_again, expect=_expect_credited, idle=_BILLING_AT_NIGHT
+    ),
+    Scenario(name="keyed", set_up=_set_up_one_invoice, act=_ask_with_keys, expect=_expect_each_once, idle=_BILLING_AT_NIGHT),
+    Scenario(name="work", set_up=_set_up_work, act=_work, expect=_expect_work, idle=_BILLING_AT_NIGHT | _MAIL),
+    Scenario(
+        name="clients", set_up=_set_up_work, act=_change_clients, expect=_expect_changed_clients, idle=_BILLING_AT_NIGHT | _MAIL
+    ),
+    Scenario(name="sign-up", set_up=lambda _: None, act=_open_account, expect=_expect_account, idle=_BILLING_AT_NIGHT | _MAIL),
+    Scenario(name="rush", set_up=_set_up_rush, act=_rush, expect=_expect_rush, in_turn=False, seeds=6, crowd=True),
+    Scenario(
+        name="edits", set_up=_set_up_edits, act=_edit_while_billing, expect=_expect_edited, in_turn=False, seeds=4, crowd=True
+    ),
+    Scenario(name="bounce", set_up=_set_up_one_invoice, act=_bounce, expect=_expect_bounce, asks=False, idle=_BILLING_AT_NIGHT),
+    Scenario(
+        name="catalogue",
+        set_up=_set_up_catalogue,
+        act=_keep_catalogue,
+        expect=_expect_catalogue,
+        readers=(FEED, INDEXER),
+        idle=_BILLING_AT_NIGHT,
+    ),
+    Scenario(
+        name="stock",
+        set_up=_set_up_stock,
+        act=_change_stock,
+        expect=_expect_stock,
+        seeds=3,
+        idle=_BILLING_AT_NIGHT | _MAIL,
+        crowd=True,
+    ),
 )
 
 

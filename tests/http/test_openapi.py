@@ -90,6 +90,13 @@ def test_a_path_parameter_has_the_pattern_of_its_ids_and_an_example() -> None:
             assert parameter["schema"]["pattern"].startswith(f"^{PREFIX_OF[parameter['name']]}_")
 
 
+def test_if_none_match_is_described_once_wherever_it_is_honoured() -> None:
+    for endpoint in ENDPOINTS:
+        headers = [one["name"] for one in operation_of(endpoint).get("parameters", []) if one["in"] == "header"]
+        shown = endpoint.method == "GET" and 304 in {int(status) for status in operation_of(endpoint)["responses"]}
+        assert headers.count("If-None-Match") == int(shown or endpoint.shown_by_get is not None)
+
+
 def test_decimals_come_as_numbers_or_texts_and_go_as_numbers() -> None:
     assert SCHEMAS["NewClient"]["properties"]["rate"]["type"] == ["number", "string"]
     assert SCHEMAS["ClientView"]["properties"]["rate"]["type"] == "number"

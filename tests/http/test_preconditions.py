@@ -57,6 +57,19 @@ def test_what_somebody_else_has_changed_is_left_alone(endpoint: Endpoint, inhabi
 
 
 @pytest.mark.parametrize("endpoint", CHANGED, ids=name_of)
+def test_what_the_caller_has_is_not_changed_if_it_must_be_another(
+    endpoint: Endpoint, inhabitant: Inhabitant, wired: MemoryWired
+) -> None:
+    before = wired.state()
+
+    for known in (inhabitant.send(GET[endpoint.path]).headers["ETag"], "*"):
+        answer = inhabitant.send(endpoint, headers={"If-None-Match": known})
+        assert (answer.status, answer.code) == (412, "precondition_failed")
+
+    assert wired.state() == before
+
+
+@pytest.mark.parametrize("endpoint", CHANGED, ids=name_of)
 def test_what_is_as_the_caller_saw_it_is_changed(endpoint: Endpoint, inhabitant: Inhabitant, wired: MemoryWired) -> None:
     tag = inhabitant.send(GET[endpoint.path]).headers["ETag"]
     wired.clock.advance(minutes=1)

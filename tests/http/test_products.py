@@ -225,7 +225,32 @@ def test_stock_is_added_and_taken_with_a_reason(api: Api) -> None:
     assert [(change["change"], change["reason"], change["user_id"]) for change in changes] == [
         (-3, "", api.user_id),
         (10, "Delivery 4711", api.user_id),
+        (6, "set with the product", api.user_id),
     ]
+
+
+def test_what_is_noted_adds_up_to_the_stock_through_the_lives_of_an_id(api: Api) -> None:
+    def noted() -> int:
+        return sum(change["change"] for change in api.get(f"{PATH}/stock?limit=100").json["stock_changes"])
+
+    for stock in (6, 2, None, 5):
+        api.put(PATH, product_body(stock=stock))
+        api.post(f"{PATH}/stock", {"change": -1})
+        assert noted() == (api.get(PATH).json["stock"] or 0)
+    api.delete(PATH)
+    api.put(PATH, product_body(stock=3))
+    assert noted() == 3
+
+
+def test_a_cursor_of_another_products_stock_is_none_of_this_ones(api: Api) -> None:
+    for path in (PATH, "/v1/products/other"):
+        api.put(path, product_body(stock=1))
+        api.post(f"{path}/stock", {"change": 1})
+    cursor = api.get(f"{PATH}/stock?limit=1").json["next"]
+
+    assert api.get(f"{PATH}/stock?next={cursor}").status == 200
+    answer = api.get(f"/v1/products/other/stock?next={cursor}")
+    assert (answer.status, answer.code) == (400, "bad_cursor")
 
 
 def test_stock_never_falls_below_zero(api: Api) -> None:
@@ -235,7 +260,7 @@ def test_stock_never_falls_below_zero(api: Api) -> None:
 
     assert (answer.status, answer.code) == (409, "out_of_stock")
     assert api.get(PATH).json["stock"] == 2
-    assert api.get(f"{PATH}/stock").json == {"stock_changes": []}
+    assert [change["change"] for change in api.get(f"{PATH}/stock").json["stock_changes"]] == [2]
     assert api.post(f"{PATH}/stock", {"change": -2}).json["stock"] == 0
 
 

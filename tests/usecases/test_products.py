@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any
@@ -44,7 +45,7 @@ def change(business: Business, units: int) -> Product:
 
 
 def remove(business: Business, **more: Any) -> Product:
-    return products.remove_product(business.caller, "L 1", products=business.wired.store.products, **more)
+    return products.remove_product(business.caller, "L 1", desk=business.wired, **more)
 
 
 def meanwhile(wired: MemoryWired, happens: Callable[[], object]) -> None:
@@ -248,7 +249,7 @@ def test_a_product_can_get_an_id_of_ours(business: Business, wired: MemoryWired)
     assert listed.items == (first, second)
 
 
-def test_two_accountsmay_sell_the_same_article(business: Business, wired: MemoryWired) -> None:
+def test_two_accounts_may_sell_the_same_article(business: Business, wired: MemoryWired) -> None:
     other = open_business(wired, "eve@example.com")
     made(business, 10)
     made(other, 5)
@@ -385,6 +386,7 @@ def test_a_product_that_comes_back_is_a_new_one_whose_version_goes_on(business: 
 
 
 def test_a_change_of_stock_answers_the_product_and_is_listed(business: Business, wired: MemoryWired) -> None:
+    begun = wired.clock.now()
     made(business)
     now = wired.clock.advance(hours=1)
 
@@ -396,6 +398,7 @@ def test_a_change_of_stock_answers_the_product_and_is_listed(business: Business,
     assert [(one.change, one.reason, one.user_id, one.created_at) for one in listed.items] == [
         (5, "Counted", business.caller.user_id, now),
         (-3, "Counted", business.caller.user_id, now),
+        (10, "set with the product", business.caller.user_id, begun),
     ]
     assert all(is_id("stk", one.id) for one in listed.items)
 
@@ -438,7 +441,8 @@ def test_fifty_who_take_one_of_thirty_at_once_take_thirty(business: Business, wi
 
     assert Counter(type(result) for result in results) == {Product: 30, OutOfStock: 20}
     assert (kept(business).stock, kept(business).version) == (0, 31)
-    assert len(products.list_stock_changes(business.caller, "L 1", PageRequest(limit=100), desk=wired).items) == 30
+    listed = products.list_stock_changes(business.caller, "L 1", PageRequest(limit=100), desk=wired).items
+    assert [one.change for one in listed] == [-1] * 30 + [30]
 
 
 def test_puts_that_leave_the_stock_out_lose_no_change_that_comes_at_once(business: Business) -> None:
@@ -474,7 +478,26 @@ def test_a_stock_is_what_it_was_and_all_changes_that_were_taken(start: int, aske
 
     assert (kept(business).stock, kept(business).version) == (start + sum(taken), 1 + len(taken))
     listed = products.list_stock_changes(business.caller, "L 1", PageRequest(limit=100), desk=business.wired)
-    assert [one.change for one in reversed(listed.items)] == taken
+    assert [one.change for one in reversed(listed.items)] == [*filter(None, [start]), *taken]
+
+
+@given(some.lists(some.none() | some.integers(0, 9) | some.just("sold") | some.just("gone"), max_size=12))
+def test_what_is_noted_adds_up_to_the_stock_whatever_is_done(done: list[int | str | None]) -> None:
+    business = open_business(MemoryWired())
+    made(business, 5)
+
+    for what in done:
+        with suppress(NotFound, OutOfStock, StockNotCounted):
+            if what == "sold":
+                change(business, -1)
+            elif what == "gone":
+                remove(business)
+            else:
+                put(business, StockLevel(what))  # type: ignore[arg-type]
+
+    put(business)
+    listed = products.list_stock_changes(business.caller, "L 1", PageRequest(limit=100), desk=business.wired)
+    assert sum(one.change for one in listed.items) == (kept(business).stock or 0)
 
 
 @pytest.mark.parametrize("image_id", ["", "cli_1", "img_01KDWCJ2M00000000000000001"])
