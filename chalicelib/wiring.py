@@ -286,7 +286,7 @@ class Wired:
     def customers(self) -> Customers:
         from chalicelib.gateways.customers import SnsCustomers
 
-        return SnsCustomers(self._aws.client("sns"), self._aws.client("sts"), self._settings.orders_topic)
+        return SnsCustomers(self._aws.client("sns"), self._settings.orders_topic)
 
     def read_image(self, image: Mapping[str, Any]) -> Plain:
         """A stream record's image as plain data."""

@@ -12,24 +12,19 @@ from chalicelib.gateways.json_text import to_json
 if TYPE_CHECKING:
     from mypy_boto3_sns import SNSClient
     from mypy_boto3_sns.type_defs import MessageAttributeValueTypeDef
-    from mypy_boto3_sts import STSClient
-
-_SERVICE = "the news service"
 
 
 class SnsCustomers:
-    """`sts` tells whose account this is: SNS knows topics by nothing but their ARN, and the account is part of it."""
+    """`topic` is an ARN: SNS knows topics by no other name."""
 
-    def __init__(self, sns: "SNSClient", sts: "STSClient", topic: str) -> None:
+    def __init__(self, sns: "SNSClient", topic: str) -> None:
         self._sns = sns
-        self._sts = sts
         self._topic = topic
-        self._arn: str | None = None
 
     def tell(self, order: Order, news: News) -> None:
-        with calling(_SERVICE):
+        with calling("the news service"):
             self._sns.publish(
-                TopicArn=self._topic_arn(),
+                TopicArn=self._topic,
                 Message=to_json(_message(order, news)),
                 MessageAttributes={
                     "type": _text(news),
@@ -37,13 +32,6 @@ class SnsCustomers:
                     "customer_id": _text(order.customer_id),
                 },
             )
-
-    def _topic_arn(self) -> str:
-        if self._arn is None:
-            account = self._sts.get_caller_identity()["Account"]
-            meta = self._sns.meta
-            self._arn = f"arn:{meta.partition}:sns:{meta.region_name}:{account}:{self._topic}"
-        return self._arn
 
 
 def _message(order: Order, news: News) -> dict[str, object]:
