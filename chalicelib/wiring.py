@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from chalicelib.ports import (
         Access,
         Accounts,
+        Attention,
         Clients,
         Clock,
         CreditNotes,
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
         Ledger,
         Limits,
         Mailer,
+        OrderWorkflow,
         Passwords,
         Printer,
         Products,
@@ -256,6 +258,18 @@ class Wired:
         from chalicelib.gateways.invoicing_queue import SqsInvoicingQueue
 
         return SqsInvoicingQueue(self._aws.client("sqs"), self._settings.invoicing_queue)
+
+    @cached_property
+    def order_workflow(self) -> OrderWorkflow:
+        from chalicelib.gateways.order_workflow import StepFunctionsWorkflow
+
+        return StepFunctionsWorkflow(self._aws.client("stepfunctions"), self._settings.order_workflow)
+
+    @cached_property
+    def attention(self) -> Attention:
+        from chalicelib.gateways.attention import SqsAttention
+
+        return SqsAttention(self._aws.client("sqs"), self._settings.attention_queue)
 
     def read_image(self, image: Mapping[str, Any]) -> Plain:
         """A stream record's image as plain data."""

@@ -213,6 +213,15 @@ class Reservation:
         return self.kept or now < self.reserved_until
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderJob:
+    """What the workflow hands to a step; `error` is the class of what failed before, on the way back."""
+
+    account_id: str
+    order_id: str
+    error: str = ""
+
+
 # What people do
 
 

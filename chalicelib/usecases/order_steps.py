@@ -7,7 +7,6 @@ What cannot be conditional is asked for under a key: a payment and a shipment ha
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
@@ -16,6 +15,7 @@ from chalicelib.domain.errors import Contended, ReservationExpired
 from chalicelib.domain.orders import (
     News,
     Order,
+    OrderJob,
     Reservation,
     Step,
     WorkflowStatus,
@@ -36,15 +36,6 @@ from chalicelib.usecases.contention import until_uncontended
 
 if TYPE_CHECKING:
     from chalicelib.ports import Attention, Carrier, Clock, Customers, Orders, Payments, Reservations
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OrderJob:
-    """What the workflow hands to a step; `error` is the class of what failed before, on the way back."""
-
-    account_id: str
-    order_id: str
-    error: str = ""
 
 
 class Shop(Protocol):
