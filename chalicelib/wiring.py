@@ -32,10 +32,12 @@ if TYPE_CHECKING:
         Ledger,
         Limits,
         Mailer,
+        Orders,
         Passwords,
         Printer,
         Products,
         Reports,
+        Reservations,
         Searchable,
         SearchIndex,
         Stock,
@@ -185,6 +187,18 @@ class Wired:
         from chalicelib.repositories.products import DynamoStock
 
         return DynamoStock(self._table)
+
+    @cached_property
+    def orders(self) -> Orders:
+        from chalicelib.repositories.orders import DynamoOrders
+
+        return DynamoOrders(self._table)
+
+    @cached_property
+    def reservations(self) -> Reservations:
+        from chalicelib.repositories.orders import DynamoReservations
+
+        return DynamoReservations(self._table)
 
     @cached_property
     def limits(self) -> Limits:
