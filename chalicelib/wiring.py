@@ -33,11 +33,13 @@ if TYPE_CHECKING:
         Ledger,
         Limits,
         Mailer,
+        Orders,
         OrderWorkflow,
         Passwords,
         Printer,
         Products,
         Reports,
+        Reservations,
         Searchable,
         SearchIndex,
         Stock,
@@ -187,6 +189,18 @@ class Wired:
         from chalicelib.repositories.products import DynamoStock
 
         return DynamoStock(self._table)
+
+    @cached_property
+    def orders(self) -> Orders:
+        from chalicelib.repositories.orders import DynamoOrders
+
+        return DynamoOrders(self._table)
+
+    @cached_property
+    def reservations(self) -> Reservations:
+        from chalicelib.repositories.orders import DynamoReservations
+
+        return DynamoReservations(self._table)
 
     @cached_property
     def limits(self) -> Limits:
