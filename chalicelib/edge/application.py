@@ -148,7 +148,8 @@ class Application(Chalice):
             work(StepInput(event))
 
         handle.__name__ = name
-        return self.lambda_function()(handle)
+        function: Callable[[Any, Any], Any] = self.lambda_function()(handle)
+        return function
 
     def __call__(self, event: dict[str, Any], context: Any) -> dict[str, Any]:
         """Answers one request, with the headers that every answer has, and writes its line into the log."""
