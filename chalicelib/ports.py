@@ -6,7 +6,7 @@ argument was computed from, `Unavailable` if the service does not answer; a writ
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -298,13 +298,22 @@ class Payments(Protocol):
     """A payment processor. A `key` names one payment, however often it is asked for."""
 
     def capture(self, key: str, amount: Decimal, currency: str, method: str) -> Receipt:
-        """Raises: PaymentDeclined, InsufficientFunds; PaymentGatewayError if it may have been captured, or not."""
+        """Raises: PaymentDeclined, of what was undone too, InsufficientFunds; PaymentGatewayError if it may be captured."""
 
     def undo(self, key: str) -> Receipt | None:
         """Gives back what was captured under the key, once, and lets nothing be captured under it any more.
 
         Returns what was given back, now or before; None if nothing was captured. Raises: PaymentGatewayError.
         """
+
+
+class Books(Protocol):
+    """What a gateway knows of payments or shipments: facts by name, under their key. A fact that is noted stays as it is."""
+
+    def read(self, key: str) -> Mapping[str, str]: ...
+
+    def note(self, key: str, facts: Mapping[str, str], *, unless: Collection[str]) -> bool:
+        """Whether all of them were noted; none are if one of those named in `unless` is known."""
 
 
 class Carrier(Protocol):

@@ -88,6 +88,10 @@ class Settings:
         return f"daybook-{self.stage}-token-key"
 
     @property
+    def stripe_key_secret(self) -> str:
+        return f"daybook-{self.stage}-stripe-key"
+
+    @property
     def mail_configuration_set(self) -> str:
         return f"daybook-{self.stage}"
 

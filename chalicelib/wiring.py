@@ -20,9 +20,11 @@ if TYPE_CHECKING:
         Access,
         Accounts,
         Attention,
+        Carrier,
         Clients,
         Clock,
         CreditNotes,
+        Customers,
         Documents,
         DueClients,
         EventBus,
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
         Orders,
         OrderWorkflow,
         Passwords,
+        Payments,
         Printer,
         Products,
         Reports,
@@ -284,6 +287,34 @@ class Wired:
         from chalicelib.gateways.attention import SqsAttention
 
         return SqsAttention(self._aws.client("sqs"), self._settings.attention_queue)
+
+    @cached_property
+    def payments(self) -> Payments:
+        from chalicelib.repositories import keys
+        from chalicelib.repositories.books import DynamoBooks
+
+        books = DynamoBooks(self._ephemeral, keys.payment, self.clock)
+        if self._settings.payments == "sandbox":
+            from chalicelib.gateways.sandbox_payments import SandboxPayments
+
+            return SandboxPayments(books)
+        from chalicelib.gateways.stripe_payments import StripePayments
+
+        return StripePayments(books, self._aws.client("secretsmanager"), self._settings.stripe_key_secret)
+
+    @cached_property
+    def carrier(self) -> Carrier:
+        from chalicelib.gateways.sandbox_carrier import SandboxCarrier
+        from chalicelib.repositories import keys
+        from chalicelib.repositories.books import DynamoBooks
+
+        return SandboxCarrier(DynamoBooks(self._ephemeral, keys.shipment, self.clock), self.clock)
+
+    @cached_property
+    def customers(self) -> Customers:
+        from chalicelib.gateways.customers import SnsCustomers
+
+        return SnsCustomers(self._aws.client("sns"), self._settings.orders_topic)
 
     def read_image(self, image: Mapping[str, Any]) -> Plain:
         """A stream record's image as plain data."""

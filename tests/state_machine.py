@@ -104,9 +104,7 @@ def _task(state: Mapping[str, Json], given: Json, invoke: Invoke, waits: list[fl
 
 
 def _filled(template: Mapping[str, Json], given: Json) -> dict[str, Json]:
-    return {
-        name.removesuffix(".$"): _found(part, given) if name.endswith(".$") else part for name, part in template.items()
-    }
+    return {name.removesuffix(".$"): _found(part, given) if name.endswith(".$") else part for name, part in template.items()}
 
 
 def _found(path: str, given: Json) -> Json:

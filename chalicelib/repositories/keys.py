@@ -38,6 +38,8 @@ a user's requests in a window              | requests#<account>#<user> | <the wi
 requests from an address in a window       | requests#<address>        | <the window's first second>  | add
 attempts at passwords, by address or user  | sign_ins#<address, user>  | series                       | get; put
 what is kept of a keyed request            | request#<digest>          | request                      | get; put; update; delete
+what is known of a payment, by its key     | payment#<key>             | payment                      | get; update
+what the sandbox carrier has of a shipment | shipment#<key>            | shipment                     | get; update
 """
 
 from __future__ import annotations
@@ -237,6 +239,16 @@ def sign_ins(address: str) -> Key:
 def keyed_request(request_id: str) -> Key:
     """In the ephemeral table."""
     return Key(f"request#{_part(request_id)}", "request")
+
+
+def payment(key: str) -> Key:
+    """In the ephemeral table, under the key that names the payment to its processor."""
+    return Key(f"payment#{_part(key)}", "payment")
+
+
+def shipment(key: str) -> Key:
+    """In the ephemeral table, under the key that names the shipment to its carrier."""
+    return Key(f"shipment#{_part(key)}", "shipment")
 
 
 def instant(at: datetime) -> str:
