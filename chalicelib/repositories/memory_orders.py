@@ -53,9 +53,10 @@ class MemoryOrders(_OfOrders):
         return self._order(account_id, order_id)
 
     def page(self, account_id: str, request: PageRequest) -> Page[Order]:
+        after = None if request.after is None else keys.order(account_id, request.after).sk
         with self._kept.lock:
             orders = within(self._kept.orders, keys.orders(account_id))
-        left = (order for order in reversed(orders) if request.after is None or order.id < request.after)
+        left = (order for order in reversed(orders) if after is None or keys.order(account_id, order.id).sk < after)
         return first_page(left, request.limit, lambda order: order.id)
 
     def save(self, order: Order) -> None:
