@@ -90,7 +90,7 @@ def _task(state: Mapping[str, Json], given: Json, invoke: Invoke, waits: list[fl
     while True:
         try:
             result = invoke(state["Resource"], payload)
-        except Exception as problem:  # noqa: BLE001  whatever a function raises is its step's error
+        except Exception as problem:  # whatever a function raises is its step's error
             error = getattr(problem, "error_name", type(problem).__name__)
             place = next((at for at, retrier in enumerate(state["Retry"]) if matches(retrier["ErrorEquals"], error)), None)
             if place is not None and retries[place]:
