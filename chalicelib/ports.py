@@ -277,14 +277,18 @@ class Reservations(Protocol):
     def make(self, reservation: Reservation, order: Order) -> None:
         """Takes the units of all products, or of none.
 
-        Raises: OutOfStock; Contended also if a product is gone, or is counted now and was not, or the other way round.
+        Raises: Contended if the order is not as it was read, whatever else there is; OutOfStock; Contended also if a product
+        is gone, or is counted now and was not, or the other way round.
         """
 
     def keep(self, reservation: Reservation, order: Order) -> None:
         """From now on it does not end any more. Raises: Contended if it is not as it was read."""
 
-    def release(self, reservation: Reservation, order: Order | None) -> None:
-        """Gives back the units of what is still there and counted, once. Raises: Contended if it is not as it was read."""
+    def release(self, reservation: Reservation, order: Order | None, *, now: datetime) -> None:
+        """Gives back the units of what is still there and counted, once. Without an order none is changed.
+
+        Raises: Contended if it is not as it was read.
+        """
 
     def expired(self, as_of: datetime) -> Iterator[tuple[str, str]]:
         """Account and order of those of all accounts that ended at or before that instant, and were not released."""

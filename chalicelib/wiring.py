@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from chalicelib.ports import (
         Access,
         Accounts,
+        Attention,
         Carrier,
         Clients,
         Clock,
@@ -34,11 +35,14 @@ if TYPE_CHECKING:
         Ledger,
         Limits,
         Mailer,
+        Orders,
+        OrderWorkflow,
         Passwords,
         Payments,
         Printer,
         Products,
         Reports,
+        Reservations,
         Searchable,
         SearchIndex,
         Stock,
@@ -190,6 +194,18 @@ class Wired:
         return DynamoStock(self._table)
 
     @cached_property
+    def orders(self) -> Orders:
+        from chalicelib.repositories.orders import DynamoOrders
+
+        return DynamoOrders(self._table)
+
+    @cached_property
+    def reservations(self) -> Reservations:
+        from chalicelib.repositories.orders import DynamoReservations
+
+        return DynamoReservations(self._table)
+
+    @cached_property
     def limits(self) -> Limits:
         from chalicelib.repositories.limits import DynamoLimits
 
@@ -259,6 +275,18 @@ class Wired:
         from chalicelib.gateways.invoicing_queue import SqsInvoicingQueue
 
         return SqsInvoicingQueue(self._aws.client("sqs"), self._settings.invoicing_queue)
+
+    @cached_property
+    def order_workflow(self) -> OrderWorkflow:
+        from chalicelib.gateways.order_workflow import StepFunctionsWorkflow
+
+        return StepFunctionsWorkflow(self._aws.client("stepfunctions"), self._settings.order_workflow)
+
+    @cached_property
+    def attention(self) -> Attention:
+        from chalicelib.gateways.attention import SqsAttention
+
+        return SqsAttention(self._aws.client("sqs"), self._settings.attention_queue)
 
     @cached_property
     def payments(self) -> Payments:

@@ -24,6 +24,10 @@ what a night did                           | account        | report#<day>#<clie
 a product; products, by id                 | account        | product#<product>                       | get; query
 the last version of a product that is gone | account        | product_version#<product>               | get; for 30 days
 a product's stock changes, newest first    | account        | stock#<product>#<change>                | query
+an order; orders, newest first             | account        | order#<order>                           | get; query
+what an order has taken from stock         | account        | reservation#<order>                     | get
+reservations that ended, of all accounts   | due = "reser-  | due_at <= now (only on the index)       | query
+                                           |   vations"     |                                         |
 
 The ephemeral table: `pk` and `sk` too, no index, no stream; every item has `expires_at` (seconds since 1970), after which
 DynamoDB removes it, some day: so whoever reads it looks at the time, too.
@@ -55,7 +59,9 @@ if TYPE_CHECKING:
 
 DUE_INDEX = "due"
 DUE = "due"
-"""The one partition of the index `due`."""
+"""The partition of the index `due` that has clients."""
+RESERVATIONS = "reservations"
+"""The one that has reservations."""
 _PART = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
 _AFTER_ALL = "~"
 """Sorts after every character that a part of a sort key begins with; within a product's id it may stand as well."""
@@ -201,6 +207,23 @@ def stock_change(account_id: str, product_id: str, change_id: str) -> Key:
 def stock_changes(account_id: str, product_id: str) -> Range:
     prefix = f"stock#{_product(product_id)}#"
     return Range(_part(account_id), prefix, prefix + _AFTER_ALL)
+
+
+def order(account_id: str, order_id: str) -> Key:
+    return _key(account_id, "order", order_id)
+
+
+def orders(account_id: str) -> Range:
+    return _range(account_id, "order")
+
+
+def reservation(account_id: str, order_id: str) -> Key:
+    return _key(account_id, "reservation", order_id)
+
+
+def reserved_for(key: Key) -> str:
+    """The order that a reservation is for, by the key of the reservation."""
+    return key.sk.removeprefix("reservation#")
 
 
 def requests(who: Caller | str, window: int) -> Key:

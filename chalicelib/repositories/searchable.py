@@ -14,6 +14,7 @@ _RANGES = (
     keys.work_entries,
     keys.invoices,
     keys.products,
+    keys.orders,
 )
 
 
