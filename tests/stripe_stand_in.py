@@ -42,8 +42,8 @@ resources.Store.dump_to_disk = lambda self: None  # into a file that all process
 web.run_app(server.app, sock=socket.socket(fileno=int(sys.argv[1])), print=None)
 """
 
-Fault = Literal["unreachable", "lost", "error", "error_after", "busy"]
-"""Nothing is done, or all; and the answer is none, a 500, or that another request is at the same intent (429)."""
+Fault = Literal["unreachable", "lost", "error", "error_after", "busy", "pending"]
+"""Nothing is done, or all; the answer is none, a 500, that another request is at the intent (429), or that it is under way."""
 Json = dict[str, Any]
 
 
@@ -233,6 +233,9 @@ def _front_of(stand_in: StripeStandIn) -> type[BaseHTTPRequestHandler]:
                     return answer if asked == before else _refused(400, type="idempotency_error", message="Another request.")
                 stand_in.answers[key] = (asked, None)
             done = Answer(0, {}) if fault == "error" else stand_in.answer(action, method, self.path, dict(parse_qsl(content)))
+            if fault == "pending":
+                stand_in.processing.add(done.body["id"])
+                done.body["status"] = "processing"
             failed = fault in {"error", "error_after"}
             answer = _refused(500, type="api_error", message="Something went wrong on our end.") if failed else done
             stand_in.answers[key] = (asked, answer)

@@ -194,12 +194,20 @@ def test_a_capture_overtaken_by_its_undoing_charges_nothing(
     assert charged_and_given_back(stand_in) == (0, 0)
 
 
-def test_a_payment_under_way_is_neither_charged_nor_given_back_for_sure(
-    payments: StripePayments, stand_in: StripeStandIn
-) -> None:
-    receipt = payments.capture(KEY, AMOUNT, "EUR", GOOD)
-    stand_in.forget_idempotency_keys()
-    stand_in.processing.add(receipt.payment_id)
+def test_a_payment_under_way_is_clear_once_it_is_through(payments: StripePayments, stand_in: StripeStandIn) -> None:
+    stand_in.faults["confirm"] = ["pending"]
+    for _ in range(2):
+        with pytest.raises(PaymentGatewayError):
+            payments.capture(KEY, AMOUNT, "EUR", GOOD)
+
+    stand_in.processing.clear()
+
+    assert payments.capture(KEY, AMOUNT, "EUR", GOOD).payment_id
+    assert charged_and_given_back(stand_in) == (1930, 0)
+
+
+def test_a_payment_under_way_is_given_back_once_it_is_through(payments: StripePayments, stand_in: StripeStandIn) -> None:
+    stand_in.faults["confirm"] = ["pending"]
     with pytest.raises(PaymentGatewayError):
         payments.capture(KEY, AMOUNT, "EUR", GOOD)
     with pytest.raises(PaymentGatewayError):
@@ -207,8 +215,22 @@ def test_a_payment_under_way_is_neither_charged_nor_given_back_for_sure(
 
     stand_in.processing.clear()
 
-    assert payments.undo(KEY) == receipt
+    assert payments.undo(KEY) is not None
     assert charged_and_given_back(stand_in) == (1930, 1930)
+
+
+def test_a_payment_under_way_is_canceled_if_it_did_not_get_through(payments: StripePayments, stand_in: StripeStandIn) -> None:
+    stand_in.faults["confirm"] = ["unreachable"]
+    with pytest.raises(PaymentGatewayError):
+        payments.capture(KEY, AMOUNT, "EUR", GOOD)
+    stand_in.processing.update(intent["id"] for intent in stand_in.intents(KEY))
+    with pytest.raises(PaymentGatewayError):
+        payments.undo(KEY)
+
+    stand_in.processing.clear()
+
+    assert payments.undo(KEY) is None
+    assert [intent["status"] for intent in stand_in.intents(KEY)] == ["canceled"]
 
 
 def test_a_card_that_wants_another_factor_is_declined(payments: StripePayments, stand_in: StripeStandIn) -> None:
