@@ -9,6 +9,7 @@ from chalicelib.domain.limits import Quotas
 from chalicelib.repositories.memory import MemoryStore
 from chalicelib.repositories.memory_documents import MemoryDocuments
 from chalicelib.repositories.memory_search import MemorySearchIndex
+from tests.fake_workflow import MemoryOrderWorkflow
 from tests.fakes import (
     CountedIds,
     FixedClock,
@@ -39,6 +40,7 @@ class MemoryWired:
     mailer: MemoryMailer = field(default_factory=MemoryMailer)
     event_bus: MemoryEventBus = field(default_factory=MemoryEventBus)
     invoicing_queue: MemoryInvoicingQueue = field(default_factory=MemoryInvoicingQueue)
+    order_workflow: MemoryOrderWorkflow = field(default_factory=MemoryOrderWorkflow)
 
     quotas: Quotas = UNLIMITED
 

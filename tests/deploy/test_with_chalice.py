@@ -19,9 +19,15 @@ from operations.local_aws import LocalAws, free_port, running
 from operations.mail_sink import LOOPBACK
 from operations.package import Package
 from operations.project import ROOT
-from operations.with_chalice import deploy_with_chalice, infrastructure, name_resources
+from operations.with_chalice import deploy_with_chalice, infrastructure, name_resources, references
 
 TIMEOUT_SECONDS = 30
+OUTPUTS = {
+    "BucketName": "daybook-prod-1",
+    "MailSender": "mara@business.test",
+    "OrderWorkflowArn": "arn:aws:states:eu-central-1:123456789012:stateMachine:daybook-prod-orders",
+    "OrdersTopicArn": "arn:aws:sns:eu-central-1:123456789012:daybook-prod-orders",
+}
 OWNER = {
     "name": "Mara",
     "email": "mara@example.com",
@@ -51,10 +57,23 @@ def deployment(packaged: Package, account: Account, tmp_path_factory: pytest.Tem
 def test_the_infrastructure_is_the_template_without_what_chalice_makes(template: dict[str, Any]) -> None:
     alone = infrastructure(template)
     assert "Table" in alone["Resources"]
-    assert not [name for name, part in alone["Resources"].items() if "Serverless" in part["Type"] or "IAM" in part["Type"]]
-    assert {"BucketName", "TableStreamArn", "ChangesDeadLettersUrl"} <= alone["Outputs"].keys()
+    assert not [name for name, part in alone["Resources"].items() if "Serverless" in part["Type"]]
+    assert [name for name, part in alone["Resources"].items() if "IAM" in part["Type"]] == ["OrderWorkflowRole"]
+    assert [name for name, part in alone["Resources"].items() if "Logs" in part["Type"]] == ["OrderWorkflowLogs"]
+    assert {"BucketName", "TableStreamArn", "ChangesDeadLettersUrl", "OrderWorkflowArn"} <= alone["Outputs"].keys()
     assert "NightlyFunction" not in alone["Outputs"]
     assert "Transform" not in alone
+    assert references(alone["Resources"]) - alone["Resources"].keys() - alone["Parameters"].keys() == {
+        *("AWS::AccountId", "AWS::Partition", "AWS::Region"),
+    }
+
+
+def test_the_infrastructure_knows_what_chalice_calls_the_steps(template: dict[str, Any]) -> None:
+    alone = infrastructure(template)["Resources"]
+    arn = "arn:${AWS::Partition}:lambda:${AWS::Region}:${AWS::AccountId}:function:daybook-${Stage}-process_payment"
+    assert alone["OrderWorkflow"]["Properties"]["DefinitionSubstitutions"]["ProcessPayment"] == {"Fn::Sub": arn}
+    [policy] = alone["OrderWorkflowRole"]["Properties"]["Policies"]
+    assert {"Fn::Sub": arn} in policy["PolicyDocument"]["Statement"][0]["Resource"]
 
 
 def test_settings_of_the_configuration_stay_but_for_those_of_aws(tmp_path: Path) -> None:
@@ -63,19 +82,21 @@ def test_settings_of_the_configuration_stay_but_for_those_of_aws(tmp_path: Path)
     config = tmp_path / ".chalice" / "config.json"
     config.write_text(json.dumps({"stages": {"prod": {"environment_variables": configured}}}))
     account = Account(boto3.Session(region_name="eu-central-1"), "123456789012", "eu-central-1", None)
-    name_resources(tmp_path, "prod", account, {"BucketName": "daybook-prod-1", "MailSender": "mara@business.test"})
+    name_resources(tmp_path, "prod", account, OUTPUTS)
     assert json.loads(config.read_text())["stages"]["prod"]["environment_variables"] == {
         "DAYBOOK_STAGE": "prod",
         "DAYBOOK_ALLOWED_ORIGINS": "https://daybook.example",
         "DAYBOOK_BUCKET": "daybook-prod-1",
         "DAYBOOK_MAIL_SENDER": "mara@business.test",
+        "DAYBOOK_ORDER_WORKFLOW": OUTPUTS["OrderWorkflowArn"],
+        "DAYBOOK_ORDERS_TOPIC": OUTPUTS["OrdersTopicArn"],
     }
 
 
 def test_policies_for_chalice_say_account_region_stage_and_sender(tmp_path: Path) -> None:
     shutil.copytree(ROOT / ".chalice", tmp_path / ".chalice", ignore=shutil.ignore_patterns("deployed", "deployments"))
     account = Account(boto3.Session(region_name="eu-central-1"), "123456789012", "eu-central-1", None)
-    name_resources(tmp_path, "prod", account, {"BucketName": "daybook-prod-1", "MailSender": "mara@business.test"})
+    name_resources(tmp_path, "prod", account, OUTPUTS)
     [mail] = [
         statement
         for statement in json.loads((tmp_path / ".chalice" / "policy-on_delivery.json").read_text())["Statement"]
