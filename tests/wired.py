@@ -12,9 +12,13 @@ from chalicelib.repositories.memory_search import MemorySearchIndex
 from tests.fakes import (
     CountedIds,
     FixedClock,
+    MemoryAttention,
+    MemoryCarrier,
+    MemoryCustomers,
     MemoryEventBus,
     MemoryInvoicingQueue,
     MemoryMailer,
+    MemoryPayments,
     MemoryTokenKeys,
     PlainPasswords,
     PlainPrinter,
@@ -39,6 +43,10 @@ class MemoryWired:
     mailer: MemoryMailer = field(default_factory=MemoryMailer)
     event_bus: MemoryEventBus = field(default_factory=MemoryEventBus)
     invoicing_queue: MemoryInvoicingQueue = field(default_factory=MemoryInvoicingQueue)
+    payments: MemoryPayments = field(default_factory=MemoryPayments)
+    carrier: MemoryCarrier = field(default_factory=MemoryCarrier)
+    customers: MemoryCustomers = field(default_factory=MemoryCustomers)
+    attention: MemoryAttention = field(default_factory=MemoryAttention)
 
     quotas: Quotas = UNLIMITED
 
@@ -67,4 +75,8 @@ class MemoryWired:
             "mails": list(self.mailer.sent),
             "asked": list(self.invoicing_queue.messages),
             "published": list(self.event_bus.published),
+            "money": list(self.payments.moved),
+            "parcels": list(self.carrier.handed_over),
+            "told": list(self.customers.told),
+            "attention": list(self.attention.asked),
         }
