@@ -687,6 +687,24 @@ def test_a_sweep_that_somebody_gets_in_the_way_of_looks_again(shop: MemoryWired)
     check_books(shop)
 
 
+def test_what_is_paid_for_before_the_sweep_gets_to_it_is_not_released(shop: MemoryWired) -> None:
+    """An index is a moment late, and two clocks are never one."""
+    order_id = place(shop)
+    for step in FORWARD[:2]:
+        step(job_of(order_id), shop=shop)
+
+    def is_paid() -> None:
+        steps.process_payment(job_of(order_id), shop=shop)
+
+    late = Interrupting(shop, 1, after=False, happens=is_paid)
+    assert release_expired(shop.clock.now() + RESERVED_FOR, reservations=late.reservations) == 0
+
+    assert late.happened_at == "reservations.find"
+    assert kept(shop, order_id).payment_status is PaymentStatus.CAPTURED
+    assert shop.store.products.get("acc_1", "a").stock == 7
+    check_books(shop)
+
+
 # What cannot be undone
 
 
