@@ -75,7 +75,7 @@ def package(stage: str, folder: Path | None = None) -> Package:
         raise PackagingFailed(f"There is no stage {stage!r} in .chalice/config.json; there are {', '.join(stages())}.")
     made = Package(stage, folder or BUILD / "package" / stage)
     architecture = stage_architecture(stage)
-    layer = dependency_layer(architecture, for_this_machine=stage == "local")
+    layer = dependency_layer(architecture, stage_requirements(stage), for_this_machine=stage == "local")
     with tempfile.TemporaryDirectory(prefix="daybook-package-") as temporary:
         project = Path(temporary, "project")
         stage_project(project, stage, architecture)
@@ -236,13 +236,20 @@ def add_files(target: Path, folder: Path) -> None:
 # The dependencies
 
 
-def dependency_layer(architecture: str, *, for_this_machine: bool) -> Path:
-    """A zip of requirements.txt's packages, made once for each requirements.txt, Python and processor."""
-    requirements = ROOT / "requirements.txt"
+def stage_requirements(stage: str) -> list[Path]:
+    """What the stage's functions import. Stripe's library is larger than all the rest: only who needs it gets it."""
+    names = ["requirements.txt"]
+    if stage_environment(stage).get("DAYBOOK_PAYMENTS") == "stripe":
+        names.append("requirements-stripe.txt")
+    return [ROOT / name for name in names]
+
+
+def dependency_layer(architecture: str, requirements: Sequence[Path], *, for_this_machine: bool) -> Path:
+    """A zip of the packages, made once for the same requirements, Python and processor."""
     kind = f"python{sys.version_info.major}.{sys.version_info.minor}-{architecture}"
     if for_this_machine and sys.platform != "linux":
         kind += f"-{sys.platform}"
-    told = hashlib.sha256(requirements.read_bytes() + Path(__file__).read_bytes()).hexdigest()[:16]
+    told = hashlib.sha256(b"".join(path.read_bytes() for path in (*requirements, Path(__file__)))).hexdigest()[:16]
     layer = BUILD / "dependencies" / f"{kind}-{told}.zip"
     if not layer.exists():
         with tempfile.TemporaryDirectory(prefix="daybook-dependencies-") as temporary:
@@ -265,9 +272,11 @@ def lambda_platforms(architecture: str) -> list[str]:
     return [*(f"manylinux_2_{minor}_{machine}" for minor in reversed(GLIBC_MINORS)), f"manylinux2014_{machine}"]
 
 
-def install_dependencies(requirements: Path, target: Path, platforms: Iterable[str]) -> None:
+def install_dependencies(requirements: Iterable[Path], target: Path, platforms: Iterable[str]) -> None:
     command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-compile"]
-    command += ["--no-deps", "--only-binary", ":all:", "--target", str(target), "--requirement", str(requirements)]
+    command += ["--no-deps", "--only-binary", ":all:", "--target", str(target)]
+    for path in requirements:
+        command += ["--requirement", str(path)]
     for name in platforms:
         command += ["--platform", name]
     done = subprocess.run(command, capture_output=True, text=True, check=False)

@@ -36,6 +36,7 @@ from operations.package import (
     roles_of_functions,
     stage_architecture,
     stage_project,
+    stage_requirements,
 )
 from operations.policies import narrowed
 from operations.project import ROOT, chalice_config
@@ -128,7 +129,7 @@ def run_chalice_deploy(stage: str, account: Account, outputs: dict[str, str], re
         architecture = stage_architecture(stage)
         stage_project(project, stage, architecture)
         name_resources(project, stage, account, outputs)
-        add_dependencies(project, dependency_layer(architecture, for_this_machine=stage == "local"))
+        add_dependencies(project, dependency_layer(architecture, stage_requirements(stage), for_this_machine=stage == "local"))
         if records.exists():
             shutil.copytree(records, project / DEPLOYED)
         environment = os.environ | account_environment(account) | {"DAYBOOK_STREAM_ARN": outputs["TableStreamArn"]}

@@ -13,18 +13,18 @@ if TYPE_CHECKING:
     from mypy_boto3_sns import SNSClient
     from mypy_boto3_sns.type_defs import MessageAttributeValueTypeDef
 
-_SERVICE = "the news service"
-
 
 class SnsCustomers:
-    def __init__(self, sns: "SNSClient", topic_arn: str) -> None:
+    """`topic` is an ARN: SNS knows topics by no other name."""
+
+    def __init__(self, sns: "SNSClient", topic: str) -> None:
         self._sns = sns
-        self._topic_arn = topic_arn
+        self._topic = topic
 
     def tell(self, order: Order, news: News) -> None:
-        with calling(_SERVICE):
+        with calling("the news service"):
             self._sns.publish(
-                TopicArn=self._topic_arn,
+                TopicArn=self._topic,
                 Message=to_json(_message(order, news)),
                 MessageAttributes={
                     "type": _text(news),

@@ -43,8 +43,8 @@ _DECIMALS = MINOR_UNITS | {"ISK": 2, "MGA": 0, "UGX": 2}
 two, always 00, and one with fifths is written without any."""
 _WHOLE_ONLY = {"ISK": 100, "UGX": 100, "BHD": 10, "JOD": 10, "KWD": 10, "OMR": 10, "TND": 10}
 """What an amount in Stripe's units must be a multiple of; of three decimals the last must be 0."""
-_TIMEOUTS = (2.0, 20.0)
-"""Seconds to connect and to wait for an answer. A card's bank may take long, and an answer not waited for may be a yes."""
+_TIMEOUTS = (2.0, 10.0)
+"""Seconds to connect and to wait for an answer. A card's bank may take a while; a step has half a minute, and asks twice."""
 _NOTHING_TO_PAY = "nothing_to_pay"
 """Stands for the intent of an order that costs nothing: Stripe takes no such payment."""
 _CALLED_OFF = "The payment has been called off."

@@ -1,4 +1,4 @@
-"""What every payment processor does, whoever it is: the sandbox, its copy in memory, and Stripe (a stand-in on this machine)."""
+"""What every payment processor does: the sandbox, its copy in memory, and Stripe (a stand-in on this machine)."""
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -107,7 +107,7 @@ def stand_in() -> Iterator[StripeStandIn]:
 @pytest.fixture
 def secrets() -> Iterator[Any]:
     with mock_aws():
-        client = get_session().create_client("secretsmanager", region_name="eu-central-1")
+        client: Any = get_session().create_client("secretsmanager", region_name="eu-central-1")
         with suppress(client.exceptions.ResourceExistsException):  # of the test before: the module's AWS remembers it
             client.create_secret(Name=SECRET, SecretString=API_KEY)
         yield client
