@@ -1,6 +1,7 @@
 """An order that was placed gets its workflow, once; and the workflow's steps are functions of their own."""
 
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -129,7 +130,7 @@ def test_a_step_writes_its_line_into_the_log(
 def test_the_night_gives_back_what_nobody_came_back_for_even_if_it_cannot_ask_for_invoices(
     wired: MemoryWired, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    swept: list[object] = []
+    swept: list[tuple[datetime, object]] = []
 
     def fails(*_: object, **__: object) -> None:
         raise Unavailable
@@ -140,5 +141,4 @@ def test_the_night_gives_back_what_nobody_came_back_for_even_if_it_cannot_ask_fo
     with pytest.raises(Unavailable):
         daybook.nightly(scheduled("2026-11-20T02:00:00Z"), None)
 
-    [(as_of, reservations)] = swept  # type: ignore[misc]
-    assert (f"{as_of:%Y-%m-%dT%H:%M}", reservations) == ("2026-11-20T02:00", wired.store.reservations)
+    assert swept == [(datetime(2026, 11, 20, 2, tzinfo=UTC), wired.store.reservations)]

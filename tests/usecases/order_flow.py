@@ -9,8 +9,8 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from chalicelib.domain.errors import Contended, DaybookError, PaymentGatewayError, Unavailable
+from chalicelib.domain.orders import OrderJob
 from chalicelib.usecases import order_steps as steps
-from chalicelib.usecases.order_steps import OrderJob
 
 Work = Callable[..., None]
 ANY = "*"

@@ -23,13 +23,14 @@ from chalicelib.domain.orders import (
     RESERVED_FOR,
     FulfillmentStatus,
     Order,
+    OrderJob,
     OrderStatus,
     PaymentStatus,
     WorkflowStatus,
 )
 from chalicelib.usecases import order_steps as steps
 from chalicelib.usecases import orders
-from chalicelib.usecases.order_steps import OrderJob, release_expired
+from chalicelib.usecases.order_steps import release_expired
 from tests.builders import ADDRESS, NOW, a_caller, a_product, order_details
 from tests.fakes import FixedClock
 from tests.usecases.order_flow import Crash, Execution, Interrupting
