@@ -107,7 +107,7 @@ def structure_of(model: Any) -> Any:
 
 
 def test_the_addresses_of_the_services_are_what_botocore_says(unpacked: Path) -> None:
-    asked = ("dynamodb", "email", "events", "s3", "secretsmanager", "sqs")
+    asked = ("dynamodb", "email", "events", "s3", "secretsmanager", "sns", "sqs", "states")
     kept, all_of_them = (
         {
             (partition["partition"], service): partition["services"].get(service)
