@@ -11,6 +11,7 @@ from tests.fake_payments import MemoryPayments, charged, given_back
 
 KEY = "ord_01J0000000000000000000000A-ProcessPayment"
 AMOUNT = Decimal("19.30")
+NOTHING = Decimal(0)
 
 
 @pytest.fixture
@@ -39,7 +40,7 @@ def test_a_refund_error_is_charged_and_never_given_back(payments: SandboxPayment
         with pytest.raises(PaymentGatewayError):
             payments.undo(KEY)
 
-    assert (charged(books, KEY), given_back(books, KEY)) == (AMOUNT, 0)
+    assert (charged(books, KEY), given_back(books, KEY)) == (AMOUNT, NOTHING)
     with pytest.raises(PaymentDeclined):
         payments.capture(KEY, AMOUNT, "EUR", "refund_error")
 
@@ -115,4 +116,4 @@ def test_the_fake_fails_before_or_after_when_told_to() -> None:
     assert payments.kept(KEY) == AMOUNT
 
     payments.undo(KEY)
-    assert (payments.charged(KEY), payments.kept(KEY)) == (AMOUNT, 0)
+    assert (payments.charged(KEY), payments.kept(KEY)) == (AMOUNT, NOTHING)
