@@ -409,15 +409,18 @@ def get_report(caller: Caller, day: date) -> "NightlyReport":
     return usecases.reports.get_report(caller, day, reports=wired.reports)
 
 
-# Every night: ask for the invoices that are due; issue them; tell of every change; index it; deliver.
+# Every night: ask for the invoices that are due; issue them; tell of every change; index it; deliver; start orders' workflows.
 # What reads their events is imported where it is used, so that a request does not wait for it at a cold start.
 
 
 @app.schedule(Cron(0, 2, "*", "*", "?", "*"))
 def nightly(event: CloudWatchEvent) -> int:
-    return usecases.invoices.ask_for_due_invoices(
-        time_of(event), due_clients=wired.due_clients, reports=wired.reports, queue=wired.invoicing_queue
-    )
+    try:
+        return usecases.invoices.ask_for_due_invoices(
+            time_of(event), due_clients=wired.due_clients, reports=wired.reports, queue=wired.invoicing_queue
+        )
+    finally:
+        usecases.order_steps.release_expired(time_of(event), reservations=wired.reservations)
 
 
 @app.on_sqs_message(queue=settings.invoicing_queue, batch_size=10, maximum_concurrency=5)
@@ -469,3 +472,28 @@ def on_delivery(event: SQSEvent) -> BatchAnswer:
     from chalicelib.edge.announcements import each_announcement
 
     return each_announcement(event, lambda announcement: usecases.deliveries.deliver(announcement, office=wired))
+
+
+@app.on_sqs_message(queue=settings.orders_queue, batch_size=10, maximum_concurrency=5)
+def on_order_placed(event: SQSEvent) -> BatchAnswer:
+    from chalicelib.edge.steps import each_order_placed
+
+    return each_order_placed(event, lambda job: usecases.orders.start_workflow(job, workflow=wired.order_workflow))
+
+
+# The steps of an order's workflow, which .chalice/order_workflow.asl.json puts together: forward, then back.
+
+validate_order = app.step("validate_order", lambda given: usecases.order_steps.validate_order(given.job, shop=wired))
+reserve_inventory = app.step("reserve_inventory", lambda given: usecases.order_steps.reserve_inventory(given.job, shop=wired))
+process_payment = app.step("process_payment", lambda given: usecases.order_steps.process_payment(given.job, shop=wired))
+create_shipment = app.step("create_shipment", lambda given: usecases.order_steps.create_shipment(given.job, shop=wired))
+send_confirmation = app.step("send_confirmation", lambda given: usecases.order_steps.send_confirmation(given.job, shop=wired))
+confirm_order = app.step("confirm_order", lambda given: usecases.order_steps.confirm_order(given.job, shop=wired))
+void_shipment = app.step("void_shipment", lambda given: usecases.order_steps.void_shipment(given.job, shop=wired))
+refund_payment = app.step("refund_payment", lambda given: usecases.order_steps.refund_payment(given.job, shop=wired))
+release_inventory = app.step("release_inventory", lambda given: usecases.order_steps.release_inventory(given.job, shop=wired))
+notify_customer = app.step(
+    "notify_customer", lambda given: usecases.order_steps.notify_customer(given.job, given.news, shop=wired)
+)
+fail_order = app.step("fail_order", lambda given: usecases.order_steps.fail_order(given.job, shop=wired))
+give_up_order = app.step("give_up_order", lambda given: usecases.order_steps.give_up_order(given.job, shop=wired))

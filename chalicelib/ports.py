@@ -6,7 +6,7 @@ argument was computed from, `Unavailable` if the service does not answer; a writ
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -279,14 +279,18 @@ class Reservations(Protocol):
     def make(self, reservation: Reservation, order: Order) -> None:
         """Takes the units of all products, or of none.
 
-        Raises: OutOfStock; Contended also if a product is gone, or is counted now and was not, or the other way round.
+        Raises: Contended if the order is not as it was read, whatever else there is; OutOfStock; Contended also if a product
+        is gone, or is counted now and was not, or the other way round.
         """
 
     def keep(self, reservation: Reservation, order: Order) -> None:
         """From now on it does not end any more. Raises: Contended if it is not as it was read."""
 
-    def release(self, reservation: Reservation, order: Order | None) -> None:
-        """Gives back the units of what is still there and counted, once. Raises: Contended if it is not as it was read."""
+    def release(self, reservation: Reservation, order: Order | None, *, now: datetime) -> None:
+        """Gives back the units of what is still there and counted, once. Without an order none is changed.
+
+        Raises: Contended if it is not as it was read.
+        """
 
     def expired(self, as_of: datetime) -> Iterator[tuple[str, str]]:
         """Account and order of those of all accounts that ended at or before that instant, and were not released."""
@@ -296,13 +300,22 @@ class Payments(Protocol):
     """A payment processor. A `key` names one payment, however often it is asked for."""
 
     def capture(self, key: str, amount: Decimal, currency: str, method: str) -> Receipt:
-        """Raises: PaymentDeclined, InsufficientFunds; PaymentGatewayError if it may have been captured, or not."""
+        """Raises: PaymentDeclined, of what was undone too, InsufficientFunds; PaymentGatewayError if it may be captured."""
 
     def undo(self, key: str) -> Receipt | None:
         """Gives back what was captured under the key, once, and lets nothing be captured under it any more.
 
         Returns what was given back, now or before; None if nothing was captured. Raises: PaymentGatewayError.
         """
+
+
+class Books(Protocol):
+    """What a gateway knows of payments or shipments: facts by name, under their key. A fact that is noted stays as it is."""
+
+    def read(self, key: str) -> Mapping[str, str]: ...
+
+    def note(self, key: str, facts: Mapping[str, str], *, unless: Collection[str]) -> bool:
+        """Whether all of them were noted; none are if one of those named in `unless` is known."""
 
 
 class Carrier(Protocol):

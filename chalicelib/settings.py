@@ -3,11 +3,14 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 _STAGE = re.compile(r"[a-z][a-z0-9]{0,19}", re.ASCII)
 _ORIGIN = re.compile(r"https?://[a-z0-9.-]+(:[0-9]{1,5})?", re.ASCII)
 """As browsers write it (RFC 6454, 6.2): lower case, no path, no slash at the end."""
+
+
+PaymentProcessor = Literal["sandbox", "stripe"]
 
 
 class _WholeNumber(NamedTuple):
@@ -34,13 +37,17 @@ class Settings:
     """Every name of a resource follows from the stage, as in `.chalice/resources.json`.
 
     `bucket` is known only once the stack is there, and `stream_arn` only to `chalice deploy`; the packaged template fills in
-    both. `allowed_origins` are those whose pages may call the API from a browser; `*` alone is every page.
+    both. `order_workflow` and `orders_topic` are ARNs, given to the functions that need them; `payments` is who captures
+    payments. `allowed_origins` are those whose pages may call the API from a browser; `*` alone is every page.
     """
 
     stage: str
     bucket: str
     mail_sender: str
     stream_arn: str
+    order_workflow: str = ""
+    orders_topic: str = ""
+    payments: PaymentProcessor = "sandbox"
     allowed_origins: tuple[str, ...] = ("*",)
     token_lifetime_seconds: int = _WHOLE_NUMBERS["DAYBOOK_TOKEN_LIFETIME_SECONDS"].default
     requests_per_minute: int = _WHOLE_NUMBERS["DAYBOOK_REQUESTS_PER_MINUTE"].default
@@ -78,8 +85,20 @@ class Settings:
         return f"{self.bucket}-search"
 
     @property
+    def orders_queue(self) -> str:
+        return f"daybook-{self.stage}-orders"
+
+    @property
+    def attention_queue(self) -> str:
+        return f"daybook-{self.stage}-orders-attention"
+
+    @property
     def token_key_secret(self) -> str:
         return f"daybook-{self.stage}-token-key"
+
+    @property
+    def stripe_key_secret(self) -> str:
+        return f"daybook-{self.stage}-stripe-key"
 
     @property
     def mail_configuration_set(self) -> str:
@@ -104,6 +123,9 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
     origins = tuple(origin.strip() for origin in environment.get("DAYBOOK_ALLOWED_ORIGINS", "*").split(","))
     if origins != ("*",) and not all(_ORIGIN.fullmatch(origin) for origin in origins):
         faults.append("DAYBOOK_ALLOWED_ORIGINS must be * or origins such as https://example.com, with commas between them")
+    processor = environment.get("DAYBOOK_PAYMENTS", "sandbox")
+    if processor not in get_args(PaymentProcessor):
+        faults.append(f"DAYBOOK_PAYMENTS must be {' or '.join(get_args(PaymentProcessor))}")
     if "AWS_LAMBDA_FUNCTION_NAME" in environment:
         faults += [f"{name} must be set" for name in ("DAYBOOK_BUCKET", "DAYBOOK_MAIL_SENDER") if not environment.get(name)]
     if faults:
@@ -115,6 +137,9 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         stream_arn=environment.get(
             "DAYBOOK_STREAM_ARN", f"arn:aws:dynamodb:us-east-1:000000000000:table/daybook-{stage}/stream/set-by-the-template"
         ),
+        order_workflow=environment.get("DAYBOOK_ORDER_WORKFLOW", ""),
+        orders_topic=environment.get("DAYBOOK_ORDERS_TOPIC", ""),
+        payments="stripe" if processor == "stripe" else "sandbox",
         allowed_origins=origins,
         token_lifetime_seconds=int(numbers["DAYBOOK_TOKEN_LIFETIME_SECONDS"]),
         requests_per_minute=int(numbers["DAYBOOK_REQUESTS_PER_MINUTE"]),

@@ -19,9 +19,12 @@ if TYPE_CHECKING:
     from chalicelib.ports import (
         Access,
         Accounts,
+        Attention,
+        Carrier,
         Clients,
         Clock,
         CreditNotes,
+        Customers,
         Documents,
         DueClients,
         EventBus,
@@ -32,11 +35,15 @@ if TYPE_CHECKING:
         Ledger,
         Limits,
         Mailer,
+        Orders,
+        OrderWorkflow,
         Passwords,
+        Payments,
         Printer,
         Products,
         ReindexQueue,
         Reports,
+        Reservations,
         Searchable,
         SearchIndex,
         Stock,
@@ -188,6 +195,18 @@ class Wired:
         return DynamoStock(self._table)
 
     @cached_property
+    def orders(self) -> Orders:
+        from chalicelib.repositories.orders import DynamoOrders
+
+        return DynamoOrders(self._table)
+
+    @cached_property
+    def reservations(self) -> Reservations:
+        from chalicelib.repositories.orders import DynamoReservations
+
+        return DynamoReservations(self._table)
+
+    @cached_property
     def limits(self) -> Limits:
         from chalicelib.repositories.limits import DynamoLimits
 
@@ -263,6 +282,46 @@ class Wired:
         from chalicelib.gateways.invoicing_queue import SqsInvoicingQueue
 
         return SqsInvoicingQueue(self._aws.client("sqs"), self._settings.invoicing_queue)
+
+    @cached_property
+    def order_workflow(self) -> OrderWorkflow:
+        from chalicelib.gateways.order_workflow import StepFunctionsWorkflow
+
+        return StepFunctionsWorkflow(self._aws.client("stepfunctions"), self._settings.order_workflow)
+
+    @cached_property
+    def attention(self) -> Attention:
+        from chalicelib.gateways.attention import SqsAttention
+
+        return SqsAttention(self._aws.client("sqs"), self._settings.attention_queue)
+
+    @cached_property
+    def payments(self) -> Payments:
+        from chalicelib.repositories import keys
+        from chalicelib.repositories.books import DynamoBooks
+
+        books = DynamoBooks(self._ephemeral, keys.payment, self.clock)
+        if self._settings.payments == "sandbox":
+            from chalicelib.gateways.sandbox_payments import SandboxPayments
+
+            return SandboxPayments(books)
+        from chalicelib.gateways.stripe_payments import StripePayments
+
+        return StripePayments(books, self._aws.client("secretsmanager"), self._settings.stripe_key_secret)
+
+    @cached_property
+    def carrier(self) -> Carrier:
+        from chalicelib.gateways.sandbox_carrier import SandboxCarrier
+        from chalicelib.repositories import keys
+        from chalicelib.repositories.books import DynamoBooks
+
+        return SandboxCarrier(DynamoBooks(self._ephemeral, keys.shipment, self.clock), self.clock)
+
+    @cached_property
+    def customers(self) -> Customers:
+        from chalicelib.gateways.customers import SnsCustomers
+
+        return SnsCustomers(self._aws.client("sns"), self._settings.orders_topic)
 
     def read_image(self, image: Mapping[str, Any]) -> Plain:
         """A stream record's image as plain data."""

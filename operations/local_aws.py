@@ -97,11 +97,13 @@ def running(
     mail: Path | None = None,
     log: Path | None = None,
     enforce_policies: bool = False,
+    workflow_pauses: float = 1.0,
 ) -> Iterator[LocalAws]:
     """A local AWS for as long as the block runs.
 
     port: any free one if left out. data: where it keeps what it holds from run to run; nothing is kept if left out.
     enforce_policies: each call needs a policy that allows it, as on AWS.
+    workflow_pauses: how long a workflow waits before it tries again, by the time that it should.
     Raises: LocalAwsFailed.
     """
     with ExitStack() as stack:
@@ -122,6 +124,7 @@ def running(
             "SMTP_HOST": f"{LOOPBACK}:{mail_port}",
             "LOG_LEVEL": "WARNING",
             "AUTH": str(enforce_policies).lower(),
+            "SFN_WAIT_SCALE": str(workflow_pauses),
             "PYTHONUNBUFFERED": "1",
             "TMPDIR": str(scratch),
             **storage(data, scratch),

@@ -2,13 +2,14 @@
 
 `chalice package --merge-template .chalice/resources.json` makes the template. It runs on a copy of the application
 without its dependencies, because Chalice would fetch them again for every changed line; they are fetched once for each
-requirements.txt and kept. Three things are then done to what Chalice wrote:
+requirements.txt and kept. Four things are then done to what Chalice wrote:
 
 - the zip gets the dependencies, without what no function imports, and compiled files: a function that has to compile
   botocore again on each cold start answers about 0.4 s later. Of AWS's services botocore keeps those that Daybook asks: it
   looks through the folders of all that it has before it makes its first client (benchmarks/README.md);
 - the policies of the functions, written in .chalice/policy-*.json for every account and stage, are narrowed to this;
-- settings named AWS_* are left to the platform, which gives each function its own.
+- settings named AWS_* are left to the platform, which gives each function its own;
+- the workflow's definition stands in the template itself, which is then all that is needed beside the zip.
 
 The same input gives the same bytes, so that an unchanged application is an unchanged stack.
 """
@@ -45,7 +46,7 @@ MACHINES: Final = {"x86_64": "x86_64", "amd64": "x86_64", "aarch64": "arm64", "a
 WHEEL_MACHINES: Final = {"x86_64": "x86_64", "arm64": "aarch64"}
 UNUSED_FOLDERS: Final = frozenset({"__pycache__", "tests", "test", "testing", "bin", "share", "man", "include"})
 UNUSED_SUFFIXES: Final = frozenset({".pyc", ".pyi", ".pxd", ".pyx", ".c", ".h", ".exe"})
-SERVICES: Final = frozenset({"dynamodb", "events", "s3", "secretsmanager", "ses", "sqs"})
+SERVICES: Final = frozenset({"dynamodb", "events", "s3", "secretsmanager", "ses", "sns", "sqs", "stepfunctions"})
 """Those that chalicelib/wiring.py makes clients of."""
 METADATA_KEPT: Final = frozenset({"METADATA", "LICENSE", "LICENSE.txt", "LICENCE", "COPYING"})
 
@@ -74,7 +75,7 @@ def package(stage: str, folder: Path | None = None) -> Package:
         raise PackagingFailed(f"There is no stage {stage!r} in .chalice/config.json; there are {', '.join(stages())}.")
     made = Package(stage, folder or BUILD / "package" / stage)
     architecture = stage_architecture(stage)
-    layer = dependency_layer(architecture, for_this_machine=stage == "local")
+    layer = dependency_layer(architecture, stage_requirements(stage), for_this_machine=stage == "local")
     with tempfile.TemporaryDirectory(prefix="daybook-package-") as temporary:
         project = Path(temporary, "project")
         stage_project(project, stage, architecture)
@@ -131,15 +132,29 @@ def finish_template(template: dict[str, Any], stage: str) -> None:
     parameters["MailSender"]["Default"] = stage_environment(stage)["DAYBOOK_MAIL_SENDER"]
     refuse_other_methods(template)
     allow_origins(template, stage_environment(stage).get("DAYBOOK_ALLOWED_ORIGINS", "*"))
-    for resource in template["Resources"].values():
+    made_by_chalice = roles_of_functions(template)
+    for name, resource in template["Resources"].items():
         properties = resource.get("Properties", {})
         if resource["Type"] == "AWS::Serverless::Function":
             variables = properties["Environment"]["Variables"]
-            for name in [name for name in variables if name.startswith("AWS_")]:
-                del variables[name]
-        elif resource["Type"] == "AWS::IAM::Role":
+            for variable in [variable for variable in variables if variable.startswith("AWS_")]:
+                del variables[variable]
+        elif name in made_by_chalice:
             for policy in properties["Policies"]:
                 policy["PolicyDocument"] = narrowed(policy["PolicyDocument"])
+        elif resource["Type"] == "AWS::StepFunctions::StateMachine":
+            embed_definition(properties)
+
+
+def roles_of_functions(template: dict[str, Any]) -> set[str]:
+    functions = (each for each in template["Resources"].values() if each["Type"] == "AWS::Serverless::Function")
+    return {function["Properties"]["Role"]["Fn::GetAtt"][0] for function in functions}
+
+
+def embed_definition(machine: dict[str, Any]) -> None:
+    """As text: CloudFormation takes no null, which is how a state says that it keeps its input."""
+    file = ROOT / ".chalice" / Path(machine.pop("DefinitionS3Location")).name
+    machine["DefinitionString"] = json.dumps(json.loads(file.read_text()), separators=(",", ":"))
 
 
 def refuse_other_methods(template: dict[str, Any]) -> None:
@@ -221,13 +236,20 @@ def add_files(target: Path, folder: Path) -> None:
 # The dependencies
 
 
-def dependency_layer(architecture: str, *, for_this_machine: bool) -> Path:
-    """A zip of requirements.txt's packages, made once for each requirements.txt, Python and processor."""
-    requirements = ROOT / "requirements.txt"
+def stage_requirements(stage: str) -> list[Path]:
+    """What the stage's functions import. Stripe's library is larger than all the rest: only who needs it gets it."""
+    names = ["requirements.txt"]
+    if stage_environment(stage).get("DAYBOOK_PAYMENTS") == "stripe":
+        names.append("requirements-stripe.txt")
+    return [ROOT / name for name in names]
+
+
+def dependency_layer(architecture: str, requirements: Sequence[Path], *, for_this_machine: bool) -> Path:
+    """A zip of the packages, made once for the same requirements, Python and processor."""
     kind = f"python{sys.version_info.major}.{sys.version_info.minor}-{architecture}"
     if for_this_machine and sys.platform != "linux":
         kind += f"-{sys.platform}"
-    told = hashlib.sha256(requirements.read_bytes() + Path(__file__).read_bytes()).hexdigest()[:16]
+    told = hashlib.sha256(b"".join(path.read_bytes() for path in (*requirements, Path(__file__)))).hexdigest()[:16]
     layer = BUILD / "dependencies" / f"{kind}-{told}.zip"
     if not layer.exists():
         with tempfile.TemporaryDirectory(prefix="daybook-dependencies-") as temporary:
@@ -250,9 +272,11 @@ def lambda_platforms(architecture: str) -> list[str]:
     return [*(f"manylinux_2_{minor}_{machine}" for minor in reversed(GLIBC_MINORS)), f"manylinux2014_{machine}"]
 
 
-def install_dependencies(requirements: Path, target: Path, platforms: Iterable[str]) -> None:
+def install_dependencies(requirements: Iterable[Path], target: Path, platforms: Iterable[str]) -> None:
     command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-compile"]
-    command += ["--no-deps", "--only-binary", ":all:", "--target", str(target), "--requirement", str(requirements)]
+    command += ["--no-deps", "--only-binary", ":all:", "--target", str(target)]
+    for path in requirements:
+        command += ["--requirement", str(path)]
     for name in platforms:
         command += ["--platform", name]
     done = subprocess.run(command, capture_output=True, text=True, check=False)

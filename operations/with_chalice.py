@@ -1,9 +1,10 @@
 """Deploys a stage by `chalice deploy`: for who wants Chalice to make the functions and the API, without CloudFormation.
 
 `chalice deploy` makes functions, roles, the API, the schedule and the event sources, and nothing else. So the rest of the
-template goes first, as a stack of its own. Then `chalice deploy` runs on a copy of the application that knows the stack's
-names. Then what it cannot set is set: that event sources report which of their items failed, what of the stream is read and
-how it is tried again, what API Gateway does not ask the authorizer about, and the words that it refuses with.
+template goes first, as a stack of its own, which knows what Chalice is going to call the functions. Then `chalice deploy` runs
+on a copy of the application that knows the stack's names. Then what it cannot set is set: that event sources report which of
+their items failed, what of the stream is read and how it is tried again, what API Gateway does not ask the authorizer about,
+and the words that it refuses with.
 """
 
 import json
@@ -27,7 +28,16 @@ from operations.deploy import (
     stack_parameters,
     upload,
 )
-from operations.package import CHALICE, Package, compile_files, dependency_layer, stage_architecture, stage_project
+from operations.package import (
+    CHALICE,
+    Package,
+    compile_files,
+    dependency_layer,
+    roles_of_functions,
+    stage_architecture,
+    stage_project,
+    stage_requirements,
+)
 from operations.policies import narrowed
 from operations.project import ROOT, chalice_config
 
@@ -38,8 +48,6 @@ MADE_BY_CHALICE: Final = frozenset(
         "AWS::Serverless::Function",
         "AWS::Serverless::Api",
         "AWS::Lambda::Permission",
-        "AWS::IAM::Role",
-        "AWS::Logs::LogGroup",
     }
 )
 DEPLOYED: Final = Path(".chalice") / "deployed"
@@ -75,11 +83,29 @@ def deploy_infrastructure(template: Json, stack: str, account: Account, paramete
 
 def infrastructure(template: Json) -> Json:
     """The template without what Chalice makes itself."""
-    kept = {name: part for name, part in template["Resources"].items() if part["Type"] not in MADE_BY_CHALICE}
-    left_out = template["Resources"].keys() - kept.keys()
+    resources = template["Resources"]
+    left_out = {name for name, part in resources.items() if part["Type"] in MADE_BY_CHALICE} | roles_of_functions(template)
+    left_out |= {
+        name for name, part in resources.items() if part["Type"] == "AWS::Logs::LogGroup" and references(part) & left_out
+    }
+    kept = {name: with_predicted_functions(part, template) for name, part in resources.items() if name not in left_out}
     outputs = {name: output for name, output in template["Outputs"].items() if left_out.isdisjoint(references(output["Value"]))}
     rest = {name: part for name, part in template.items() if name != "Transform"}
     return rest | {"Resources": kept, "Outputs": outputs}
+
+
+def with_predicted_functions(part: Any, template: Json) -> Any:
+    """With the ARNs that the functions of a template will have, by the names that Chalice gives them."""
+    match part:
+        case {"Fn::GetAtt": [str(name), "Arn"]} if template["Resources"][name]["Type"] == "AWS::Serverless::Function":
+            function = template["Resources"][name]["Properties"]["Handler"].removeprefix("app.")
+            prefix = "arn:${AWS::Partition}:lambda:${AWS::Region}:${AWS::AccountId}:function:"
+            return {"Fn::Sub": f"{prefix}{chalice_config()['app_name']}-${{Stage}}-{function}"}
+        case dict():
+            return {name: with_predicted_functions(value, template) for name, value in part.items()}
+        case list():
+            return [with_predicted_functions(value, template) for value in part]
+    return part
 
 
 def references(value: Any) -> set[str]:
@@ -103,7 +129,7 @@ def run_chalice_deploy(stage: str, account: Account, outputs: dict[str, str], re
         architecture = stage_architecture(stage)
         stage_project(project, stage, architecture)
         name_resources(project, stage, account, outputs)
-        add_dependencies(project, dependency_layer(architecture, for_this_machine=stage == "local"))
+        add_dependencies(project, dependency_layer(architecture, stage_requirements(stage), for_this_machine=stage == "local"))
         if records.exists():
             shutil.copytree(records, project / DEPLOYED)
         environment = os.environ | account_environment(account) | {"DAYBOOK_STREAM_ARN": outputs["TableStreamArn"]}
@@ -146,6 +172,8 @@ def name_resources(project: Path, stage: str, account: Account, outputs: dict[st
         "DAYBOOK_STAGE": stage,
         "DAYBOOK_BUCKET": outputs["BucketName"],
         "DAYBOOK_MAIL_SENDER": outputs["MailSender"],
+        "DAYBOOK_ORDER_WORKFLOW": outputs["OrderWorkflowArn"],
+        "DAYBOOK_ORDERS_TOPIC": outputs["OrdersTopicArn"],
     }
     config_file.write_text(json.dumps(config))
     here = {

@@ -8,6 +8,7 @@ from typing import Any
 from chalicelib.domain.accounts import Account, Profile
 from chalicelib.domain.clients import Client, ClientDetails, new_client
 from chalicelib.domain.invoices import Payment
+from chalicelib.domain.orders import Order, OrderDetails, Reservation, ShippingAddress, WantedItem, place_order, reserve
 from chalicelib.domain.products import Product, StockChange
 from chalicelib.domain.users import Caller, Role, User
 from chalicelib.domain.work import Timer, WorkEntry
@@ -157,3 +158,27 @@ def a_stock_change(change_id: str = "stk_1", *, change: int = -1, **changes: Any
         created_at=NOW + timedelta(hours=1),
     )
     return replace(plain, **changes)
+
+
+ADDRESS = ShippingAddress(name="Charles Babbage", street="Dorset Street 1", city="London", postal_code="W1U 4EG", country="GB")
+
+
+def order_details(*items: tuple[str, int], **changes: Any) -> OrderDetails:
+    """One unit of the plain product, if nothing is said."""
+    wanted = tuple(WantedItem(product_id=product_id, quantity=units) for product_id, units in items or [("85123A", 1)])
+    plain = OrderDetails(customer_id="cus_7", items=wanted, payment_method="card", shipping_address=ADDRESS)
+    return replace(plain, **changes)
+
+
+def an_order(order_id: str = "ord_1", *items: tuple[str, int], hold: bool = False, **changes: Any) -> Order:
+    """Placed now; of products that are as `a_product` has them."""
+    details = order_details(*items)
+    products = {item.product_id: a_product(item.product_id) for item in details.items}
+    order = place_order(details, products, account_id="acc_1", order_id=order_id, hold=hold, now=NOW)
+    return replace(order, **changes)
+
+
+def a_reservation(order: Order, *uncounted: str, **changes: Any) -> Reservation:
+    """For all units of the order, but of products that nobody counts."""
+    products = {name: a_product(name, stock=None if name in uncounted else 30) for name in order.quantities}
+    return replace(reserve(order, products, now=NOW), **changes)

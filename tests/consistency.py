@@ -33,11 +33,20 @@ _KINDS = frozenset(
         "product",
         "product_version",
         "stock_change",
+        "order",
+        "reservation",
     }
 )
 _WITH_THE_PRODUCT = {"set with the product", "deleted with the product"}
 """Reasons of changes that were written together with a product's own change."""
 _MAX_STOCK = 1_000_000_000
+_WORKFLOWS = {
+    "PENDING": {"held", "running", "compensating"},
+    "CONFIRMED": {"done"},
+    "FAILED": {"compensated", "compensation_failed"},
+    "CANCELED": {"compensated"},
+}
+"""Of an order's status, those of its workflow that go with it."""
 
 
 class Broken(NamedTuple):
@@ -98,6 +107,8 @@ class Books:
         yield from self._credit_notes()
         yield from self._outcomes()
         yield from self._products()
+        yield from self._orders()
+        yield from self._reservations()
 
     def _of(self, kind: str) -> dict[str, Plain]:
         return {item["id"]: item for item in self.by_kind[kind]}
@@ -296,6 +307,57 @@ class Books:
                 yield Broken("a product is there or gone, not both", left["product_id"])
             if left["sk"] != f"product_version#{left['product_id']}" or left["version"] < 1 or "expires_at" not in left:
                 yield Broken("what is left of a product is its version, for a while", left["sk"])
+
+    def _orders(self) -> Iterator[Broken]:
+        """Totals to the cent, each step once, and nobody charged for nothing."""
+        for order in self._of("order").values():
+            order_id, lines = order["id"], order["items"]
+            if order["sk"] != f"order#{order_id}":
+                yield Broken("an order lies under its id", order["sk"])
+            for line in lines:
+                if Decimal(line["amount"]) != half_up(line["quantity"] * Fraction(line["unit_price"]), order["currency"]):
+                    yield Broken("an order's amounts are right to the cent", f"{order_id}: {line['amount']}")
+            if Decimal(order["total_amount"]) != sum(Decimal(line["amount"]) for line in lines):
+                yield Broken("an order's total is that of its lines", f"{order_id}: {order['total_amount']}")
+            done = Counter(entry["step"] for entry in order["history"] if entry["outcome"] == "done")
+            if max(done.values(), default=0) > 1 or not done["PlaceOrder"]:
+                yield Broken("each step of an order is done once", f"{order_id}: {done}")
+            if order["version"] < len(order["history"]):
+                yield Broken("each step of an order moved its version", f"{order_id}: {order['version']}")
+            if order["workflow_status"] not in _WORKFLOWS[order["status"]]:
+                yield Broken("an order's statuses go together", f"{order_id}: {order['status']}, {order['workflow_status']}")
+            served = (order["payment_status"] == "captured", order["fulfillment_status"] == "shipped")
+            if order["status"] == "CONFIRMED" and served != (True, True):
+                yield Broken("what is confirmed is paid and shipped", f"{order_id}: {served}")
+            if order["workflow_status"] in {"compensated", "held"} and any(served):
+                yield Broken("what was undone is neither paid nor shipped", f"{order_id}: {served}")
+
+    def _reservations(self) -> Iterator[Broken]:
+        """What is taken from stock is taken for an order that goes on, or that is paid."""
+        orders = self._of("order")
+        reservations = {item["order_id"]: item for item in self.by_kind["reservation"]}
+        for order_id, reservation in reservations.items():
+            order = orders.get(order_id)
+            if order is None or reservation["sk"] != f"reservation#{order_id}":
+                yield Broken("a reservation has its order", reservation["sk"])
+                continue
+            ordered: Counter[str] = Counter()
+            for line in order["items"]:
+                ordered[line["product_id"]] += line["quantity"]
+            if any(ordered[product_id] != units for product_id, units in reservation["units"].items()):
+                yield Broken("a reservation is of what was ordered", f"{order_id}: {reservation['units']}")
+            if order["workflow_status"] in {"compensated", "held"}:
+                yield Broken("only an order that goes on has a reservation", f"{order_id}: {order['workflow_status']}")
+            if reservation["kept"] and order["payment_status"] not in {"captured", "refunded"}:
+                yield Broken("what is kept was paid", f"{order_id}: {order['payment_status']}")
+            on_index = (reservation.get("due"), reservation.get("due_at"))
+            if on_index != ((None, None) if reservation["kept"] else ("reservations", reservation["reserved_until"])):
+                yield Broken("a reservation ends unless it is kept", f"{order_id}: {on_index}")
+            if "expires_at" in reservation:
+                yield Broken("no reservation is swept away without being released", order_id)
+        for order in orders.values():
+            if order["payment_status"] == "captured" and not reservations.get(order["id"], {}).get("kept"):
+                yield Broken("what is paid is kept", order["id"])
 
 
 def _totals(invoice: Plain, lines: list[Plain]) -> Iterator[Broken]:

@@ -3,14 +3,16 @@
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from threading import Lock
 
 from chalicelib.domain.deliveries import Mail
-from chalicelib.domain.errors import Unavailable
+from chalicelib.domain.errors import InsufficientFunds, PaymentDeclined, PaymentGatewayError, ShippingError, Unavailable
 from chalicelib.domain.events import DomainEvent
 from chalicelib.domain.identifiers import ENTROPY_BYTES, Prefix, make_id
 from chalicelib.domain.invoices import CreditNote, Invoice, InvoiceLine
 from chalicelib.domain.limits import Attempts
+from chalicelib.domain.orders import News, Order, Receipt, Shipment
 from chalicelib.domain.reports import InvoiceDue
 from chalicelib.domain.search import StaleIndex
 from chalicelib.ports import TokenKey
@@ -164,3 +166,116 @@ class PlainPrinter:
     def credit_note(self, note: CreditNote, invoice: Invoice, lines: Sequence[InvoiceLine]) -> bytes:
         self.printed += 1
         return f"%PDF credit note {note.number} for {invoice.number} with {len(lines)} lines, {note.total}".encode()
+
+
+@dataclass
+class Payment:
+    """What the books say of one key: once `closed`, nothing is captured under it any more."""
+
+    amount: Decimal | None = None
+    given_back: bool = False
+    closed: bool = False
+    attempts: int = 0
+
+    @property
+    def owed(self) -> bool:
+        """Whether the customer's money is still here."""
+        return self.amount is not None and not self.given_back
+
+
+@dataclass
+class MemoryPayments:
+    """A ledger by key, in which a second charge or a second refund would show; deterministic by method, as the sandbox is."""
+
+    books: dict[str, Payment] = field(default_factory=dict)
+    moved: list[tuple[str, str, Decimal]] = field(default_factory=list)
+    """Money as it went: `capture` or `refund`, key, amount."""
+    undo_failures: list[Exception] = field(default_factory=list)
+    _lock: Lock = field(default_factory=Lock, repr=False)
+
+    def capture(self, key: str, amount: Decimal, currency: str, method: str) -> Receipt:  # noqa: ARG002
+        with self._lock:
+            payment = self.books.setdefault(key, Payment())
+            payment.attempts += 1
+            if payment.closed or method == "declined":
+                raise PaymentDeclined
+            if method == "insufficient_funds":
+                raise InsufficientFunds
+            if method == "gateway_error" or (method == "gateway_error_twice" and payment.attempts <= 2):
+                raise PaymentGatewayError
+            if payment.amount is None:
+                payment.amount = amount
+                self.moved.append(("capture", key, amount))
+                if method == "answer_lost":
+                    raise PaymentGatewayError
+            return Receipt(payment_id=f"pay-{key}")
+
+    def undo(self, key: str) -> Receipt | None:
+        with self._lock:
+            if self.undo_failures:
+                raise self.undo_failures.pop(0)
+            payment = self.books.setdefault(key, Payment())
+            payment.closed = True
+            if payment.amount is None:
+                return None
+            if not payment.given_back:
+                payment.given_back = True
+                self.moved.append(("refund", key, payment.amount))
+            return Receipt(payment_id=f"pay-{key}")
+
+
+@dataclass
+class MemoryCarrier:
+    """Parcels by key. To postal codes that begin with 000 it brings none, for 999 it never answers."""
+
+    on_the_way: dict[str, Shipment] = field(default_factory=dict)
+    voided: set[str] = field(default_factory=set)
+    handed_over: list[str] = field(default_factory=list)
+    """The keys of all parcels, also of those that were called back."""
+    void_failures: list[Exception] = field(default_factory=list)
+    _lock: Lock = field(default_factory=Lock, repr=False)
+
+    def ship(self, key: str, order: Order) -> Shipment:
+        postal_code = order.shipping_address.postal_code if order.shipping_address else ""
+        with self._lock:
+            if postal_code.startswith("999"):
+                raise Unavailable
+            if key in self.voided or postal_code.startswith("000"):
+                raise ShippingError
+            if key not in self.on_the_way:
+                self.on_the_way[key] = Shipment(
+                    carrier="Pigeon", tracking_number=f"P-{key}", estimated_delivery=order.created_at.date() + timedelta(days=3)
+                )
+                self.handed_over.append(key)
+            return self.on_the_way[key]
+
+    def void(self, key: str) -> None:
+        with self._lock:
+            if self.void_failures:
+                raise self.void_failures.pop(0)
+            self.voided.add(key)
+            self.on_the_way.pop(key, None)
+
+
+@dataclass
+class MemoryCustomers:
+    """What they were told, by the order's id."""
+
+    told: list[tuple[str, News]] = field(default_factory=list)
+    failures: list[Exception] = field(default_factory=list)
+
+    def tell(self, order: Order, news: News) -> None:
+        if self.failures:
+            raise self.failures.pop(0)
+        self.told.append((order.id, news))
+
+
+@dataclass
+class MemoryAttention:
+    asked: list[tuple[str, str]] = field(default_factory=list)
+    failures: list[Exception] = field(default_factory=list)
+
+    def ask_for(self, order: Order, detail: str) -> None:
+        if self.failures:
+            raise self.failures.pop(0)
+        self.asked.append((order.id, detail))

@@ -33,6 +33,7 @@ MUST_NOT_LOAD = [
     "socket",
     "sqlite3",
     "ssl",
+    "stripe",
     "subprocess",
     "unittest",
     "urllib.request",
@@ -48,9 +49,11 @@ OURS_LOADED_LATER = [
     "chalicelib.domain.events",
     "chalicelib.domain.invoices",
     "chalicelib.domain.membership",
+    "chalicelib.domain.orders",
     "chalicelib.domain.reports",
     "chalicelib.domain.work",
     "chalicelib.edge.announcements",
+    "chalicelib.edge.steps",
     "chalicelib.edge.stream_records",
     "chalicelib.gateways.",
     "chalicelib.repositories.",
@@ -94,3 +97,28 @@ def test_import_app_loads_nothing_of_ours_that_only_some_triggers_need(loaded: l
 
 def test_import_app_stays_within_its_budget_of_modules(loaded: list[str]) -> None:
     assert len(loaded) <= BUDGET
+
+
+@pytest.mark.parametrize(
+    ("processor", "wired"), [("sandbox", "SandboxPayments False"), ("stripe", "StripePayments True")], ids=["sandbox", "stripe"]
+)
+def test_stripes_library_is_loaded_only_where_stripe_is_who_is_paid(processor: str, wired: str) -> None:
+    program = f"""
+import sys
+from chalicelib.settings import read_settings
+from chalicelib.wiring import Wired
+shop = Wired(read_settings({{"DAYBOOK_STAGE": "dev", "DAYBOOK_PAYMENTS": {processor!r}}}))
+shop.carrier, shop.customers
+assert "stripe" not in sys.modules
+print(type(shop.payments).__name__, "stripe" in sys.modules)
+"""
+    run = subprocess.run(
+        [sys.executable, "-I", "-c", f"import sys; sys.path.insert(0, {str(ROOT)!r})\n{program}"],
+        env={"AWS_DEFAULT_REGION": "eu-central-1"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert run.returncode == 0, run.stderr
+    assert run.stdout.strip() == wired

@@ -92,7 +92,48 @@ def good_books() -> Books:
             "version": 2,
             "expires_at": 1_800_000_000,
         },
+        "held order": an_order("ord0", workflow_status="held"),
+        "paid order": an_order("ord1", "ReserveInventory", "ProcessPayment", payment_status="captured"),
+        "kept": a_reservation("ord1", kept=True, due=None, due_at=None),
+        "running order": an_order("ord2", "ReserveInventory"),
+        "reserved": a_reservation("ord2"),
+        "failed order": an_order("ord3", "OrderFailed", status="FAILED", workflow_status="compensated"),
+        "confirmed order": an_order(
+            "ord4",
+            "OrderConfirmed",
+            status="CONFIRMED",
+            workflow_status="done",
+            payment_status="captured",
+            fulfillment_status="shipped",
+        ),
+        "sold": a_reservation("ord4", kept=True, due=None, due_at=None),
     }
+
+
+def an_order(order_id: str, *steps: str, **members: Any) -> Plain:
+    plain = {
+        "currency": "EUR",
+        "items": [a_line("a.b", 2, "5.11"), a_line("BANK CHARGES", 1, "2.56"), a_line("a.b", 1, "2.56")],
+        "total_amount": "10.23",
+        "history": [{"step": step, "outcome": "done"} for step in ("PlaceOrder", *steps)],
+        "version": 1 + len(steps),
+        "status": "PENDING",
+        "workflow_status": "running",
+        "payment_status": "not_paid",
+        "fulfillment_status": "not_fulfilled",
+    }
+    return of("order", order_id, **{**plain, **members})
+
+
+def a_line(product_id: str, quantity: int, amount: str) -> Plain:
+    return {"product_id": product_id, "quantity": quantity, "unit_price": "2.555", "amount": amount}
+
+
+def a_reservation(order_id: str, **members: Any) -> Plain:
+    key = {"pk": "acc", "sk": f"reservation#{order_id}", "type": "reservation", "account_id": "acc", "order_id": order_id}
+    ends = {"kept": False, "reserved_until": "2026-01-05T09:15:00Z", "due": "reservations", "due_at": "2026-01-05T09:15:00Z"}
+    plain = {**key, "units": {"a.b": 3, "BANK CHARGES": 1}, **ends, **members}
+    return {name: value for name, value in plain.items() if value is not None}
 
 
 def a_stock_change(change_id: str, product_id: str, change: int, created_at: str = "2026-01-05T09:00:00Z") -> Plain:
@@ -244,6 +285,36 @@ SPOILT: list[tuple[str, Callable[[Books], None]]] = [
     ("what is left of a product is its version, for a while", having("gone", sk="product_version#a.b")),
     ("what is left of a product is its version, for a while", having("gone", version=0)),
     ("what is left of a product is its version, for a while", having("gone", expires_at=None)),
+    ("an order lies under its id", having("paid order", sk="order#ord9")),
+    ("an order's amounts are right to the cent", lambda books: books["paid order"]["items"][1].update(amount="2.55")),
+    ("an order's total is that of its lines", having("paid order", total_amount="10.22")),
+    ("each step of an order is done once", having("held order", history=[])),
+    (
+        "each step of an order is done once",
+        lambda books: books.update(twice=an_order("ord9", "RefundPayment", "RefundPayment")),
+    ),
+    ("each step of an order moved its version", having("paid order", version=2)),
+    ("an order's statuses go together", having("failed order", workflow_status="running")),
+    ("an order's statuses go together", having("running order", status="CANCELED")),
+    ("an order's statuses go together", having("confirmed order", workflow_status="compensated")),
+    ("what is confirmed is paid and shipped", having("confirmed order", payment_status="refunded")),
+    ("what is confirmed is paid and shipped", having("confirmed order", fulfillment_status="not_fulfilled")),
+    ("what was undone is neither paid nor shipped", having("failed order", payment_status="captured")),
+    ("what was undone is neither paid nor shipped", having("failed order", fulfillment_status="shipped")),
+    ("what was undone is neither paid nor shipped", having("held order", payment_status="captured")),
+    ("a reservation has its order", without("running order")),
+    ("a reservation has its order", having("reserved", sk="reservation#ord9")),
+    ("a reservation is of what was ordered", having("reserved", units={"a.b": 2})),
+    ("a reservation is of what was ordered", having("reserved", units={"another": 1})),
+    ("only an order that goes on has a reservation", having("running order", status="FAILED", workflow_status="compensated")),
+    ("only an order that goes on has a reservation", having("running order", workflow_status="held")),
+    ("what is kept was paid", having("reserved", kept=True, due=None, due_at=None)),
+    ("a reservation ends unless it is kept", having("reserved", due=None, due_at=None)),
+    ("a reservation ends unless it is kept", having("reserved", due_at="2026-01-05T09:16:00Z")),
+    ("a reservation ends unless it is kept", having("kept", due="reservations", due_at="2026-01-05T09:15:00Z")),
+    ("no reservation is swept away without being released", having("reserved", expires_at=1_800_000_000)),
+    ("what is paid is kept", without("kept")),
+    ("what is paid is kept", having("running order", payment_status="captured")),
 ]
 
 

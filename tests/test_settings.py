@@ -16,6 +16,7 @@ def test_every_name_follows_from_the_stage() -> None:
     names = (settings.table, settings.event_bus, settings.invoicing_queue, settings.deliveries_queue, settings.issuer)
     assert names == ("daybook-dev", "daybook-dev", "daybook-dev-invoicing", "daybook-dev-deliveries", "daybook-dev")
     assert settings.ephemeral_table == "daybook-dev-ephemeral"
+    assert (settings.orders_queue, settings.attention_queue) == ("daybook-dev-orders", "daybook-dev-orders-attention")
 
 
 @pytest.mark.parametrize("stage", ["", "Dev", "1st", "dev-1", "x" * 21, "d\u00e9v"])
@@ -28,6 +29,17 @@ def test_a_stage_that_cannot_name_resources_is_refused(stage: str) -> None:
 def test_a_token_lifetime_that_is_none_is_refused(lifetime: str) -> None:
     with pytest.raises(SettingsError, match="DAYBOOK_TOKEN_LIFETIME_SECONDS"):
         read_settings({"DAYBOOK_STAGE": "dev", "DAYBOOK_TOKEN_LIFETIME_SECONDS": lifetime})
+
+
+@pytest.mark.parametrize(("set_to", "processor"), [({}, "sandbox"), ({"DAYBOOK_PAYMENTS": "stripe"}, "stripe")])
+def test_payments_go_to_the_sandbox_unless_a_stage_says_otherwise(set_to: dict[str, str], processor: str) -> None:
+    assert read_settings({"DAYBOOK_STAGE": "dev", **set_to}).payments == processor
+
+
+@pytest.mark.parametrize("set_to", ["", "Stripe", "cash"])
+def test_a_processor_that_nobody_knows_is_refused(set_to: str) -> None:
+    with pytest.raises(SettingsError, match="DAYBOOK_PAYMENTS must be sandbox or stripe"):
+        read_settings({"DAYBOOK_STAGE": "dev", "DAYBOOK_PAYMENTS": set_to})
 
 
 @pytest.mark.parametrize(

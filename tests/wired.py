@@ -9,12 +9,17 @@ from chalicelib.domain.limits import Quotas
 from chalicelib.repositories.memory import MemoryStore
 from chalicelib.repositories.memory_documents import MemoryDocuments
 from chalicelib.repositories.memory_search import MemorySearchIndex
+from tests.fake_workflow import MemoryOrderWorkflow
 from tests.fakes import (
     CountedIds,
     FixedClock,
+    MemoryAttention,
+    MemoryCarrier,
+    MemoryCustomers,
     MemoryEventBus,
     MemoryInvoicingQueue,
     MemoryMailer,
+    MemoryPayments,
     MemoryReindexQueue,
     MemoryTokenKeys,
     PlainPasswords,
@@ -40,6 +45,11 @@ class MemoryWired:
     mailer: MemoryMailer = field(default_factory=MemoryMailer)
     event_bus: MemoryEventBus = field(default_factory=MemoryEventBus)
     invoicing_queue: MemoryInvoicingQueue = field(default_factory=MemoryInvoicingQueue)
+    order_workflow: MemoryOrderWorkflow = field(default_factory=MemoryOrderWorkflow)
+    payments: MemoryPayments = field(default_factory=MemoryPayments)
+    carrier: MemoryCarrier = field(default_factory=MemoryCarrier)
+    customers: MemoryCustomers = field(default_factory=MemoryCustomers)
+    attention: MemoryAttention = field(default_factory=MemoryAttention)
     reindex_queue: MemoryReindexQueue = field(default_factory=MemoryReindexQueue)
 
     quotas: Quotas = UNLIMITED
@@ -69,4 +79,8 @@ class MemoryWired:
             "mails": list(self.mailer.sent),
             "asked": list(self.invoicing_queue.messages),
             "published": list(self.event_bus.published),
+            "money": list(self.payments.moved),
+            "parcels": list(self.carrier.handed_over),
+            "told": list(self.customers.told),
+            "attention": list(self.attention.asked),
         }

@@ -296,3 +296,15 @@ class CancelRequested(OrderFailure):
     """Somebody has canceled the order."""
 
     code = "canceled"
+
+
+class OutOfTurn(OrderFailure):
+    """The order is not that far yet, or goes back already."""
+
+    code = "out_of_turn"
+
+
+class NotUndone(OrderFailure):
+    """What was done for the order is not all undone."""
+
+    code = "not_undone"

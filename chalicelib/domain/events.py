@@ -10,20 +10,31 @@ Plain = Mapping[str, object]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Told:
-    """How it is told that a kind of thing was made, changed or deleted, or came into a status; None if it is not."""
+    """How it is told that a kind of thing was made, changed or deleted; None if it is not.
+
+    Of what has a status it is told which one it came into, and nothing else.
+    """
 
     made: str | None = None
     changed: str | None = None
     deleted: str | None = None
-    by_status: Mapping[str, str] = field(default_factory=dict)
+    by_status: Mapping[object, str] = field(default_factory=dict)
 
 
 _EVENTS: Mapping[str, _Told] = {
     "user": _Told(made="UserCreated", changed="UserUpdated", deleted="UserDeleted"),
     "client": _Told(made="ClientCreated", changed="ClientUpdated", deleted="ClientDeleted"),
     "work": _Told(made="WorkLogged", changed="WorkUpdated", deleted="WorkDeleted"),
-    "invoice": _Told(made="InvoiceIssued", by_status={"paid": "InvoicePaid", "credited": "InvoiceCredited"}),
+    "invoice": _Told(by_status={"issued": "InvoiceIssued", "paid": "InvoicePaid", "credited": "InvoiceCredited"}),
     "product": _Told(made="ProductCreated", changed="ProductUpdated", deleted="ProductDeleted"),
+    "order": _Told(
+        by_status={
+            "PENDING": "OrderPlaced",
+            "CONFIRMED": "OrderConfirmed",
+            "FAILED": "OrderFailed",
+            "CANCELED": "OrderCanceled",
+        }
+    ),
 }
 """By the type of the item; accounts and credit notes concern nobody outside by themselves."""
 _SECRETS = frozenset({"password_hash"})
@@ -73,13 +84,19 @@ def event_of(change: Change) -> DomainEvent | None:
 
 def _detail_type(change: Change) -> str | None:
     told = _EVENTS.get(change.item_type, _Told())
+    if told.by_status:
+        before, after = _status(change.old), _status(change.new)
+        return None if after == before else told.by_status.get(after)
     if change.old is None:
         return told.made
     if change.new is None:
         return told.deleted
-    if change.old.get("status") != change.new.get("status"):
-        return told.by_status.get(str(change.new.get("status")))
     return None if _same_version(change) else told.changed
+
+
+def _status(thing: Plain | None) -> object:
+    """None as long as nobody is to hear of the thing: an order that is held is not placed yet."""
+    return None if thing is None or thing.get("workflow_status") == "held" else thing.get("status")
 
 
 def _same_version(change: Change) -> bool:

@@ -15,8 +15,11 @@ from chalicelib.domain.errors import (
     FieldError,
     Invalid,
     NotFound,
+    NotUndone,
     OrderInProgress,
     OrderNotCancelable,
+    OutOfTurn,
+    ReservationExpired,
     TotalMismatch,
     ValidationError,
 )
@@ -60,6 +63,10 @@ FORWARD: tuple[Step, ...] = (
     "SendConfirmation",
     "OrderConfirmed",
 )
+_NEEDED = frozenset(FORWARD) - {"SendConfirmation"}
+"""Before what comes after them: no order is lost for a mail."""
+_NOT_OF_THE_PAYMENT = frozenset({CancelRequested.code, ReservationExpired.code, OutOfTurn.code})
+"""What may end the step that pays, and says nothing of the payment."""
 News = Literal["order_confirmed", "payment_failed", "out_of_stock", "shipping_failed", "validation_failed"]
 """What a customer is told."""
 
@@ -187,6 +194,15 @@ class Reservation:
         return self.kept or now < self.reserved_until
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderJob:
+    """What the workflow hands to a step; `error` is the class of what failed before, on the way back."""
+
+    account_id: str
+    order_id: str
+    error: str = ""
+
+
 # What people do
 
 
@@ -260,10 +276,13 @@ def cancel_order(order: Order, *, now: datetime) -> Order:
 # What the workflow does
 
 
-def check_goes_on(order: Order) -> None:
-    """To be called before each step forward. Raises: CancelRequested."""
+def check_turn(order: Order, step: Step) -> None:
+    """To be called before each step forward: a late one must do nothing any more. Raises: CancelRequested, OutOfTurn."""
     if order.cancel_requested:
         raise CancelRequested
+    before = FORWARD[: FORWARD.index(step)]
+    if order.workflow_status is not WorkflowStatus.RUNNING or any(one in _NEEDED and not order.has_done(one) for one in before):
+        raise OutOfTurn
 
 
 def check_valid(order: Order, products: Mapping[str, Product]) -> None:
@@ -304,7 +323,7 @@ def compensating(order: Order, code: str, *, now: datetime) -> Order:
     if order.workflow_status is WorkflowStatus.COMPENSATING:
         return order
     step = next((step for step in FORWARD if not order.has_done(step)), FORWARD[-1])
-    refused = step == "ProcessPayment" and order.payment_status is PaymentStatus.NOT_PAID
+    refused = step == "ProcessPayment" and code not in _NOT_OF_THE_PAYMENT
     back = replace(
         order,
         workflow_status=WorkflowStatus.COMPENSATING,
@@ -312,6 +331,10 @@ def compensating(order: Order, code: str, *, now: datetime) -> Order:
         payment_status=PaymentStatus.FAILED if refused else order.payment_status,
     )
     return noted(back, step, "failed", code, now=now)
+
+
+def voided(order: Order, *, now: datetime) -> Order:
+    return noted(replace(order, fulfillment_status=FulfillmentStatus.CANCELED), "VoidShipment", now=now)
 
 
 def refunded(order: Order, receipt: Receipt | None, *, now: datetime) -> Order:
@@ -323,7 +346,9 @@ def refunded(order: Order, receipt: Receipt | None, *, now: datetime) -> Order:
 
 
 def failed(order: Order, *, now: datetime) -> Order:
-    """The end, canceled if somebody wanted that."""
+    """The end, canceled if somebody wanted that. Raises: NotUndone if it is still paid, or on its way to the customer."""
+    if order.payment_status is PaymentStatus.CAPTURED or order.fulfillment_status is FulfillmentStatus.SHIPPED:
+        raise NotUndone
     ended = replace(
         order,
         status=OrderStatus.CANCELED if order.cancel_requested else OrderStatus.FAILED,

@@ -161,6 +161,15 @@ def _of_product(product: Plain) -> SearchDocument:
     return SearchDocument(str(product["name"]), _text(product, "id", "description"))
 
 
+def _of_order(order: Plain) -> SearchDocument:
+    items, address = order["items"], order.get("shipping_address", {})
+    assert isinstance(items, list)  # noqa: S101  for the type checker
+    assert isinstance(address, Mapping)  # noqa: S101
+    names = "\n".join(_text(item, "name", "product_id") for item in items)
+    place = _text(address, "name", "street", "postal_code", "city", "country")
+    return SearchDocument(f"Order {order['id']}", "\n".join(filter(None, (_text(order, "customer_id"), names, place))))
+
+
 def _text(thing: Plain, *names: str) -> str:
     return "\n".join(str(value) for name in names if (value := thing.get(name)))
 
@@ -170,4 +179,5 @@ _DOCUMENTS: Mapping[SearchType, Callable[[Plain], SearchDocument]] = {
     "work": _of_work,
     "invoice": _of_invoice,
     "product": _of_product,
+    "order": _of_order,
 }

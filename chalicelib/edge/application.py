@@ -27,6 +27,7 @@ from chalicelib.edge.views import ListView, View
 if TYPE_CHECKING:
     from chalicelib.edge.bodies import Body
     from chalicelib.edge.idempotency import Once
+    from chalicelib.edge.steps import StepInput
 
 Answer = type[View] | type[ListView] | Document
 AnyView = TypeVar("AnyView", bound=Callable[..., object])
@@ -135,6 +136,20 @@ class Application(Chalice):
             return view
 
         return declare
+
+    def step(self, name: str, work: "Callable[[StepInput], None]") -> Callable[[Any, Any], Any]:
+        """Declares the function of a workflow's step, which has to be assigned to that name. What it raises is the step's
+        error, by the name of its class.
+        """
+
+        def handle(event: dict[str, object], _context: object) -> None:
+            from chalicelib.edge.steps import StepInput
+
+            work(StepInput(event))
+
+        handle.__name__ = name
+        function: Callable[[Any, Any], Any] = self.lambda_function()(handle)
+        return function
 
     def __call__(self, event: dict[str, Any], context: Any) -> dict[str, Any]:
         """Answers one request, with the headers that every answer has, and writes its line into the log."""

@@ -345,7 +345,7 @@ class EditedOrder(Body, frozen=True, kw_only=True):
             customer_id=self.customer_id,
             items=wanted,
             payment_method=self.payment_method,
-            shipping_address=self.shipping_address and self.shipping_address.into(ShippingAddress),
+            shipping_address=None if self.shipping_address is None else self.shipping_address.into(ShippingAddress),
             total_amount=self.total_amount,
         )
 

@@ -24,6 +24,10 @@ what a night did                           | account        | report#<day>#<clie
 a product; products, by id                 | account        | product#<product>                       | get; query
 the last version of a product that is gone | account        | product_version#<product>               | get; for 30 days
 a product's stock changes, newest first    | account        | stock#<product>#<change>                | query
+an order; orders, newest first             | account        | order#<order>                           | get; query
+what an order has taken from stock         | account        | reservation#<order>                     | get
+reservations that ended, of all accounts   | due = "reser-  | due_at <= now (only on the index)       | query
+                                           |   vations"     |                                         |
 
 The ephemeral table: `pk` and `sk` too, no index, no stream; every item has `expires_at` (seconds since 1970), after which
 DynamoDB removes it, some day: so whoever reads it looks at the time, too.
@@ -34,6 +38,8 @@ a user's requests in a window              | requests#<account>#<user> | <the wi
 requests from an address in a window       | requests#<address>        | <the window's first second>  | add
 attempts at passwords, by address or user  | sign_ins#<address, user>  | series                       | get; put
 what is kept of a keyed request            | request#<digest>          | request                      | get; put; update; delete
+what is known of a payment, by its key     | payment#<key>             | payment                      | get; update
+what the sandbox carrier has of a shipment | shipment#<key>            | shipment                     | get; update
 """
 
 from __future__ import annotations
@@ -53,7 +59,9 @@ if TYPE_CHECKING:
 
 DUE_INDEX = "due"
 DUE = "due"
-"""The one partition of the index `due`."""
+"""The partition of the index `due` that has clients."""
+RESERVATIONS = "reservations"
+"""The one that has reservations."""
 _PART = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
 _AFTER_ALL = "~"
 """Sorts after every character that a part of a sort key begins with; within a product's id it may stand as well."""
@@ -201,6 +209,23 @@ def stock_changes(account_id: str, product_id: str) -> Range:
     return Range(_part(account_id), prefix, prefix + _AFTER_ALL)
 
 
+def order(account_id: str, order_id: str) -> Key:
+    return _key(account_id, "order", order_id)
+
+
+def orders(account_id: str) -> Range:
+    return _range(account_id, "order")
+
+
+def reservation(account_id: str, order_id: str) -> Key:
+    return _key(account_id, "reservation", order_id)
+
+
+def reserved_for(key: Key) -> str:
+    """The order that a reservation is for, by the key of the reservation."""
+    return key.sk.removeprefix("reservation#")
+
+
 def requests(who: Caller | str, window: int) -> Key:
     """`window` begins at that second; an address is no id and has none of a key's own characters in it."""
     whose = f"{_part(who.account_id)}#{_part(who.user_id)}" if isinstance(who, Caller) else who
@@ -214,6 +239,16 @@ def sign_ins(address: str) -> Key:
 def keyed_request(request_id: str) -> Key:
     """In the ephemeral table."""
     return Key(f"request#{_part(request_id)}", "request")
+
+
+def payment(key: str) -> Key:
+    """In the ephemeral table, under the key that names the payment to its processor."""
+    return Key(f"payment#{_part(key)}", "payment")
+
+
+def shipment(key: str) -> Key:
+    """In the ephemeral table, under the key that names the shipment to its carrier."""
+    return Key(f"shipment#{_part(key)}", "shipment")
 
 
 def instant(at: datetime) -> str:

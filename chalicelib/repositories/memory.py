@@ -25,6 +25,7 @@ from chalicelib.domain.errors import (
 from chalicelib.domain.idempotency import Keeping, KeptAnswer
 from chalicelib.domain.invoices import CreditNote, Invoice, InvoiceFilter, InvoiceLine
 from chalicelib.domain.membership import Standing
+from chalicelib.domain.orders import Order, Reservation
 from chalicelib.domain.paging import Page, PageRequest
 from chalicelib.domain.products import Product, StockChange
 from chalicelib.domain.reports import DueOutcome, Outcome
@@ -45,6 +46,7 @@ from chalicelib.domain.work import (
 from chalicelib.repositories import keys
 from chalicelib.repositories.keys import Key
 from chalicelib.repositories.memory_limits import MemoryLimits
+from chalicelib.repositories.memory_orders import MemoryOrders, MemoryReservations
 from chalicelib.repositories.memory_products import MemoryProducts, MemoryStock
 from chalicelib.repositories.memory_search import MemorySearchable
 from chalicelib.repositories.once import effect_of, effect_to_note
@@ -76,6 +78,8 @@ class _State:
     products: dict[Key, Product] = field(default_factory=dict)
     product_versions: dict[Key, int] = field(default_factory=dict)
     stock_changes: dict[Key, StockChange] = field(default_factory=dict)
+    orders: dict[Key, Order] = field(default_factory=dict)
+    reservations: dict[Key, Reservation] = field(default_factory=dict)
 
     def sheet(self, account_id: str, client_id: str, month: str) -> WorkSheet:
         blank = WorkSheet(account_id=account_id, client_id=client_id, month=month)
@@ -108,6 +112,8 @@ class MemoryStore:
         committing = _Repository(state)._committing
         self.products = MemoryProducts(state, committing)
         self.stock = MemoryStock(state, committing)
+        self.orders = MemoryOrders(state, committing)
+        self.reservations = MemoryReservations(state, committing)
 
 
 class _Repository:

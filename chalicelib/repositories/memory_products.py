@@ -61,7 +61,7 @@ class MemoryProducts(_OfCatalogue):
 
     def page(self, account_id: str, request: PageRequest) -> Page[Product]:
         with self._catalogue.lock:
-            products = _within(self._catalogue.products, keys.products(account_id))
+            products = within(self._catalogue.products, keys.products(account_id))
         left = (product for product in products if request.after is None or product.id > request.after)
         return first_page(left, request.limit, lambda product: product.id)
 
@@ -98,7 +98,7 @@ class MemoryStock(_OfCatalogue):
 
     def page(self, account_id: str, product_id: str, request: PageRequest) -> Page[StockChange]:
         with self._catalogue.lock:
-            changes = _within(self._catalogue.stock_changes, keys.stock_changes(account_id, product_id))
+            changes = within(self._catalogue.stock_changes, keys.stock_changes(account_id, product_id))
         last = None if request.after is None else stock_change_at(request.after, product_id)
         left = (change for change in reversed(changes) if last is None or change.id < last)
         return first_page(left, request.limit, position_of)
@@ -115,6 +115,6 @@ def _found(catalogue: Catalogue, key: Key) -> Product:
     return product
 
 
-def _within(kept: Mapping[Key, T], within: Range) -> list[T]:
+def within(kept: Mapping[Key, T], within: Range) -> list[T]:
     """In the order of their sort keys."""
     return [kept[key] for key in sorted(kept) if key.pk == within.pk and within.low <= key.sk <= within.high]

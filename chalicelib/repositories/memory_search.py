@@ -59,6 +59,7 @@ class MemorySearchable:
                 ("work", dict(self._state.entries)),
                 ("invoice", dict(self._state.invoices)),
                 ("product", dict(self._state.products)),
+                ("order", dict(self._state.orders)),
             ]
         for item_type, things in kept:
             for (owner, _), thing in things.items():

@@ -19,6 +19,7 @@ _RANGES: Mapping[SearchType, Callable[[str], Range]] = {
     "work": keys.work_entries,
     "invoice": keys.invoices,
     "product": keys.products,
+    "order": keys.orders,
 }
 
 

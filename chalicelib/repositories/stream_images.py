@@ -8,6 +8,7 @@ from chalicelib.domain.clients import Client
 from chalicelib.domain.events import Plain
 from chalicelib.domain.invoices import CreditNote, Invoice
 from chalicelib.domain.kinds import ItemType
+from chalicelib.domain.orders import Order
 from chalicelib.domain.products import Product
 from chalicelib.domain.users import User
 from chalicelib.domain.work import WorkEntry
@@ -21,6 +22,7 @@ _TOLD: Mapping[ItemType, type[Any]] = {
     "invoice": Invoice,
     "credit_note": CreditNote,
     "product": Product,
+    "order": Order,
 }
 _KEYS = frozenset({"pk", "sk", "due", "type"})
 

@@ -60,7 +60,8 @@ def always_contended(_kept: Item | None) -> DaybookError:
 class Write:
     """One item of a transaction. `names` are attributes whose names are made at run time.
 
-    `table` is where it is written if not where the others are.
+    `table` is where it is written if not where the others are. Where the condition of a `decisive` one does not hold, it alone
+    says why: what the others were computed from is no longer so.
     """
 
     action: Literal["Put", "Update", "Delete", "ConditionCheck"]
@@ -71,6 +72,7 @@ class Write:
     names: Mapping[str, str] = field(default_factory=dict)
     refused: Refused = always_contended
     table: str | None = None
+    decisive: bool = False
 
     def request(self, table: str) -> dict[str, Any]:
         request: dict[str, Any] = {
@@ -92,6 +94,10 @@ def add(item: Item, refused: Refused = always_contended) -> Write:
 
 def put(item: Item, *, condition: str = "", refused: Refused = contended, **values: object) -> Write:
     return Write(action="Put", target=item, condition=condition, values=values, refused=refused)
+
+
+def decisive(write: Write) -> Write:
+    return replace(write, decisive=True)
 
 
 def delete(key: Key, *, condition: str = "", refused: Refused = contended, **values: object) -> Write:
@@ -281,7 +287,8 @@ class Table:
     def transact(self, *writes: Write) -> None:
         """All of them or none, also a single one: a transaction whose answer was lost can be sent again.
 
-        Raises: what the first write that cannot be mended was refused for; else Contended, also if others are at the items.
+        Raises: what the first write that cannot be mended was refused for, unless a decisive one was refused; else Contended,
+        also if others are at the items.
         """
         if len(writes) > MAX_WRITES:
             raise ValueError(f"{len(writes)} writes are more than a transaction takes")
@@ -332,12 +339,12 @@ def _raise_refusal(error: "ClientError", writes: Sequence[Write]) -> None:
     """Returns if the transaction only collided with others: `TransactionConflict` is no answer, and it is to be tried again."""
     reasons: Sequence[Mapping[str, Any]] = error.response.get("CancellationReasons", ())
     faults = [
-        write.refused(from_image(reason["Item"]) if reason.get("Item") else None)
+        (write, write.refused(from_image(reason["Item"]) if reason.get("Item") else None))
         for write, reason in zip(writes, reasons, strict=False)
         if reason["Code"] == "ConditionalCheckFailed"
     ]
     if faults:
-        raise gravest(faults) from error
+        raise gravest([fault for write, fault in faults if write.decisive] or [fault for _, fault in faults]) from error
     codes = {reason["Code"] for reason in reasons} - {"None"}
     if not codes or not codes <= _PASSING | {"TransactionConflict"}:
         raise error

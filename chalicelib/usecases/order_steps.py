@@ -7,20 +7,21 @@ What cannot be conditional is asked for under a key: a payment and a shipment ha
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from chalicelib.domain import errors
-from chalicelib.domain.errors import Contended, ReservationExpired
+from chalicelib.domain.errors import ReservationExpired
 from chalicelib.domain.orders import (
     News,
     Order,
+    OrderJob,
     Reservation,
     Step,
     WorkflowStatus,
     begin_shipping,
-    check_goes_on,
+    check_turn,
     check_valid,
     compensating,
     confirmed,
@@ -31,20 +32,12 @@ from chalicelib.domain.orders import (
     refunded,
     reserve,
     shipped,
+    voided,
 )
 from chalicelib.usecases.contention import until_uncontended
 
 if TYPE_CHECKING:
     from chalicelib.ports import Attention, Carrier, Clock, Customers, Orders, Payments, Reservations
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OrderJob:
-    """What the workflow hands to a step; `error` is the class of what failed before, on the way back."""
-
-    account_id: str
-    order_id: str
-    error: str = ""
 
 
 class Shop(Protocol):
@@ -70,7 +63,7 @@ class Shop(Protocol):
 
 
 def validate_order(job: OrderJob, *, shop: Shop) -> None:
-    """Raises: ValidationError, CancelRequested."""
+    """Raises: ValidationError, CancelRequested, OutOfTurn."""
 
     def validate(order: Order) -> None:
         check_valid(order, shop.orders.products(order.account_id, order.quantities))
@@ -80,7 +73,7 @@ def validate_order(job: OrderJob, *, shop: Shop) -> None:
 
 
 def reserve_inventory(job: OrderJob, *, shop: Shop) -> None:
-    """Raises: OutOfStock, ValidationError, CancelRequested."""
+    """Raises: OutOfStock, ValidationError, CancelRequested, OutOfTurn."""
 
     def take(order: Order) -> None:
         now = shop.clock.now()
@@ -91,7 +84,7 @@ def reserve_inventory(job: OrderJob, *, shop: Shop) -> None:
 
 
 def process_payment(job: OrderJob, *, shop: Shop) -> None:
-    """Raises: PaymentDeclined, InsufficientFunds, PaymentGatewayError, ReservationExpired, CancelRequested."""
+    """Raises: PaymentDeclined, InsufficientFunds, PaymentGatewayError, ReservationExpired, CancelRequested, OutOfTurn."""
 
     def pay(order: Order) -> None:
         _reservation_of(order, shop=shop)
@@ -103,7 +96,7 @@ def process_payment(job: OrderJob, *, shop: Shop) -> None:
 
 
 def create_shipment(job: OrderJob, *, shop: Shop) -> None:
-    """From here on nobody can cancel the order. Raises: ShippingError, CancelRequested."""
+    """From here on nobody can cancel the order. Raises: ShippingError, CancelRequested, OutOfTurn."""
 
     def begin(order: Order) -> None:
         if not order.shipping_begun:
@@ -118,12 +111,13 @@ def create_shipment(job: OrderJob, *, shop: Shop) -> None:
 
 
 def send_confirmation(job: OrderJob, *, shop: Shop) -> None:
-    _tell(job, "SendConfirmation", "order_confirmed", shop=shop)
+    """Raises: OutOfTurn."""
+    _forward(job, "SendConfirmation", _tell("SendConfirmation", "order_confirmed", shop=shop), shop=shop)
 
 
 def confirm_order(job: OrderJob, *, shop: Shop) -> None:
-    """The good end."""
-    _step(job, "OrderConfirmed", lambda order: shop.orders.save(confirmed(order, now=shop.clock.now())), shop=shop)
+    """The good end: what was reserved is sold. Raises: OutOfTurn."""
+    _forward(job, "OrderConfirmed", lambda order: shop.orders.save(confirmed(order, now=shop.clock.now())), shop=shop)
 
 
 # Back
@@ -132,7 +126,7 @@ def confirm_order(job: OrderJob, *, shop: Shop) -> None:
 def void_shipment(job: OrderJob, *, shop: Shop) -> None:
     def void(order: Order) -> None:
         shop.carrier.void(_key(order, "CreateShipment"))
-        shop.orders.save(noted(order, "VoidShipment", now=shop.clock.now()))
+        shop.orders.save(voided(order, now=shop.clock.now()))
 
     _back(job, "VoidShipment", void, shop=shop)
 
@@ -149,23 +143,26 @@ def refund_payment(job: OrderJob, *, shop: Shop) -> None:
 
 def release_inventory(job: OrderJob, *, shop: Shop) -> None:
     def release(order: Order) -> None:
-        released = noted(order, "ReleaseInventory", now=shop.clock.now())
-        reservation = shop.reservations.find(order.account_id, order.id)
-        if reservation is None:
-            shop.orders.save(released)
-        else:
-            shop.reservations.release(reservation, released)
+        _save_without_reservation(noted(order, "ReleaseInventory", now=shop.clock.now()), shop=shop)
 
     _back(job, "ReleaseInventory", release, shop=shop)
 
 
 def notify_customer(job: OrderJob, news: News, *, shop: Shop) -> None:
-    _tell(job, "NotifyCustomer", news, shop=shop)
+    """Of what went wrong: from then on nothing can go well any more."""
+    _back(job, "NotifyCustomer", _tell("NotifyCustomer", news, shop=shop), shop=shop)
 
 
 def fail_order(job: OrderJob, *, shop: Shop) -> None:
-    """The other end: all that was done is undone."""
-    _back(job, "OrderFailed", lambda order: shop.orders.save(failed(order, now=shop.clock.now())), shop=shop)
+    """The other end, with nothing left in its name: a step that got no answer may have reserved after all.
+
+    Raises: NotUndone.
+    """
+
+    def fail(order: Order) -> None:
+        _save_without_reservation(failed(order, now=shop.clock.now()), shop=shop)
+
+    _back(job, "OrderFailed", fail, shop=shop)
 
 
 def give_up_order(job: OrderJob, *, shop: Shop) -> None:
@@ -183,16 +180,15 @@ def give_up_order(job: OrderJob, *, shop: Shop) -> None:
 
 def release_expired(as_of: datetime, *, reservations: Reservations) -> int:
     """Gives back the units of orders that were not paid in time; how many orders."""
-    released = 0
-    for account_id, order_id in reservations.expired(as_of):
+
+    def release(account_id: str, order_id: str) -> bool:
         reservation = reservations.find(account_id, order_id)
-        if reservation is not None and not reservation.holds(as_of):
-            try:
-                reservations.release(reservation, None)
-            except Contended:  # its workflow is at it
-                continue
-            released += 1
-    return released
+        if reservation is None or reservation.holds(as_of):  # its workflow was faster
+            return False
+        reservations.release(reservation, None, now=as_of)
+        return True
+
+    return sum(until_uncontended(partial(release, *ended)) for ended in reservations.expired(as_of))
 
 
 def _reservation_of(order: Order, *, shop: Shop) -> Reservation:
@@ -205,7 +201,7 @@ def _reservation_of(order: Order, *, shop: Shop) -> Reservation:
 
 def _forward(job: OrderJob, step: Step, work: Callable[[Order], None], *, shop: Shop) -> None:
     def go_on(order: Order) -> None:
-        check_goes_on(order)
+        check_turn(order, step)
         work(order)
 
     _step(job, step, go_on, shop=shop)
@@ -232,14 +228,23 @@ def _step(job: OrderJob, step: Step, work: Callable[[Order], None], *, shop: Sho
     until_uncontended(attempt)
 
 
-def _tell(job: OrderJob, step: Step, news: News, *, shop: Shop) -> None:
+def _tell(step: Step, news: News, *, shop: Shop) -> Callable[[Order], None]:
     """At least once: no service of news knows a key."""
 
     def tell(order: Order) -> None:
         shop.customers.tell(order, news)
         shop.orders.save(noted(order, step, detail=news, now=shop.clock.now()))
 
-    _step(job, step, tell, shop=shop)
+    return tell
+
+
+def _save_without_reservation(order: Order, *, shop: Shop) -> None:
+    """The order, and if it has taken from stock, that goes back."""
+    reservation = shop.reservations.find(order.account_id, order.id)
+    if reservation is None:
+        shop.orders.save(order)
+    else:
+        shop.reservations.release(reservation, order, now=order.updated_at)
 
 
 def _key(order: Order, step: Step) -> str:

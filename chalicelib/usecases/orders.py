@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
-from chalicelib.domain.orders import Order, OrderDetails, cancel_order, edit_order, place_order, submit_order
+from chalicelib.domain.orders import Order, OrderDetails, OrderJob, cancel_order, edit_order, place_order, submit_order
 from chalicelib.domain.paging import Page, PageRequest
 from chalicelib.domain.users import Caller
 from chalicelib.usecases.contention import Check, unconditionally, until_uncontended
 
 if TYPE_CHECKING:
-    from chalicelib.ports import Clock, Ids, Orders
+    from chalicelib.ports import Clock, Ids, Orders, OrderWorkflow
 
 
 class Desk(Protocol):
@@ -65,6 +65,11 @@ def submit(caller: Caller, order_id: str, *, desk: Desk) -> Order:
 def cancel(caller: Caller, order_id: str, *, desk: Desk) -> Order:
     """Raises: NotFound, OrderNotCancelable."""
     return _change(caller, order_id, lambda order: cancel_order(order, now=desk.clock.now()), desk=desk)
+
+
+def start_workflow(job: OrderJob, *, workflow: OrderWorkflow) -> None:
+    """Raises: Unavailable."""
+    workflow.start(job.account_id, job.order_id)
 
 
 def _change(caller: Caller, order_id: str, change: Callable[[Order], Order], *, desk: Desk) -> Order:

@@ -21,8 +21,10 @@ from chalicelib.ports import (
     Invoices,
     KeyedRequests,
     Ledger,
+    Orders,
     Products,
     Reports,
+    Reservations,
     Searchable,
     Stock,
     Timers,
@@ -36,6 +38,7 @@ from chalicelib.repositories.invoices import DynamoCreditNotes, DynamoInvoices
 from chalicelib.repositories.items import to_image, to_item
 from chalicelib.repositories.keyed_requests import DynamoKeyedRequests
 from chalicelib.repositories.ledger import DynamoLedger
+from chalicelib.repositories.orders import DynamoOrders, DynamoReservations
 from chalicelib.repositories.products import DynamoProducts, DynamoStock
 from chalicelib.repositories.reports import DynamoReports
 from chalicelib.repositories.searchable import DynamoSearchable
@@ -83,6 +86,10 @@ class Store(Protocol):
     @property
     def stock(self) -> Stock: ...
     @property
+    def orders(self) -> Orders: ...
+    @property
+    def reservations(self) -> Reservations: ...
+    @property
     def searchable(self) -> Searchable: ...
 
 
@@ -107,6 +114,8 @@ class DynamoStore:
         self.keyed_requests = DynamoKeyedRequests(Table(client, EPHEMERAL_TABLE, **more))
         self.products = DynamoProducts(table, FixedClock(NOW))
         self.stock = DynamoStock(table)
+        self.orders = DynamoOrders(table)
+        self.reservations = DynamoReservations(table)
         self.searchable = DynamoSearchable(table)
 
 

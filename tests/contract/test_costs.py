@@ -4,6 +4,7 @@ import math
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import timedelta
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ import app as daybook
 from benchmarks.costs import ENTRIES_OF_DUE, QUEUE, Desk, Meter, invoice, night
 from benchmarks.things import CLIENT, a_client, an_account, an_owner, api_event
 from chalicelib.domain.limits import Quotas
+from chalicelib.domain.orders import Receipt, noted, paid
 from chalicelib.domain.paging import PageRequest
 from chalicelib.domain.users import Role
 from chalicelib.repositories import keys
@@ -22,11 +24,12 @@ from chalicelib.repositories.clients import DynamoClients
 from chalicelib.repositories.items import to_image, to_item
 from chalicelib.repositories.keyed_requests import DynamoKeyedRequests
 from chalicelib.repositories.limits import DynamoLimits
+from chalicelib.repositories.orders import DynamoOrders, DynamoReservations
 from chalicelib.repositories.products import DynamoProducts, DynamoStock
 from chalicelib.repositories.table import MAX_TRANSACTION_BYTES, MAX_WRITES, Table
 from chalicelib.usecases.limits import count_sign_in
 from chalicelib.usecases.users import change_user, list_users, remove_user
-from tests.builders import a_caller, a_product, a_stock_change
+from tests.builders import a_caller, a_product, a_reservation, a_stock_change, an_order
 from tests.contract.stores import EPHEMERAL_TABLE, TABLE
 from tests.fakes import CountedIds, FixedClock, MemoryTokenKeys
 
@@ -247,6 +250,78 @@ def test_a_page_of_products_or_of_stock_changes_is_one_read_of_one_more_than_it_
 
     costs = [(cost.calls, cost.items_read) for cost in (listing, going_on, listing_changes, nothing)]
     assert costs == [(Counter(Query=1), 21), (Counter(Query=1), 10), (Counter(Query=1), 21), (Counter(Query=1), 0)]
+
+
+@pytest.mark.parametrize("others", [0, 200])
+@pytest.mark.parametrize("lines", [1, 50])
+def test_what_is_done_for_an_order_costs_the_same_however_many_there_are(
+    client: "DynamoDBClient", meter: Meter, lines: int, others: int
+) -> None:
+    table = Table(client, TABLE)
+    orders, reservations = DynamoOrders(table), DynamoReservations(table)
+    for number in range(others):
+        order = an_order(f"ord_{number:03}")
+        client.put_item(TableName=TABLE, Item=to_image(to_item(keys.order("acc_1", order.id), "order", order)))
+    products = {f"p{number}": a_product(f"p{number}") for number in range(lines)}
+    for product_id, product in products.items():
+        client.put_item(TableName=TABLE, Item=to_image(to_item(keys.product("acc_1", product_id), "product", product)))
+    order = an_order("ord_x", *((product_id, 1) for product_id in products))
+    receipt = Receipt(payment_id="pay_1")
+
+    with meter.measuring() as pricing:
+        orders.products("acc_1", products)
+    with meter.measuring() as adding:
+        orders.add(order)
+    with meter.measuring() as getting:
+        orders.get("acc_1", "ord_x")
+    with meter.measuring() as reserving:
+        reservations.make(a_reservation(order), order := noted(order, "ReserveInventory", now=order.created_at))
+    with meter.measuring() as finding:
+        reservation = reservations.find("acc_1", "ord_x")
+    assert reservation is not None
+    with meter.measuring() as keeping:
+        reservations.keep(reservation, order := paid(order, receipt, now=order.created_at))
+    with meter.measuring() as saving:
+        orders.save(order := noted(order, "RefundPayment", now=order.created_at))
+    with meter.measuring() as releasing:
+        ended = noted(order, "ReleaseInventory", now=order.created_at)
+        reservations.release(replace(reservation, kept=True), ended, now=order.created_at)
+    with meter.measuring() as sweeping:
+        assert list(reservations.expired(order.created_at + timedelta(days=1))) == []
+    with meter.measuring() as listing:
+        orders.page("acc_1", PageRequest())
+
+    write, read, read_all = Counter(TransactWriteItems=1), Counter(GetItem=1), Counter(BatchGetItem=1)
+    cost_of = {
+        "the products": (pricing, read_all, lines, 0),
+        "add": (adding, write, 0, 1),
+        "get": (getting, read, 1, 0),
+        "reserve": (reserving, write, 0, lines + 2),
+        "find": (finding, read, 1, 0),
+        "keep": (keeping, write, 0, 2),
+        "save": (saving, write, 0, 1),
+        "release": (releasing, read_all + write, lines, lines + 2),
+        "sweep": (sweeping, Counter(Query=1), 0, 0),
+        "list": (listing, Counter(Query=1), min(others + 1, 21), 0),
+    }
+    for name, (cost, calls, items_read, items_written) in cost_of.items():
+        assert (cost.calls, cost.items_read, cost.transaction_items) == (calls, items_read, items_written), name
+
+
+def test_a_sweep_reads_the_reservations_that_ended_and_no_others(client: "DynamoDBClient", meter: Meter) -> None:
+    table = Table(client, TABLE)
+    orders, reservations = DynamoOrders(table), DynamoReservations(table)
+    DynamoProducts(table, FixedClock()).add(a_product(stock=100))
+    for number in range(30):
+        order = an_order(f"ord_{number:02}")
+        orders.add(order)
+        ends = order.created_at + timedelta(minutes=15 if number < 3 else 30)
+        reservations.make(a_reservation(order, reserved_until=ends), noted(order, "ReserveInventory", now=order.created_at))
+
+    with meter.measuring() as finding:
+        found = list(reservations.expired(order.created_at + timedelta(minutes=15)))
+
+    assert (finding.calls, finding.items_read, len(found)) == (Counter(Query=1), 3, 3)
 
 
 def test_a_request_past_the_limit_is_one_write_at_most_and_further_ones_none(

@@ -12,6 +12,7 @@ from chalice.app import DynamoDBEvent
 from moto.core.models import DEFAULT_ACCOUNT_ID
 from moto.dynamodb.models import dynamodb_backends
 
+from chalicelib.domain.orders import noted
 from chalicelib.domain.work import WorkChange
 from chalicelib.edge.batches import failed
 from chalicelib.edge.stream_records import each_change
@@ -19,7 +20,7 @@ from chalicelib.repositories.full_text import FullTextIndex, IndexedDocument
 from chalicelib.repositories.memory_search import MemorySearchIndex
 from chalicelib.repositories.stream_images import plain_image
 from chalicelib.usecases.search import index_changes
-from tests.builders import a_client, a_product, a_user, an_account, an_entry
+from tests.builders import NOW, a_client, a_product, a_reservation, a_user, an_account, an_entry, an_order
 from tests.contract.stores import TABLE, DynamoStore, Store, credited, drawn_up, items_in, log, opened
 from tests.fakes import MemoryReindexQueue
 
@@ -42,6 +43,11 @@ def filled(store: Store) -> None:
         store.products.add(a_product(product_id, description="of zinc"))
     store.products.remove(store.products.get("acc_1", "a.b~c"))
     store.ledger.credit(credited(store))
+    store.orders.add(an_order("ord_1", ("85123A", 2), ("BANK CHARGES", 1)))
+    store.orders.add(an_order("ord_2", shipping_address=None))
+    store.orders.add(an_order("ord_3", account_id="acc_12"))
+    order = store.orders.get("acc_1", "ord_1")
+    store.reservations.make(a_reservation(order), noted(order, "ReserveInventory", now=NOW))
 
 
 def indexed(changes: Any) -> list[IndexedDocument]:
@@ -63,13 +69,15 @@ def test_all_that_can_be_found_in_the_account_is_told_and_nothing_else(store: St
     assert sorted((change.type, change.id) for change in store.searchable.everything("acc_1")) == [
         ("client", "cli_1"),
         ("invoice", "inv_1"),
+        ("order", "ord_1"),
+        ("order", "ord_2"),
         ("product", "85123A"),
         ("product", "BANK CHARGES"),
         ("work", "wrk_1"),
         ("work", "wrk_2"),
         ("work", "wrk_3"),
     ]
-    assert [change.id for change in store.searchable.everything("acc_12")] == ["cli_3"]
+    assert [change.id for change in store.searchable.everything("acc_12")] == ["cli_3", "ord_3"]
     assert list(store.searchable.everything("acc_none")) == []
 
 
@@ -87,6 +95,16 @@ def test_everything_is_told_as_it_is(store: Store) -> None:
     assert told["inv_1"].document is not None
     assert told["inv_1"].document.title == "RE-2026-0001 Straße & Söhne"
     assert told["inv_1"].document.text.startswith("228.00 EUR\n")
+    assert told["ord_1"].version == store.orders.get("acc_1", "ord_1").version == 2
+    assert told["ord_1"].document == (
+        "Order ord_1",
+        (
+            "cus_7\n"
+            "White hanging heart T-light holder\n85123A\nWhite hanging heart T-light holder\nBANK CHARGES\n"
+            "Charles Babbage\nDorset Street 1\nW1U 4EG\nLondon\nGB"
+        ),
+    )
+    assert told["ord_2"].document == ("Order ord_2", "cus_7\nWhite hanging heart T-light holder\n85123A")
     assert told["85123A"].document == ("White hanging heart T-light holder", "85123A\nof zinc")
 
 

@@ -18,7 +18,7 @@ from chalicelib.domain.kinds import ItemType, SearchType
 from chalicelib.edge import problems
 from chalicelib.edge.tokens import Tokens
 from operations.package import Package, allow_origins
-from operations.project import chalice_config, stage_environment, stages
+from operations.project import ROOT, chalice_config, stage_environment, stages
 from tests.builders import a_user
 from tests.fakes import MemoryTokenKeys
 
@@ -33,17 +33,51 @@ FUNCTIONS = {
     "OnSearchableChange": "on_searchable_change",
     "OnStaleIndex": "on_stale_index",
     "OnDelivery": "on_delivery",
+    "OnOrderPlaced": "on_order_placed",
 }
+STEPS = {
+    "ValidateOrder": "validate_order",
+    "ReserveInventory": "reserve_inventory",
+    "ProcessPayment": "process_payment",
+    "CreateShipment": "create_shipment",
+    "SendConfirmation": "send_confirmation",
+    "ConfirmOrder": "confirm_order",
+    "VoidShipment": "void_shipment",
+    "RefundPayment": "refund_payment",
+    "ReleaseInventory": "release_inventory",
+    "NotifyCustomer": "notify_customer",
+    "FailOrder": "fail_order",
+    "GiveUpOrder": "give_up_order",
+}
+"""Of the workflow of orders."""
+FUNCTIONS |= STEPS
 DEAD_LETTERS = {
     "InvoicingQueue": "InvoicingDeadLetters",
     "DeliveriesQueue": "DeliveriesDeadLetters",
     "ReindexQueue": "ReindexDeadLetters",
+    "OrdersQueue": "OrdersDeadLetters",
 }
-TRIES = {"InvoicingQueue": 5, "DeliveriesQueue": 10, "ReindexQueue": 5}
+TRIES = {"InvoicingQueue": 5, "DeliveriesQueue": 10, "ReindexQueue": 5, "OrdersQueue": 10}
 READERS = {"OnChange": "ChangesDeadLetters", "OnSearchableChange": "SearchDeadLetters"}
 """Of the stream, with the queue of what each gives up."""
-CONSUMERS = {"InvoicingQueue": "OnInvoiceDue", "DeliveriesQueue": "OnDelivery", "ReindexQueue": "OnStaleIndex"}
-AT_ONCE = {"InvoicingQueue": 5, "DeliveriesQueue": 5, "ReindexQueue": 2}
+CONSUMERS = {
+    "InvoicingQueue": "OnInvoiceDue",
+    "DeliveriesQueue": "OnDelivery",
+    "ReindexQueue": "OnStaleIndex",
+    "OrdersQueue": "OnOrderPlaced",
+}
+AT_ONCE = {"InvoicingQueue": 5, "DeliveriesQueue": 5, "ReindexQueue": 2, "OrdersQueue": 5}
+RULES = {
+    "DeliveriesQueue": ["InvoiceEventsRule", "UndeliveredMailRule"],
+    "OrdersQueue": ["PlacedOrdersRule"],
+    "OrdersAttention": ["BrokenWorkflowsRule"],
+}
+"""Who sends to which queue."""
+OWN_ARNS = {
+    "OnOrderPlaced": {"DAYBOOK_ORDER_WORKFLOW": {"Ref": "OrderWorkflow"}},
+    "SendConfirmation": {"DAYBOOK_ORDERS_TOPIC": {"Ref": "OrdersTopic"}},
+    "NotifyCustomer": {"DAYBOOK_ORDERS_TOPIC": {"Ref": "OrdersTopic"}},
+}
 PUBLIC = {
     *(("/", "get"), ("/health", "get"), ("/openapi.json", "get"), ("/docs", "get")),
     *(("/v1/accounts", "post"), ("/v1/tokens", "post")),
@@ -63,10 +97,12 @@ def event_sources(resources: Json) -> Iterator[tuple[str, Json]]:
 
 
 def statements(resources: Json) -> Iterator[tuple[str, Json]]:
+    """What the functions may."""
     for name, role in of_type(resources, "AWS::IAM::Role").items():
-        for policy in role["Properties"]["Policies"]:
-            for statement in policy["PolicyDocument"]["Statement"]:
-                yield name, statement
+        if name != "OrderWorkflowRole":
+            for policy in role["Properties"]["Policies"]:
+                for statement in policy["PolicyDocument"]["Statement"]:
+                    yield name, statement
 
 
 def attribute(name: str, which: str = "Arn") -> Json:
@@ -81,18 +117,20 @@ def gateway_responses(resources: Json) -> Json:
 def test_the_template_holds_everything_that_the_application_stands_on(resources: Json) -> None:
     counted = Counter(resource["Type"] for resource in resources.values())
     assert counted == {
-        "AWS::Serverless::Function": 8,
-        "AWS::IAM::Role": 8,
-        "AWS::Logs::LogGroup": 8,
+        "AWS::Serverless::Function": 21,
+        "AWS::IAM::Role": 22,
+        "AWS::Logs::LogGroup": 22,
         "AWS::Serverless::Api": 1,
         "AWS::Lambda::Permission": 2,
         "AWS::DynamoDB::Table": 2,
         "AWS::S3::Bucket": 2,
         "AWS::S3::BucketPolicy": 2,
-        "AWS::SQS::Queue": 9,
-        "AWS::SQS::QueuePolicy": 2,
+        "AWS::SQS::Queue": 12,
+        "AWS::SQS::QueuePolicy": 4,
         "AWS::Events::EventBus": 1,
-        "AWS::Events::Rule": 2,
+        "AWS::Events::Rule": 4,
+        "AWS::SNS::Topic": 1,
+        "AWS::StepFunctions::StateMachine": 1,
         "AWS::SecretsManager::Secret": 1,
         "AWS::SES::ConfigurationSet": 1,
         "AWS::SES::ConfigurationSetEventDestination": 1,
@@ -110,7 +148,7 @@ def test_the_template_passes_cfn_lint(packaged: Package) -> None:
 
 def test_every_function_has_a_role_of_its_own(resources: Json) -> None:
     roles = [resources[name]["Properties"]["Role"]["Fn::GetAtt"][0] for name in FUNCTIONS]
-    assert set(roles) == set(of_type(resources, "AWS::IAM::Role"))
+    assert {*roles, "OrderWorkflowRole"} == set(of_type(resources, "AWS::IAM::Role"))
     assert len(set(roles)) == len(FUNCTIONS)
 
 
@@ -125,9 +163,10 @@ def test_every_function_logs_into_a_group_that_forgets(name: str, resources: Jso
 def test_functions_get_the_names_of_their_resources_from_the_stack_and_their_limits_from_the_stage(
     name: str, resources: Json
 ) -> None:
-    limits = {name: value for name, value in stage_environment("local").items() if name.endswith(("_PER_MINUTE", "_ATTEMPTS"))}
-    assert len(limits) == 3
-    assert resources[name]["Properties"]["Environment"]["Variables"] == limits | {
+    settings = ("_PER_MINUTE", "_ATTEMPTS", "_PAYMENTS")
+    limits = {name: value for name, value in stage_environment("local").items() if name.endswith(settings)}
+    assert len(limits) == 4
+    assert resources[name]["Properties"]["Environment"]["Variables"] == limits | OWN_ARNS.get(name, {}) | {
         "DAYBOOK_STAGE": {"Ref": "Stage"},
         "DAYBOOK_BUCKET": {"Ref": "DocumentsBucket"},
         "DAYBOOK_MAIL_SENDER": {"Ref": "MailSender"},
@@ -145,6 +184,8 @@ def test_functions_get_the_names_of_their_resources_from_the_stack_and_their_lim
         ("OnSearchableChange", 300),
         ("OnStaleIndex", 300),
         ("OnDelivery", 120),
+        ("OnOrderPlaced", 30),
+        *((step, 30) for step in STEPS),
     ],
 )
 def test_functions_give_up_in_time(name: str, seconds: int, resources: Json) -> None:
@@ -181,15 +222,18 @@ def test_policies_are_for_this_stage_of_this_account_in_this_region_only(resourc
 @pytest.mark.parametrize(
     ("action", "allowed"),
     [
-        ("secretsmanager:GetSecretValue", {"ApiHandlerRole", "AuthorizeRole"}),
+        ("secretsmanager:GetSecretValue", {"ApiHandlerRole", "AuthorizeRole", "ProcessPaymentRole", "RefundPaymentRole"}),
         ("ses:SendRawEmail", {"OnDeliveryRole"}),
         ("events:PutEvents", {"OnChangeRole"}),
-        ("sqs:ReceiveMessage", {"OnInvoiceDueRole", "OnDeliveryRole", "OnStaleIndexRole"}),
-        ("sqs:SendMessage", {"NightlyRole", "OnChangeRole", "OnSearchableChangeRole"}),
+        ("sqs:ReceiveMessage", {"OnInvoiceDueRole", "OnDeliveryRole", "OnStaleIndexRole", "OnOrderPlacedRole"}),
+        ("sqs:SendMessage", {"NightlyRole", "OnChangeRole", "OnSearchableChangeRole", "GiveUpOrderRole"}),
+        ("sns:Publish", {"SendConfirmationRole", "NotifyCustomerRole"}),
+        ("states:StartExecution", {"OnOrderPlacedRole"}),
+        ("lambda:InvokeFunction", set()),
         ("dynamodb:GetRecords", {"OnChangeRole", "OnSearchableChangeRole"}),
-        ("dynamodb:DeleteItem", {"ApiHandlerRole"}),
+        ("dynamodb:DeleteItem", {"ApiHandlerRole", "NightlyRole", "ReleaseInventoryRole", "FailOrderRole"}),
         ("dynamodb:Scan", set()),
-        ("dynamodb:ConditionCheckItem", {"ApiHandlerRole"}),
+        ("dynamodb:ConditionCheckItem", {"ApiHandlerRole", "ReserveInventoryRole"}),
         ("s3:DeleteObject", set()),
     ],
 )
@@ -197,10 +241,12 @@ def test_only_those_who_need_it_may(action: str, allowed: set[str], resources: J
     assert {role for role, statement in statements(resources) if action in statement["Action"]} == allowed
 
 
-def test_only_requests_reach_the_ephemeral_table(resources: Json) -> None:
+def test_only_requests_and_what_keeps_books_reach_the_ephemeral_table(resources: Json) -> None:
     table = "arn:${AWS::Partition}:dynamodb:${AWS::Region}:${AWS::AccountId}:table/daybook-${Stage}-ephemeral"
     reaching = {role: statement for role, statement in statements(resources) if {"Fn::Sub": table} in statement["Resource"]}
-    assert reaching.keys() == {"ApiHandlerRole"}
+    booking = {"ProcessPaymentRole", "RefundPaymentRole", "CreateShipmentRole", "VoidShipmentRole"}
+    assert reaching.keys() == {"ApiHandlerRole"} | booking
+    assert all(reaching[role]["Action"] == ["dynamodb:GetItem", "dynamodb:UpdateItem"] for role in booking)
     assert "dynamodb:Query" not in reaching["ApiHandlerRole"]["Action"]
 
 
@@ -250,6 +296,7 @@ def test_every_event_source_reports_which_of_its_items_failed(resources: Json) -
         "OnChange",
         "OnDelivery",
         "OnInvoiceDue",
+        "OnOrderPlaced",
         "OnSearchableChange",
         "OnStaleIndex",
     ]
@@ -373,9 +420,11 @@ def test_what_concerns_a_delivery_goes_to_the_deliveries_queue(
     assert target["DeadLetterConfig"] == {"Arn": attribute("EventsDeadLetters")}
 
 
-@pytest.mark.parametrize("queue", ["DeliveriesQueue", "EventsDeadLetters"])
-def test_only_the_two_rules_may_send_to_the_deliveries_queue_and_to_the_one_of_events_that_could_not_get_there(
-    queue: str, resources: Json
+@pytest.mark.parametrize(
+    ("queue", "rules"), [*RULES.items(), ("EventsDeadLetters", [rule for rules in RULES.values() for rule in rules])]
+)
+def test_only_its_rules_may_send_to_a_queue_and_all_of_them_to_the_one_of_events_that_could_not_get_there(
+    queue: str, rules: list[str], resources: Json
 ) -> None:
     policy = resources[f"{queue}Policy"]["Properties"]
     assert policy["Queues"] == [{"Ref": queue}]
@@ -383,9 +432,14 @@ def test_only_the_two_rules_may_send_to_the_deliveries_queue_and_to_the_one_of_e
     assert statement["Resource"] == attribute(queue)
     assert statement["Principal"] == {"Service": "events.amazonaws.com"}
     assert statement["Action"] == "sqs:SendMessage"
-    assert statement["Condition"] == {
-        "ArnEquals": {"aws:SourceArn": [attribute("InvoiceEventsRule"), attribute("UndeliveredMailRule")]}
-    }
+    assert statement["Condition"] == {"ArnEquals": {"aws:SourceArn": [attribute(rule) for rule in rules]}}
+
+
+@pytest.mark.parametrize("queue", RULES)
+def test_what_cannot_get_to_its_queue_is_kept_elsewhere(queue: str, resources: Json) -> None:
+    for rule in RULES[queue]:
+        [target] = resources[rule]["Properties"]["Targets"]
+        assert (target["Arn"], target["DeadLetterConfig"]) == (attribute(queue), {"Arn": attribute("EventsDeadLetters")})
 
 
 def test_mail_that_bounced_or_was_rejected_is_told_to_the_default_bus_with_the_configuration_set_that_sent_it(
@@ -396,6 +450,57 @@ def test_mail_that_bounced_or_was_rejected_is_told_to_the_default_bus_with_the_c
     assert destination["EventBridgeDestination"]["EventBusArn"]["Fn::Sub"].endswith(":event-bus/default")
     tags = resources["UndeliveredMailRule"]["Properties"]["EventPattern"]["detail"]["mail"]["tags"]
     assert tags == {"ses:configuration-set": [{"Ref": "MailConfiguration"}]}
+
+
+# The workflow of orders
+
+
+def test_an_order_that_was_placed_goes_to_the_orders_queue(resources: Json) -> None:
+    rule = resources["PlacedOrdersRule"]["Properties"]
+    assert rule["EventPattern"] == {"source": ["daybook"], "detail-type": ["OrderPlaced"]}
+    assert rule["EventBusName"] == {"Ref": "EventBus"}
+
+
+def test_an_execution_that_ended_badly_is_told_where_a_person_looks_for_two_weeks(resources: Json) -> None:
+    rule = resources["BrokenWorkflowsRule"]["Properties"]
+    assert rule["EventPattern"] == {
+        "source": ["aws.states"],
+        "detail-type": ["Step Functions Execution Status Change"],
+        "detail": {"status": ["FAILED", "TIMED_OUT", "ABORTED"], "stateMachineArn": [{"Ref": "OrderWorkflow"}]},
+    }
+    assert "EventBusName" not in rule, "Step Functions tells the default bus"
+    assert resources["OrdersAttention"]["Properties"]["MessageRetentionPeriod"] == 14 * 24 * 3600
+
+
+def test_the_definition_stands_in_the_template_with_the_functions_that_the_stack_makes(resources: Json) -> None:
+    machine = resources["OrderWorkflow"]["Properties"]
+    assert machine["StateMachineName"] == {"Fn::Sub": "daybook-${Stage}-orders"}
+    assert machine["StateMachineType"] == "STANDARD"
+    assert "DefinitionS3Location" not in machine
+    assert json.loads(machine["DefinitionString"]) == json.loads((ROOT / ".chalice" / "order_workflow.asl.json").read_text())
+    assert machine["DefinitionSubstitutions"] == {step: attribute(step) for step in STEPS}
+    assert set(re.findall(r"\$\{(\w+)\}", machine["DefinitionString"])) == STEPS.keys()
+
+
+def test_the_workflow_may_call_its_functions_and_write_its_log(resources: Json) -> None:
+    role = resources["OrderWorkflowRole"]["Properties"]
+    [trust] = role["AssumeRolePolicyDocument"]["Statement"]
+    assert trust["Principal"] == {"Service": "states.amazonaws.com"}
+    assert trust["Condition"] == {"StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}}
+    [policy] = role["Policies"]
+    calling, logging = policy["PolicyDocument"]["Statement"]
+    assert (calling["Action"], calling["Resource"]) == (["lambda:InvokeFunction"], [attribute(step) for step in STEPS])
+    # docs.aws.amazon.com/step-functions/latest/dg/cw-logs.html: log delivery knows no narrower resource
+    assert logging["Resource"] == ["*"]
+    assert all(action.startswith("logs:") for action in logging["Action"])
+
+
+def test_the_workflows_log_says_what_failed_and_nothing_of_what_was_handed_over(resources: Json) -> None:
+    logging = resources["OrderWorkflow"]["Properties"]["LoggingConfiguration"]
+    assert (logging["Level"], logging["IncludeExecutionData"]) == ("ERROR", False)
+    [destination] = logging["Destinations"]
+    assert destination == {"CloudWatchLogsLogGroup": {"LogGroupArn": attribute("OrderWorkflowLogs")}}
+    assert resources["OrderWorkflowLogs"]["Properties"]["RetentionInDays"]
 
 
 def test_the_night_comes_at_two_utc(resources: Json) -> None:

@@ -19,9 +19,15 @@ from operations.local_aws import LocalAws, free_port, running
 from operations.mail_sink import LOOPBACK
 from operations.package import Package
 from operations.project import ROOT
-from operations.with_chalice import deploy_with_chalice, infrastructure, name_resources
+from operations.with_chalice import deploy_with_chalice, infrastructure, name_resources, references
 
 TIMEOUT_SECONDS = 30
+OUTPUTS = {
+    "BucketName": "daybook-prod-1",
+    "MailSender": "mara@business.test",
+    "OrderWorkflowArn": "arn:aws:states:eu-central-1:123456789012:stateMachine:daybook-prod-orders",
+    "OrdersTopicArn": "arn:aws:sns:eu-central-1:123456789012:daybook-prod-orders",
+}
 OWNER = {
     "name": "Mara",
     "email": "mara@example.com",
@@ -51,10 +57,22 @@ def deployment(packaged: Package, account: Account, tmp_path_factory: pytest.Tem
 def test_the_infrastructure_is_the_template_without_what_chalice_makes(template: dict[str, Any]) -> None:
     alone = infrastructure(template)
     assert "Table" in alone["Resources"]
-    assert not [name for name, part in alone["Resources"].items() if "Serverless" in part["Type"] or "IAM" in part["Type"]]
-    assert {"BucketName", "TableStreamArn", "ChangesDeadLettersUrl"} <= alone["Outputs"].keys()
+    assert not [name for name, part in alone["Resources"].items() if "Serverless" in part["Type"]]
+    assert [name for name, part in alone["Resources"].items() if "IAM" in part["Type"]] == ["OrderWorkflowRole"]
+    assert [name for name, part in alone["Resources"].items() if "Logs" in part["Type"]] == ["OrderWorkflowLogs"]
+    assert {"BucketName", "TableStreamArn", "ChangesDeadLettersUrl", "OrderWorkflowArn"} <= alone["Outputs"].keys()
     assert "NightlyFunction" not in alone["Outputs"]
     assert "Transform" not in alone
+    named = {name.partition(".")[0] for name in references(alone["Resources"]) if not name.startswith("AWS::")}
+    assert named <= alone["Resources"].keys() | alone["Parameters"].keys()
+
+
+def test_the_infrastructure_knows_what_chalice_calls_the_steps(template: dict[str, Any]) -> None:
+    alone = infrastructure(template)["Resources"]
+    arn = "arn:${AWS::Partition}:lambda:${AWS::Region}:${AWS::AccountId}:function:daybook-${Stage}-process_payment"
+    assert alone["OrderWorkflow"]["Properties"]["DefinitionSubstitutions"]["ProcessPayment"] == {"Fn::Sub": arn}
+    [policy] = alone["OrderWorkflowRole"]["Properties"]["Policies"]
+    assert {"Fn::Sub": arn} in policy["PolicyDocument"]["Statement"][0]["Resource"]
 
 
 def test_settings_of_the_configuration_stay_but_for_those_of_aws(tmp_path: Path) -> None:
@@ -63,19 +81,21 @@ def test_settings_of_the_configuration_stay_but_for_those_of_aws(tmp_path: Path)
     config = tmp_path / ".chalice" / "config.json"
     config.write_text(json.dumps({"stages": {"prod": {"environment_variables": configured}}}))
     account = Account(boto3.Session(region_name="eu-central-1"), "123456789012", "eu-central-1", None)
-    name_resources(tmp_path, "prod", account, {"BucketName": "daybook-prod-1", "MailSender": "mara@business.test"})
+    name_resources(tmp_path, "prod", account, OUTPUTS)
     assert json.loads(config.read_text())["stages"]["prod"]["environment_variables"] == {
         "DAYBOOK_STAGE": "prod",
         "DAYBOOK_ALLOWED_ORIGINS": "https://daybook.example",
         "DAYBOOK_BUCKET": "daybook-prod-1",
         "DAYBOOK_MAIL_SENDER": "mara@business.test",
+        "DAYBOOK_ORDER_WORKFLOW": OUTPUTS["OrderWorkflowArn"],
+        "DAYBOOK_ORDERS_TOPIC": OUTPUTS["OrdersTopicArn"],
     }
 
 
 def test_policies_for_chalice_say_account_region_stage_and_sender(tmp_path: Path) -> None:
     shutil.copytree(ROOT / ".chalice", tmp_path / ".chalice", ignore=shutil.ignore_patterns("deployed", "deployments"))
     account = Account(boto3.Session(region_name="eu-central-1"), "123456789012", "eu-central-1", None)
-    name_resources(tmp_path, "prod", account, {"BucketName": "daybook-prod-1", "MailSender": "mara@business.test"})
+    name_resources(tmp_path, "prod", account, OUTPUTS)
     [mail] = [
         statement
         for statement in json.loads((tmp_path / ".chalice" / "policy-on_delivery.json").read_text())["Statement"]
@@ -117,29 +137,42 @@ def test_event_sources_that_chalice_made_report_failures_and_give_up_as_in_the_t
 ) -> None:
     client = account.session.client("lambda", endpoint_url=account.endpoint)
     sources = client.list_event_source_mappings()["EventSourceMappings"]
-    assert len(sources) == 3
+    assert len(sources) == 5
     assert all(source["FunctionResponseTypes"] == ["ReportBatchItemFailures"] for source in sources)
-    [stream] = [source for source in sources if ":dynamodb:" in source["EventSourceArn"]]
-    assert stream["EventSourceArn"] == deployment.outputs["TableStreamArn"]
-    assert (stream["BisectBatchOnFunctionError"], stream["MaximumRetryAttempts"]) == (True, 10_000)
-    assert stream["MaximumRecordAgeInSeconds"] == 6 * 3600
-    assert len(stream["FilterCriteria"]["Filters"]) == 2
+    streams = [source for source in sources if ":dynamodb:" in source["EventSourceArn"]]
+    for stream in streams:
+        assert stream["EventSourceArn"] == deployment.outputs["TableStreamArn"]
+        assert (stream["BisectBatchOnFunctionError"], stream["MaximumRetryAttempts"]) == (True, 10_000)
+        assert stream["MaximumRecordAgeInSeconds"] == 6 * 3600
+        assert len(stream["FilterCriteria"]["Filters"]) == 2
+    given_up = sorted(stream["DestinationConfig"]["OnFailure"]["Destination"].rpartition(":")[2] for stream in streams)
+    assert given_up == ["daybook-local-changes-dlq", "daybook-local-search-dlq"]
     queues = [source for source in sources if ":sqs:" in source["EventSourceArn"]]
-    assert [source["ScalingConfig"] for source in queues] == [{"MaximumConcurrency": 5}] * 2
-    assert stream["DestinationConfig"]["OnFailure"]["Destination"].endswith(":daybook-local-changes-dlq")
+    assert [source["ScalingConfig"] for source in queues] == [{"MaximumConcurrency": 5}] * 3
 
 
 def test_functions_that_chalice_made_have_narrow_policies_and_compiled_files(deployment: Deployment, account: Account) -> None:
     iam = account.session.client("iam", endpoint_url=account.endpoint)
     roles = [role["RoleName"] for role in iam.list_roles()["Roles"] if role["RoleName"].startswith("daybook-local")]
-    assert len(roles) == 6
+    assert len([role for role in roles if "infrastructure" not in role]) == 20
     assert deployment.outputs["BucketName"] == f"daybook-local-{account.id}"
     for role in roles:
         for name in iam.list_role_policies(RoleName=role)["PolicyNames"]:
             document: Any = iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"]
             for statement in (json.loads(document) if isinstance(document, str) else document)["Statement"]:
                 for arn in statement["Resource"]:
-                    assert "daybook-local" in arn or arn.endswith(":identity/*"), (role, arn)
+                    narrow = "daybook-local" in arn or arn.endswith(":identity/*") or statement.get("Sid") == "LogDelivery"
+                    assert narrow, (role, arn)
+
+
+def test_the_workflow_calls_the_functions_that_chalice_made(deployment: Deployment, account: Account) -> None:
+    stepfunctions = account.session.client("stepfunctions", endpoint_url=account.endpoint)
+    machine = stepfunctions.describe_state_machine(stateMachineArn=deployment.outputs["OrderWorkflowArn"])
+    called = {state["Resource"] for state in json.loads(machine["definition"])["States"].values() if state["Type"] == "Task"}
+    client = account.session.client("lambda", endpoint_url=account.endpoint)
+    functions = client.get_paginator("list_functions").paginate().build_full_result()["Functions"]
+    assert len(called) == 12
+    assert called <= {function["FunctionArn"] for function in functions}
 
 
 @contextmanager

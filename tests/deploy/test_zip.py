@@ -17,11 +17,13 @@ import botocore
 import pytest
 from botocore.loaders import Loader
 
-from operations.package import GLIBC_MINORS, Package, package
+from operations import package as packaging
+from operations.package import GLIBC_MINORS, Package, dependency_layer, package, stage_architecture, stage_requirements
 from operations.project import ROOT
 
 UNCHECKED_HASH = 0b01  # PEP 552
 ELF_MACHINES = {"x86_64": 62, "aarch64": 183, "arm64": 183}
+ONLY_WITH_STRIPE = "chalicelib.gateways.stripe_payments"
 LIBRARIES = ("argon2", "botocore.session", "jwt", "msgspec", "reportlab.pdfgen.canvas", "tzdata")
 
 
@@ -105,7 +107,7 @@ def structure_of(model: Any) -> Any:
 
 
 def test_the_addresses_of_the_services_are_what_botocore_says(unpacked: Path) -> None:
-    asked = ("dynamodb", "email", "events", "s3", "secretsmanager", "sqs")
+    asked = ("dynamodb", "email", "events", "s3", "secretsmanager", "sns", "sqs", "states")
     kept, all_of_them = (
         {
             (partition["partition"], service): partition["services"].get(service)
@@ -140,12 +142,29 @@ def test_the_same_application_makes_the_same_bytes(packaged: Package, tmp_path: 
 
 def test_the_functions_find_all_they_import_in_the_zip(unpacked: Path) -> None:
     modules = [path.relative_to(unpacked).with_suffix("") for path in (unpacked / "chalicelib").rglob("*.py")]
-    names = sorted(".".join(module.parts).removesuffix(".__init__") for module in modules)
+    names = sorted({".".join(module.parts).removesuffix(".__init__") for module in modules} - {ONLY_WITH_STRIPE})
     program = "import importlib, sys; sys.path.insert(0, sys.argv[1]); [importlib.import_module(name) for name in sys.argv[2:]]"
     # -S: nothing of the environment that the tests run in.
     command = [sys.executable, "-I", "-S", "-c", program, str(unpacked), "app", *names, *LIBRARIES]
     done = subprocess.run(command, env={"DAYBOOK_STAGE": "local"}, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_stripes_library_is_in_the_zip_of_a_stage_that_it_is_paid_by_and_of_no_other(
+    unpacked: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert not (unpacked / "stripe").exists()
+    monkeypatch.setattr(packaging, "stage_environment", lambda _: {"DAYBOOK_PAYMENTS": "stripe"})
+
+    layer = dependency_layer(stage_architecture("local"), stage_requirements("local"), for_this_machine=True)
+
+    with zipfile.ZipFile(layer) as opened:
+        opened.extractall(tmp_path)
+    program = f"import sys; sys.path[:0] = sys.argv[1:]; import {ONLY_WITH_STRIPE}, requests; print(requests.__file__)"
+    command = [sys.executable, "-I", "-S", "-c", program, str(ROOT), str(tmp_path)]
+    done = subprocess.run(command, env={}, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert Path(done.stdout.strip()).is_relative_to(tmp_path)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the local functions run with this machine's own libraries")

@@ -43,6 +43,7 @@ FIRST, SECOND = {"version": Decimal(1)}, {"version": Decimal(2)}
         ("sheet", None, None, None),
         ("stock_change", None, None, None),
         ("product_version", None, None, None),
+        ("reservation", None, None, None),
     ],
 )
 def test_every_kind_of_thing_has_its_events(item_type: str, created: str, updated: str, deleted: str) -> None:
@@ -69,6 +70,40 @@ def test_an_invoice_tells_of_its_status_and_of_nothing_else(before: str | None, 
     new = {"status": after, "version": Decimal(2), "delivery": {"status": "sent"}} if after else None
 
     assert type_of("invoice", old, new) == told
+
+
+HELD, RUNNING, DONE = ("PENDING", "held"), ("PENDING", "running"), ("CONFIRMED", "done")
+BACK, UNDONE, STUCK = ("PENDING", "compensating"), ("FAILED", "compensated"), ("FAILED", "compensation_failed")
+CANCELED = ("CANCELED", "compensated")
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "told"),
+    [
+        (None, RUNNING, "OrderPlaced"),
+        (None, HELD, None),
+        (HELD, HELD, None),
+        (HELD, RUNNING, "OrderPlaced"),
+        (HELD, CANCELED, "OrderCanceled"),
+        (RUNNING, RUNNING, None),
+        (RUNNING, BACK, None),
+        (RUNNING, DONE, "OrderConfirmed"),
+        (BACK, UNDONE, "OrderFailed"),
+        (BACK, STUCK, "OrderFailed"),
+        (RUNNING, STUCK, "OrderFailed"),
+        (BACK, CANCELED, "OrderCanceled"),
+        (DONE, DONE, None),
+        (DONE, None, None),
+        (HELD, None, None),
+    ],
+)
+def test_an_order_tells_that_it_is_placed_and_how_it_ends(
+    before: tuple[str, str] | None, after: tuple[str, str] | None, told: str | None
+) -> None:
+    def order(state: tuple[str, str] | None, version: int) -> dict[str, Any] | None:
+        return {"status": state[0], "workflow_status": state[1], "version": Decimal(version)} if state else None
+
+    assert type_of("order", order(before, 1), order(after, 2)) == told
 
 
 def test_a_change_of_stock_is_told_as_one_of_the_product() -> None:

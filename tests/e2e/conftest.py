@@ -125,6 +125,6 @@ class User(Person):
 def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
     folder: Path = tmp_path_factory.mktemp("end-to-end")
     made = package("local", folder / "package")
-    with running(mail=folder / "mail", log=folder / "local-aws.log", enforce_policies=True) as aws:
+    with running(mail=folder / "mail", log=folder / "local-aws.log", enforce_policies=True, workflow_pauses=0.02) as aws:
         account = Account.of(boto3.Session(botocore_session=aws.session()), aws.endpoint)
         yield Deployed(aws, deploy(made, account))

@@ -1,0 +1,65 @@
+"""A carrier that moves no parcel and does what the postal code says.
+
+000...   is not served
+999...   is never answered, nor is the question for such a shipment to be called back
+"""
+
+import hashlib
+from datetime import date, timedelta
+
+from chalicelib.domain.errors import ShippingError, Unavailable
+from chalicelib.domain.orders import Order, Shipment
+from chalicelib.ports import Books, Clock
+
+_CARRIERS = ("Meridian Parcel", "Northway Post", "Swift & Sons")
+_NOT_SERVED = "000"
+_SILENT = "999"
+_FASTEST_DAYS = 2
+_SLOWEST_DAYS = 5
+_NO_ANSWER = "the carrier does not answer"
+
+
+class SandboxCarrier:
+    """All shipments of one key are one; the key says who brings it, under which number, and in how many days."""
+
+    def __init__(self, books: Books, clock: Clock) -> None:
+        self._books = books
+        self._clock = clock
+
+    def ship(self, key: str, order: Order) -> Shipment:
+        postal_code = order.shipping_address.postal_code if order.shipping_address else ""
+        if postal_code.startswith(_NOT_SERVED):
+            raise ShippingError(f"The carrier does not serve {postal_code}.")
+        if postal_code.startswith(_SILENT):
+            self._books.note(key, {"silent": "yes"}, unless=("silent",))
+            raise Unavailable(_NO_ANSWER)
+        shipment = self._shipment(key)
+        booked = {
+            "carrier": shipment.carrier,
+            "tracking_number": shipment.tracking_number,
+            "estimated_delivery": shipment.estimated_delivery.isoformat(),
+        }
+        if self._books.note(key, booked, unless=("tracking_number", "closed")):
+            return shipment
+        known = self._books.read(key)
+        if "closed" in known:
+            raise ShippingError("The shipment has been called back.")
+        return Shipment(
+            carrier=known["carrier"],
+            tracking_number=known["tracking_number"],
+            estimated_delivery=date.fromisoformat(known["estimated_delivery"]),
+        )
+
+    def void(self, key: str) -> None:
+        if "silent" in self._books.read(key):
+            raise Unavailable(_NO_ANSWER)
+        self._books.note(key, {"closed": "yes"}, unless=("closed",))
+
+    def _shipment(self, key: str) -> Shipment:
+        digest = int.from_bytes(hashlib.sha256(key.encode()).digest()[:8])
+        days = _FASTEST_DAYS + digest % (_SLOWEST_DAYS - _FASTEST_DAYS + 1)
+        return Shipment(
+            carrier=_CARRIERS[digest % len(_CARRIERS)],
+            tracking_number=f"SB{digest % 10**12:012d}",
+            estimated_delivery=(self._clock.now() + timedelta(days=days)).date(),
+        )

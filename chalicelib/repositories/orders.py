@@ -1,0 +1,151 @@
+"""Orders, and the units of stock that are taken for them, in DynamoDB."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
+from typing import Any
+
+from chalicelib.domain.errors import Contended, DaybookError, OutOfStock
+from chalicelib.domain.orders import Order, Reservation
+from chalicelib.domain.paging import Page, PageRequest
+from chalicelib.domain.products import MAX_STOCK, Product, is_product_id
+from chalicelib.repositories import keys
+from chalicelib.repositories.items import Item, from_item, to_item
+from chalicelib.repositories.keys import Key
+from chalicelib.repositories.pages import first_page
+from chalicelib.repositories.table import Refused, Table, Write, add, always_contended, decisive, delete, put, unchanged, update
+
+
+class DynamoOrders:
+    def __init__(self, table: Table) -> None:
+        self._table = table
+
+    def add(self, order: Order) -> None:
+        self._table.transact(add(_order_item(order)))
+
+    def get(self, account_id: str, order_id: str) -> Order:
+        return from_item(self._table.find(keys.order(account_id, order_id)), Order)
+
+    def page(self, account_id: str, request: PageRequest) -> Page[Order]:
+        after = None if request.after is None else keys.order(account_id, request.after).sk
+        items = self._table.query(keys.orders(account_id), newest_first=True, after=after, page_size=request.limit + 1)
+        return first_page((from_item(item, Order) for item in items), request.limit, lambda order: order.id)
+
+    def save(self, order: Order) -> None:
+        self._table.transact(_next_version(order))
+
+    def products(self, account_id: str, product_ids: Iterable[str]) -> Mapping[str, Product]:
+        wanted = [keys.product(account_id, product_id) for product_id in product_ids if is_product_id(product_id)]
+        return {item["id"]: from_item(item, Product) for item in self._table.get_all(wanted).values()}
+
+
+class DynamoReservations:
+    """Stock is changed in place, as `DynamoStock` does, so that many orders for one product need not wait for each other."""
+
+    def __init__(self, table: Table) -> None:
+        self._table = table
+
+    def find(self, account_id: str, order_id: str) -> Reservation | None:
+        item = self._table.get(keys.reservation(account_id, order_id))
+        return None if item is None else from_item(item, Reservation)
+
+    def make(self, reservation: Reservation, order: Order) -> None:
+        kept = to_item(
+            _key(reservation),
+            "reservation",
+            reservation,
+            due=keys.RESERVATIONS,
+            due_at=keys.instant(reservation.reserved_until),
+        )
+        taken = (_take(reservation, product_id, order) for product_id in order.quantities)
+        self._table.transact(_next_version(order), add(kept), *taken)
+
+    def keep(self, reservation: Reservation, order: Order) -> None:
+        kept = update(
+            _key(reservation),
+            "SET #kept = :yes REMOVE #due, #due_at",
+            condition=_AS_READ,
+            refused=always_contended,
+            yes=True,
+            **_as_read(reservation),
+        )
+        self._table.transact(_next_version(order), kept)
+
+    def release(self, reservation: Reservation, order: Order | None, *, now: datetime) -> None:
+        gone = delete(_key(reservation), condition=_AS_READ, refused=always_contended, **_as_read(reservation))
+        stock = self._table.get_all(keys.product(reservation.account_id, product_id) for product_id in reservation.units)
+        given = (_give_back(reservation, key, item, now) for key, item in stock.items() if "stock" in item)
+        self._table.transact(*(() if order is None else (_next_version(order),)), gone, *given)
+
+    def expired(self, as_of: datetime) -> Iterator[tuple[str, str]]:
+        """Those that ended first, first."""
+        items = self._table.query_index(
+            keys.DUE_INDEX, "#due = :due AND #due_at <= :as_of", due=keys.RESERVATIONS, as_of=keys.instant(as_of)
+        )
+        for item in items:
+            yield item["account_id"], keys.reserved_for(Key(item["pk"], item["sk"]))
+
+
+_AS_READ = "#kept = :read_kept AND #reserved_until = :read_until"
+"""Its units never change."""
+
+
+def _as_read(reservation: Reservation) -> dict[str, Any]:
+    return {"read_kept": reservation.kept, "read_until": keys.instant(reservation.reserved_until)}
+
+
+def _key(reservation: Reservation) -> Key:
+    return keys.reservation(reservation.account_id, reservation.order_id)
+
+
+def _order_item(order: Order) -> Item:
+    return to_item(keys.order(order.account_id, order.id), "order", order)
+
+
+def _next_version(order: Order) -> Write:
+    """Decisive: a step that runs twice at once must not be told that stock is out, of what it has taken itself."""
+    return decisive(put(_order_item(order), condition="#version = :before", before=order.version - 1))
+
+
+def _take(reservation: Reservation, product_id: str, order: Order) -> Write:
+    """What is not counted need only be there, and still be not counted."""
+    key = keys.product(order.account_id, product_id)
+    units = reservation.units.get(product_id)
+    if units is None:
+        return unchanged(key, condition="attribute_exists(#pk) AND attribute_not_exists(#stock)")
+    return update(
+        key,
+        "SET #stock = #stock - :units, #version = #version + :one, #updated_at = :now",
+        condition="#stock BETWEEN :units AND :most",
+        refused=_too_few(units),
+        units=units,
+        one=1,
+        most=MAX_STOCK,
+        now=keys.instant(order.updated_at),
+    )
+
+
+def _too_few(units: int) -> Refused:
+    def refused(kept: Item | None) -> DaybookError:
+        return OutOfStock() if kept is not None and "stock" in kept and kept["stock"] < units else Contended()
+
+    return refused
+
+
+def _give_back(reservation: Reservation, key: Key, product: Item, now: datetime) -> Write:
+    """As many as can be counted. Contended if it is gone by then, not counted any more, or too many to be added."""
+    units = reservation.units[product["id"]]
+    room = MAX_STOCK - units
+    fits = product["stock"] <= room
+    values: dict[str, Any] = {"units": units, "none": 0} if fits else {"all": MAX_STOCK}
+    return update(
+        key,
+        f"SET #stock = {'#stock + :units' if fits else ':all'}, #version = #version + :one, #updated_at = :now",
+        condition="#stock BETWEEN :none AND :room" if fits else "#stock > :room",
+        refused=always_contended,
+        one=1,
+        room=room,
+        now=keys.instant(now),
+        **values,
+    )

@@ -1,0 +1,714 @@
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from chalicelib.domain.errors import Contended, IdempotencyInProgress, NotFound, OutOfStock
+from chalicelib.domain.orders import (
+    RESERVED_FOR,
+    FulfillmentStatus,
+    HistoryEntry,
+    Order,
+    OrderStatus,
+    PaymentStatus,
+    Receipt,
+    Reservation,
+    Shipment,
+    WorkflowStatus,
+    failed,
+    noted,
+    paid,
+)
+from chalicelib.domain.paging import PageRequest
+from chalicelib.domain.products import MAX_STOCK
+from chalicelib.repositories.stream_images import plain_image
+from tests.builders import NOW, a_product, a_reservation, a_stock_change, an_order
+from tests.consistency import check_table
+from tests.contract.stores import DynamoStore, MakeStore, Store, ids, items_in, opened
+from tests.contract.test_products import IMPOSSIBLE_IDS, all_pages, begun, losing_an_answer
+from tests.usecases.test_invoicing import at_once
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+LATER = NOW + timedelta(minutes=1)
+AFTER = NOW + RESERVED_FOR
+
+
+def in_stock(store: Store, **units: int | None) -> None:
+    """Products by their ids, with so many units; None for those that nobody counts."""
+    for product_id, stock in units.items():
+        store.products.add(a_product(product_id, stock=stock))
+
+
+def stock_of(store: Store, product_id: str = "a") -> int | None:
+    return store.products.get("acc_1", product_id).stock
+
+
+def placed(store: Store, *items: tuple[str, int], order_id: str = "ord_1", **changes: Any) -> Order:
+    order = an_order(order_id, *(items or [("a", 1)]), **changes)
+    store.orders.add(order)
+    return order
+
+
+def reserved(order: Order) -> Order:
+    return noted(order, "ReserveInventory", now=LATER)
+
+
+def make(store: Store, order: Order, *uncounted: str, **changes: Any) -> Reservation:
+    reservation = a_reservation(order, *uncounted, **changes)
+    store.reservations.make(reservation, reserved(order))
+    return reservation
+
+
+def paid_for(order: Order) -> Order:
+    """The order as read, as the next version."""
+    return paid(order, Receipt(payment_id="pay_1"), now=LATER)
+
+
+def kept(store: Store, order: Order, reservation: Reservation) -> tuple[Order, Reservation]:
+    store.reservations.keep(reservation, paid_for(order))
+    found = store.reservations.find("acc_1", order.id)
+    assert found is not None
+    return store.orders.get("acc_1", order.id), found
+
+
+# Orders
+
+
+def test_an_order_comes_back_as_it_went_in(store: Store) -> None:
+    order = placed(store, ("a", 2), ("BANK CHARGES", 1), ("a", 1))
+
+    assert store.orders.get("acc_1", "ord_1") == order
+    assert [item.unit_price.as_tuple() for item in order.items] == [Decimal("2.55").as_tuple()] * 3
+
+
+def test_an_order_with_all_that_may_become_of_it_comes_back(store: Store, client: "DynamoDBClient") -> None:
+    order = placed(store)
+    full = replace(
+        order,
+        total_amount=Decimal("2.550"),
+        shipping_address=None,
+        status=OrderStatus.CONFIRMED,
+        payment_status=PaymentStatus.CAPTURED,
+        fulfillment_status=FulfillmentStatus.SHIPPED,
+        workflow_status=WorkflowStatus.DONE,
+        cancel_requested=True,
+        shipping_begun=True,
+        failure="shipping_failed",
+        payment_id="pay_1",
+        shipment=Shipment(carrier="Pigeon", tracking_number="1Z", estimated_delivery=date(2026, 2, 1)),
+        history=(*order.history, HistoryEntry(step="ProcessPayment", outcome="failed", at=LATER, detail="€")),
+        version=2,
+        updated_at=LATER,
+    )
+
+    store.orders.save(full)
+
+    found = store.orders.get("acc_1", "ord_1")
+    assert (found, found.total_amount.as_tuple()) == (full, full.total_amount.as_tuple())
+    for image in items_in(client):
+        told = plain_image(image)
+        assert (told["total_amount"], told["status"], told["version"]) == (Decimal("2.550"), "CONFIRMED", 2)
+        assert not {"pk", "sk", "type", "due"} & told.keys()
+
+
+def test_an_order_is_added_once(store: Store) -> None:
+    placed(store)
+
+    with pytest.raises(Contended):
+        store.orders.add(an_order(customer_id="another"))
+
+    assert store.orders.get("acc_1", "ord_1").customer_id == "cus_7"
+
+
+@pytest.mark.parametrize("version", [1, 2, 4])
+def test_an_order_that_is_another_version_by_now_is_not_saved(store: Store, version: int) -> None:
+    order = placed(store)
+    now = replace(order, version=2, failure="first")
+    store.orders.save(now)
+
+    with pytest.raises(Contended):
+        store.orders.save(replace(order, version=version, failure="late"))
+
+    assert store.orders.get("acc_1", "ord_1") == now
+
+
+def test_of_many_who_save_an_order_at_once_one_does(store: Store) -> None:
+    order = placed(store)
+
+    results = at_once(*[lambda name=name: store.orders.save(replace(order, version=2, failure=name)) for name in "abcdefgh"])
+
+    assert Counter(type(result) for result in results) == {type(None): 1, Contended: 7}
+    assert store.orders.get("acc_1", "ord_1").failure == "abcdefgh"[results.index(None)]
+
+
+def test_anothers_order_is_as_if_it_never_was(store: Store) -> None:
+    in_stock(store, a=5)
+    theirs = placed(store, account_id="acc_2")
+    ours = an_order("ord_1", ("a", 1))
+
+    with pytest.raises(NotFound):
+        store.orders.get("acc_1", "ord_1")
+    with pytest.raises(NotFound):
+        store.orders.save(replace(ours, version=2))
+    with pytest.raises(NotFound):
+        make(store, ours)
+    assert store.reservations.find("acc_1", "ord_1") is None
+    assert store.orders.page("acc_1", PageRequest()).items == ()
+    assert (store.orders.get("acc_2", "ord_1"), stock_of(store)) == (theirs, 5)
+
+
+@pytest.mark.parametrize("order_id", ["", "a#b", "x" * 65, "\ud800", "a b"])
+def test_what_no_order_is_called_is_not_found(store: Store, order_id: str) -> None:
+    with pytest.raises(NotFound):
+        store.orders.get("acc_1", order_id)
+    with pytest.raises(NotFound):
+        store.orders.page("acc_1", PageRequest(after=order_id))
+
+
+def test_orders_are_listed_newest_first_and_nothing_else_is(store: Store) -> None:
+    in_stock(store, a=50)
+    expected = [f"ord_{number:02}" for number in range(25)]
+    for order_id in expected:
+        make(store, placed(store, order_id=order_id))
+    placed(store, order_id="ord_99", account_id="acc_2")
+
+    def pages(limit: int) -> list[list[str]]:
+        return all_pages(lambda request: store.orders.page("acc_1", request), limit)
+
+    assert pages(100) == [expected[::-1]]
+    assert pages(10) == [expected[:14:-1], expected[14:4:-1], expected[4::-1]]
+    assert pages(5)[-1] == expected[4::-1], "a full page may be the last"
+
+
+def test_products_are_those_that_are_there(store: Store) -> None:
+    in_stock(store, a=1, b=None)
+    store.products.add(a_product("c", account_id="acc_2"))
+
+    found = store.orders.products("acc_1", ["a", "b", "c", "a", "gone", *IMPOSSIBLE_IDS])
+
+    assert found == {name: store.products.get("acc_1", name) for name in ("a", "b")}
+    assert store.orders.products("acc_1", []) == {}
+
+
+# Reserving
+
+
+def test_a_reservation_takes_its_units_and_notes_the_step(store: Store) -> None:
+    in_stock(store, a=30, b=2)
+    order = placed(store, ("a", 3), ("b", 2), ("a", 4))
+    before = [store.products.get("acc_1", name) for name in "ab"]
+
+    reservation = make(store, order)
+
+    assert reservation.units == {"a": 7, "b": 2}
+    assert store.reservations.find("acc_1", "ord_1") == reservation
+    assert store.orders.get("acc_1", "ord_1") == reserved(order)
+    assert [store.products.get("acc_1", name) for name in "ab"] == [
+        replace(product, stock=left, version=2, updated_at=LATER) for product, left in zip(before, [23, 0], strict=True)
+    ]
+
+
+def test_of_what_is_not_counted_nothing_is_taken(store: Store) -> None:
+    in_stock(store, a=30, b=None)
+    order = placed(store, ("a", 3), ("b", 1_000_000))
+
+    reservation = make(store, order, "b")
+
+    assert reservation.units == {"a": 3}
+    assert (stock_of(store), store.products.get("acc_1", "b")) == (27, a_product("b", stock=None))
+
+
+def test_an_order_of_what_nobody_counts_has_a_reservation_of_nothing(store: Store) -> None:
+    in_stock(store, a=None)
+    order = placed(store)
+
+    reservation = make(store, order, "a")
+    assert store.reservations.find("acc_1", "ord_1") == reservation
+    store.reservations.release(reservation, None, now=LATER)
+
+    assert store.reservations.find("acc_1", "ord_1") is None
+
+
+def lose_a_product(store: Store) -> None:
+    store.products.remove(store.products.get("acc_1", "b"))
+
+
+def stop_counting(store: Store) -> None:
+    now = store.products.get("acc_1", "b")
+    store.products.save(replace(now, stock=None, version=now.version + 1))
+
+
+def begin_counting(store: Store) -> None:
+    now = store.products.get("acc_1", "c")
+    store.products.save(replace(now, stock=9, version=now.version + 1))
+
+
+def lose_what_is_not_counted(store: Store) -> None:
+    store.products.remove(store.products.get("acc_1", "c"))
+
+
+def cancel_it(store: Store) -> None:
+    now = store.orders.get("acc_1", "ord_1")
+    store.orders.save(replace(now, cancel_requested=True, version=now.version + 1))
+
+
+def sell_it(store: Store) -> None:
+    store.stock.change(a_stock_change(product_id="b", change=-2))
+
+
+@pytest.mark.parametrize(
+    ("happens", "refusal"),
+    [
+        (lose_a_product, Contended),
+        (stop_counting, Contended),
+        (begin_counting, Contended),
+        (lose_what_is_not_counted, Contended),
+        (cancel_it, Contended),
+        (sell_it, OutOfStock),
+    ],
+)
+def test_all_of_it_is_reserved_or_nothing(store: Store, happens: Callable[[Store], None], refusal: type[Exception]) -> None:
+    in_stock(store, a=30, b=2, c=None)
+    order = placed(store, ("a", 1), ("b", 1), ("c", 1))
+    happens(store)
+    before = store.orders.get("acc_1", "ord_1")
+    products = store.orders.products("acc_1", "abc")
+
+    with pytest.raises(refusal):
+        make(store, order, "c")
+
+    assert store.reservations.find("acc_1", "ord_1") is None
+    assert store.orders.get("acc_1", "ord_1") == before
+    assert store.orders.products("acc_1", "abc") == products
+
+
+def test_what_is_out_of_stock_is_so_whatever_else_has_changed(store: Store) -> None:
+    in_stock(store, a=30, b=0)
+    order = placed(store, ("a", 1), ("b", 1))
+    store.products.remove(a_product("a"))
+
+    with pytest.raises(OutOfStock):
+        make(store, order)
+
+
+def test_the_lines_of_one_product_are_summed_before_it_is_looked_whether_they_are_there(store: Store) -> None:
+    in_stock(store, a=3)
+    order = placed(store, ("a", 2), ("a", 2))
+
+    with pytest.raises(OutOfStock):
+        make(store, order)
+
+    assert stock_of(store) == 3
+
+
+def test_a_step_that_comes_twice_is_not_told_that_the_stock_is_out_of_what_it_has_taken(store: Store) -> None:
+    in_stock(store, a=1)
+    order = placed(store)
+
+    results = at_once(*[lambda: make(store, order)] * 6)
+
+    assert Counter(type(result) for result in results) == {Reservation: 1, Contended: 5}
+    assert (stock_of(store), store.orders.get("acc_1", "ord_1")) == (0, reserved(order))
+
+
+def test_of_two_orders_for_the_last_unit_one_gets_it(store: Store) -> None:
+    in_stock(store, a=1, b=30)
+    orders = [placed(store, ("b", 1), ("a", 1), order_id=f"ord_{number}") for number in range(2)]
+
+    results = at_once(*[lambda order=order: make(store, order) for order in orders])
+
+    assert Counter(type(result) for result in results) == {Reservation: 1, OutOfStock: 1}
+    assert (stock_of(store, "a"), stock_of(store, "b")) == (0, 29)
+    without = orders[[type(result) for result in results].index(OutOfStock)]
+    assert store.reservations.find("acc_1", without.id) is None
+    assert store.orders.get("acc_1", without.id) == without
+
+
+def test_of_fifty_orders_at_once_for_twenty_units_twenty_get_one(make_store: MakeStore) -> None:
+    store = make_store()
+    in_stock(store, a=20)
+    orders = [placed(store, order_id=f"ord_{number}") for number in range(50)]
+
+    def try_until_answered(order: Order) -> Reservation:
+        while True:
+            try:
+                return make(store, order)
+            except Contended:
+                continue
+
+    results = at_once(*[lambda order=order: try_until_answered(order) for order in orders])
+
+    assert Counter(type(result) for result in results) == {Reservation: 20, OutOfStock: 30}
+    product = store.products.get("acc_1", "a")
+    assert (product.stock, product.version) == (0, 21)
+
+
+def test_an_order_may_have_fifty_lines(store: Store) -> None:
+    lines = [(f"p{number}", number + 1) for number in range(50)]
+    in_stock(store, **dict(lines))
+    order = placed(store, *lines)
+
+    reservation = make(store, order)
+    assert {stock_of(store, name) for name, _ in lines} == {0}
+    store.reservations.release(reservation, None, now=LATER)
+
+    assert {name: stock_of(store, name) for name, _ in lines} == dict(lines)
+
+
+# Keeping
+
+
+def test_what_is_kept_does_not_end(store: Store) -> None:
+    in_stock(store, a=5)
+    order = placed(store)
+    reservation = make(store, order)
+
+    bought, kept_one = kept(store, reserved(order), reservation)
+
+    assert kept_one == replace(reservation, kept=True)
+    assert bought == paid_for(reserved(order))
+    assert list(store.reservations.expired(AFTER)) == []
+    assert stock_of(store) == 4
+
+
+def test_what_was_released_meanwhile_is_not_kept_and_the_order_not_paid(store: Store) -> None:
+    in_stock(store, a=5)
+    order = placed(store)
+    reservation = make(store, order)
+    store.reservations.release(reservation, None, now=AFTER)
+
+    with pytest.raises(Contended):
+        store.reservations.keep(reservation, paid_for(reserved(order)))
+
+    assert store.orders.get("acc_1", "ord_1") == reserved(order)
+    assert store.reservations.find("acc_1", "ord_1") is None
+
+
+def test_what_is_kept_already_is_not_kept_as_it_was_read_before(store: Store) -> None:
+    in_stock(store, a=5)
+    order = placed(store)
+    reservation = make(store, order)
+    bought, _ = kept(store, reserved(order), reservation)
+
+    with pytest.raises(Contended):
+        store.reservations.keep(reservation, noted(bought, "ProcessPayment", now=LATER))
+    with pytest.raises(Contended):
+        store.reservations.release(reservation, None, now=LATER)
+
+    assert store.orders.get("acc_1", "ord_1") == bought
+
+
+def test_an_order_that_was_canceled_meanwhile_keeps_nothing(store: Store) -> None:
+    in_stock(store, a=5)
+    order = placed(store)
+    reservation = make(store, order)
+    cancel_it(store)
+
+    with pytest.raises(Contended):
+        store.reservations.keep(reservation, paid_for(reserved(order)))
+
+    assert store.reservations.find("acc_1", "ord_1") == reservation
+
+
+# Releasing
+
+
+@pytest.mark.parametrize("was_kept", [False, True])
+def test_what_is_released_goes_back_with_the_orders_next_version(store: Store, was_kept: bool) -> None:
+    in_stock(store, a=30, b=30)
+    order = placed(store, ("a", 3), ("b", 1), ("a", 1))
+    reservation = make(store, order)
+    now = reserved(order)
+    if was_kept:
+        now, reservation = kept(store, now, reservation)
+    ended = noted(now, "ReleaseInventory", now=AFTER)
+
+    store.reservations.release(reservation, ended, now=AFTER)
+
+    assert store.reservations.find("acc_1", "ord_1") is None
+    assert store.orders.get("acc_1", "ord_1") == ended
+    assert store.orders.products("acc_1", "ab") == {name: a_product(name, version=3, updated_at=AFTER) for name in "ab"}
+
+
+def test_without_an_order_none_is_changed(store: Store) -> None:
+    in_stock(store, a=30)
+    order = placed(store)
+
+    store.reservations.release(make(store, order), None, now=AFTER)
+
+    assert (stock_of(store), store.orders.get("acc_1", "ord_1")) == (30, reserved(order))
+
+
+def test_what_is_released_twice_goes_back_once(store: Store) -> None:
+    in_stock(store, a=30)
+    order = placed(store, ("a", 4))
+    reservation = make(store, order)
+
+    results = at_once(*[lambda: store.reservations.release(reservation, None, now=AFTER)] * 6)
+
+    assert Counter(type(result) for result in results) == {type(None): 1, Contended: 5}
+    assert (stock_of(store), store.products.get("acc_1", "a").version) == (30, 3)
+
+
+def test_an_order_that_has_changed_meanwhile_releases_nothing(store: Store) -> None:
+    in_stock(store, a=30)
+    order = placed(store)
+    reservation = make(store, order)
+    cancel_it(store)
+
+    with pytest.raises(Contended):
+        store.reservations.release(reservation, noted(reserved(order), "ReleaseInventory", now=LATER), now=LATER)
+
+    assert (stock_of(store), store.reservations.find("acc_1", "ord_1")) == (29, reservation)
+
+
+@pytest.mark.parametrize("turn", range(6))
+@pytest.mark.parametrize("with_order", [False, True], ids=["of the sweep", "of its workflow"])
+def test_a_reservation_is_kept_or_released_not_both(store: Store, with_order: bool, turn: int) -> None:
+    in_stock(store, a=30)
+    order = placed(store)
+    reservation = make(store, order)
+    now = reserved(order)
+
+    def keep() -> None:
+        store.reservations.keep(reservation, paid_for(now))
+
+    def release() -> None:
+        ended = noted(now, "ReleaseInventory", now=AFTER) if with_order else None
+        store.reservations.release(reservation, ended, now=AFTER)
+
+    tasks = [keep, release][:: 1 if turn % 2 else -1]
+    results = dict(zip(tasks, at_once(*tasks), strict=True))
+
+    assert Counter(type(result) for result in results.values()) == {type(None): 1, Contended: 1}
+    found = store.reservations.find("acc_1", "ord_1")
+    was_kept = results[keep] is None
+    assert found == (replace(reservation, kept=True) if was_kept else None)
+    assert stock_of(store) == (29 if was_kept else 30)
+    is_paid = store.orders.get("acc_1", "ord_1").payment_status is PaymentStatus.CAPTURED
+    assert is_paid == was_kept
+
+
+def test_what_is_gone_or_not_counted_any_more_gets_nothing_back(store: Store) -> None:
+    in_stock(store, a=30, b=30, c=30)
+    order = placed(store, ("a", 2), ("b", 2), ("c", 2))
+    reservation = make(store, order)
+    lose_a_product(store)
+    now = store.products.get("acc_1", "c")
+    store.products.save(replace(now, stock=None, version=3))
+
+    store.reservations.release(reservation, None, now=AFTER)
+
+    assert (stock_of(store), stock_of(store, "c")) == (30, None)
+    with pytest.raises(NotFound):
+        store.products.get("acc_1", "b")
+    assert store.products.get("acc_1", "c").version == 3
+
+
+@pytest.mark.parametrize(
+    ("stock", "afterwards"), [(MAX_STOCK - 4, MAX_STOCK), (MAX_STOCK - 3, MAX_STOCK), (MAX_STOCK, MAX_STOCK)]
+)
+def test_a_stock_that_has_grown_meanwhile_takes_back_what_can_be_counted(store: Store, stock: int, afterwards: int) -> None:
+    in_stock(store, a=30)
+    order = placed(store, ("a", 4))
+    reservation = make(store, order)
+    store.products.save(a_product("a", stock=stock, version=3))
+
+    store.reservations.release(reservation, None, now=AFTER)
+
+    product = store.products.get("acc_1", "a")
+    assert (product.stock, product.version) == (afterwards, 4)
+
+
+def fill_up(store: Store) -> None:
+    now = store.products.get("acc_1", "b")
+    store.products.save(replace(now, stock=MAX_STOCK, version=now.version + 1))
+
+
+def sell_one(store: Store) -> None:
+    store.stock.change(a_stock_change(product_id="b"))
+
+
+@pytest.mark.parametrize(
+    ("happens", "refusal"), [(lose_a_product, Contended), (stop_counting, Contended), (fill_up, Contended), (sell_one, None)]
+)
+def test_what_happens_to_a_product_while_it_is_released_is_seen(
+    dynamo_store: DynamoStore,
+    monkeypatch: pytest.MonkeyPatch,
+    happens: Callable[[Store], None],
+    refusal: type[Exception] | None,
+) -> None:
+    """Between the read of the products and the write."""
+    in_stock(dynamo_store, a=30, b=30)
+    reservation = make(dynamo_store, placed(dynamo_store, ("a", 2), ("b", 2)))
+    table = dynamo_store.reservations._table
+    get_all = table.get_all
+
+    def interfered(keys: Any) -> Any:
+        found = get_all(keys)
+        monkeypatch.setattr(table, "get_all", get_all)
+        happens(dynamo_store)
+        return found
+
+    monkeypatch.setattr(table, "get_all", interfered)
+    if refusal is not None:
+        with pytest.raises(refusal):
+            dynamo_store.reservations.release(reservation, None, now=AFTER)
+        assert stock_of(dynamo_store) == 28, "nothing went back"
+        assert dynamo_store.reservations.find("acc_1", "ord_1") == reservation
+        dynamo_store.reservations.release(reservation, None, now=AFTER)
+    else:
+        dynamo_store.reservations.release(reservation, None, now=AFTER)
+        assert stock_of(dynamo_store, "b") == 29
+
+    assert table.get_all == get_all, "it happened"
+    assert stock_of(dynamo_store) == 30
+
+
+# What nobody came back for
+
+
+def test_exactly_those_are_found_that_ended_and_were_neither_kept_nor_released(store: Store) -> None:
+    in_stock(store, a=30)
+    ends = {"ord_1": AFTER, "ord_2": AFTER - timedelta(hours=1), "ord_3": AFTER + timedelta(seconds=1)}
+    for order_id, until in ends.items():
+        make(store, placed(store, order_id=order_id), reserved_until=until)
+    other = placed(store, order_id="ord_4")
+    kept(store, reserved(other), make(store, other))
+    store.reservations.release(make(store, placed(store, order_id="ord_5")), None, now=LATER)
+    store.products.add(a_product("a", account_id="acc_2"))
+    make(store, placed(store, order_id="ord_6", account_id="acc_2"))
+
+    found = list(store.reservations.expired(AFTER))
+
+    assert found[0] == ("acc_1", "ord_2"), "who waits longest comes first"
+    assert sorted(found) == [("acc_1", "ord_1"), ("acc_1", "ord_2"), ("acc_2", "ord_6")]
+    assert list(store.reservations.expired(AFTER - timedelta(hours=1, seconds=1))) == []
+    assert len(list(store.reservations.expired(AFTER + timedelta(seconds=1)))) == 4
+    assert list(store.due_clients.due(datetime(2099, 1, 1, tzinfo=UTC))) == [], "no client is due for that"
+
+
+def test_a_reservation_is_never_swept_away_by_dynamodb(dynamo_store: DynamoStore, client: "DynamoDBClient") -> None:
+    in_stock(dynamo_store, a=30)
+    order = placed(dynamo_store)
+    reservation = make(dynamo_store, order)
+
+    def item() -> dict[str, Any]:
+        return next(item for item in items_in(client) if item["type"]["S"] == "reservation")
+
+    ends = AFTER.strftime("%Y-%m-%dT%H:%M:%SZ")
+    assert item() == {
+        "pk": {"S": "acc_1"},
+        "sk": {"S": "reservation#ord_1"},
+        "type": {"S": "reservation"},
+        "account_id": {"S": "acc_1"},
+        "order_id": {"S": "ord_1"},
+        "units": {"M": {"a": {"N": "1"}}},
+        "reserved_until": {"S": ends},
+        "kept": {"BOOL": False},
+        "due": {"S": "reservations"},
+        "due_at": {"S": ends},
+    }
+    kept(dynamo_store, reserved(order), reservation)
+    assert not {"due", "due_at", "expires_at"} & item().keys()
+
+
+def test_whatever_happens_to_orders_at_once_the_table_fits_together(
+    dynamo_store: DynamoStore, client: "DynamoDBClient"
+) -> None:
+    opened(dynamo_store)
+    in_stock(dynamo_store, a=3, b=3, c=None)
+
+    def keep_shop(number: int) -> None:
+        order = placed(dynamo_store, ("a", 1), ("b", 1 + number % 2), ("c", 1), order_id=f"ord_{number}")
+        for turn in range(3):
+            try:
+                now = dynamo_store.orders.get("acc_1", order.id)
+                reservation = dynamo_store.reservations.find("acc_1", order.id)
+                if reservation is None:
+                    make(dynamo_store, now, "c")
+                elif not reservation.kept and (number + turn) % 3 == 0:
+                    dynamo_store.reservations.keep(reservation, paid_for(now))
+                elif not reservation.kept:
+                    ended = failed(now, now=AFTER)
+                    dynamo_store.reservations.release(reservation, ended, now=AFTER)
+                    return
+            except (Contended, OutOfStock):
+                continue
+
+    at_once(*[lambda number=number: keep_shop(number) for number in range(6)])
+
+    assert check_table(items_in(client)) == []
+    held = [one for number in range(6) if (one := dynamo_store.reservations.find("acc_1", f"ord_{number}"))]
+    for name in "ab":
+        assert stock_of(dynamo_store, name) == 3 - sum(one.units[name] for one in held)
+
+
+# Answers that are lost, and requests with a key
+
+
+def test_what_lost_its_answer_is_sent_again_and_done_once(dynamo_store: DynamoStore, client: "DynamoDBClient") -> None:
+    in_stock(dynamo_store, a=30)
+    sent: list[Sequence[str]] = []
+
+    with losing_an_answer(client) as times:
+        order = placed(dynamo_store, ("a", 4))
+    sent.append(times)
+    with losing_an_answer(client) as times:
+        reservation = make(dynamo_store, order)
+    sent.append(times)
+    assert stock_of(dynamo_store) == 26
+    with losing_an_answer(client) as times:
+        bought, kept_one = kept(dynamo_store, reserved(order), reservation)
+    sent.append(times)
+    with losing_an_answer(client) as times:
+        dynamo_store.orders.save(noted(bought, "RefundPayment", now=AFTER))
+    sent.append(times)
+    with losing_an_answer(client) as times:
+        ended = noted(dynamo_store.orders.get("acc_1", "ord_1"), "ReleaseInventory", now=AFTER)
+        dynamo_store.reservations.release(kept_one, ended, now=AFTER)
+    sent.append(times)
+
+    assert [len(times) for times in sent] == [2] * 5
+    assert (stock_of(dynamo_store), dynamo_store.orders.get("acc_1", "ord_1")) == (30, ended)
+
+
+def test_a_keyed_order_is_noted_as_the_effect_and_made_once(store: Store) -> None:
+    keeping = begun(store)
+
+    with store.keyed_requests.effect(keeping):
+        placed(store)
+    with pytest.raises(IdempotencyInProgress), store.keyed_requests.effect(keeping):
+        placed(store, order_id="ord_2")
+
+    assert store.keyed_requests.find("a1") == replace(keeping, made={"order": "ord_1"})
+    assert ids(store.orders.page("acc_1", PageRequest()).items) == ["ord_1"]
+
+
+def test_a_keyed_change_of_an_order_is_noted_as_the_effect_and_made_once(store: Store) -> None:
+    order = placed(store)
+    keeping = begun(store)
+
+    with store.keyed_requests.effect(keeping):
+        store.orders.save(replace(order, version=2))
+    with pytest.raises(IdempotencyInProgress), store.keyed_requests.effect(keeping):
+        store.orders.save(replace(order, version=3))
+
+    assert store.keyed_requests.find("a1") == replace(keeping, made={"order": "ord_1"})
+    assert store.orders.get("acc_1", "ord_1").version == 2
+
+
+def test_a_keyed_order_that_is_refused_is_no_effect(store: Store) -> None:
+    placed(store)
+    keeping = begun(store)
+
+    with store.keyed_requests.effect(keeping), pytest.raises(Contended):
+        placed(store)
+
+    assert store.keyed_requests.find("a1") == keeping

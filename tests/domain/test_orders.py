@@ -1,0 +1,260 @@
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as some
+
+from chalicelib.domain.errors import (
+    CancelRequested,
+    Invalid,
+    NotFound,
+    NotUndone,
+    OrderInProgress,
+    OrderNotCancelable,
+    OutOfTurn,
+    TotalMismatch,
+    ValidationError,
+)
+from chalicelib.domain.orders import (
+    FORWARD,
+    RESERVED_FOR,
+    FulfillmentStatus,
+    Order,
+    OrderStatus,
+    PaymentStatus,
+    Receipt,
+    Step,
+    WorkflowStatus,
+    begin_shipping,
+    cancel_order,
+    check_turn,
+    check_valid,
+    compensating,
+    confirmed,
+    edit_order,
+    failed,
+    given_up,
+    noted,
+    paid,
+    place_order,
+    refunded,
+    reserve,
+    submit_order,
+)
+from chalicelib.domain.products import Product
+from tests.builders import NOW, a_product, an_order, order_details
+
+LATER = NOW + timedelta(minutes=1)
+RECEIPT = Receipt(payment_id="pay_1")
+PRICES = {"a": "2.555", "b": "0.005", "c": "1E+2", "d": "0"}
+PRODUCTS = {name: a_product(name, price=Decimal(price)) for name, price in PRICES.items()}
+lines = some.lists(some.tuples(some.sampled_from("abcd"), some.integers(1, 1_000_000)), min_size=1, max_size=50)
+
+
+def placed(*items: tuple[str, int], hold: bool = False) -> Order:
+    return place_order(order_details(*items), PRODUCTS, account_id="acc_1", order_id="ord_1", hold=hold, now=NOW)
+
+
+def after(*steps: Step) -> Order:
+    order = an_order()
+    for step in steps:
+        order = paid(order, RECEIPT, now=NOW) if step == "ProcessPayment" else noted(order, step, now=NOW)
+    return order
+
+
+def ended() -> list[Order]:
+    return [
+        confirmed(after(*FORWARD[:5]), now=NOW),
+        failed(compensating(after(), "out_of_stock", now=NOW), now=NOW),
+        given_up(after(), "Unavailable", now=NOW),
+    ]
+
+
+# Placing
+
+
+@given(lines)
+def test_an_order_is_what_its_lines_come_to_each_rounded_once(items: list[tuple[str, int]]) -> None:
+    order = placed(*items)
+
+    cents = [int(Decimal(PRICES[name]) * 1000) * units for name, units in items]
+    assert [item.amount for item in order.items] == [Decimal((10 * c + 50) // 100).scaleb(-2) for c in cents]
+    assert order.total_amount == sum(item.amount for item in order.items)
+    assert [(item.product_id, item.quantity) for item in order.items] == items
+    assert {name: order.quantities.get(name, 0) for name in "abcd"} == {
+        name: sum(units for one, units in items if one == name) for name in "abcd"
+    }
+    assert (order.version, [entry.step for entry in order.history]) == (1, ["PlaceOrder"])
+
+
+@given(lines, some.sampled_from([Decimal("0.01"), Decimal("-0.01"), Decimal(1), Decimal("0.001")]))
+def test_a_total_that_is_sent_must_be_the_one_that_comes_out(items: list[tuple[str, int]], off: Decimal) -> None:
+    total = placed(*items).total_amount
+    right, wrong = (order_details(*items, total_amount=amount) for amount in (total, total + off))
+
+    def place(details: object) -> Order:
+        return place_order(details, PRODUCTS, account_id="acc_1", order_id="ord_1", hold=False, now=NOW)  # type: ignore[arg-type]
+
+    assert place(right).total_amount == total
+    with pytest.raises(TotalMismatch):
+        place(wrong)
+
+
+def test_what_is_not_sold_cannot_be_ordered() -> None:
+    with pytest.raises(NotFound):
+        placed(("a", 1), ("gone", 1))
+
+
+def test_an_order_has_one_currency() -> None:
+    products = {"a": a_product("a"), "y": a_product("y", currency="JPY")}
+    with pytest.raises(Invalid):
+        place_order(order_details(("a", 1), ("y", 1)), products, account_id="acc_1", order_id="ord_1", hold=False, now=NOW)
+
+
+# What people do with it
+
+
+def test_an_order_that_is_held_is_edited_at_todays_prices_and_submitted_once() -> None:
+    held = placed(("a", 1), hold=True)
+    dearer = {"b": a_product("b", price=Decimal("9.99"))}
+
+    edited = edit_order(held, order_details(("b", 2)), dearer, now=LATER)
+    running = submit_order(edited, now=LATER)
+
+    assert (edited.total_amount, edited.version, edited.workflow_status) == (Decimal("19.98"), 2, WorkflowStatus.HELD)
+    assert (running.workflow_status, running.version) == (WorkflowStatus.RUNNING, 3)
+    assert submit_order(running, now=LATER) is running
+    with pytest.raises(OrderInProgress):
+        edit_order(running, order_details(("b", 2)), dearer, now=LATER)
+
+
+@pytest.mark.parametrize("order", ended(), ids=lambda order: order.workflow_status)
+def test_what_has_ended_is_neither_edited_nor_submitted_nor_canceled(order: Order) -> None:
+    with pytest.raises(OrderInProgress):
+        edit_order(order, order_details(), {"85123A": a_product()}, now=LATER)
+    with pytest.raises(OrderInProgress):
+        submit_order(order, now=LATER)
+    with pytest.raises(OrderNotCancelable):
+        cancel_order(order, now=LATER)
+
+
+@pytest.mark.parametrize("order", [begin_shipping(after(*FORWARD[:3]), now=NOW), compensating(after(), "x", now=NOW)])
+def test_what_is_shipped_or_goes_back_is_not_canceled(order: Order) -> None:
+    with pytest.raises(OrderNotCancelable):
+        cancel_order(order, now=LATER)
+
+
+def test_an_order_is_canceled_once() -> None:
+    for order in (an_order(), an_order(hold=True)):
+        canceled = cancel_order(order, now=LATER)
+        assert canceled.version == 2
+        assert cancel_order(canceled, now=LATER) is canceled
+
+
+# The turn of a step
+
+
+@given(some.sets(some.sampled_from(FORWARD)), some.sampled_from(FORWARD))
+def test_a_step_has_its_turn_once_all_before_it_is_done_but_for_the_mail(done: set[Step], step: Step) -> None:
+    order = after(*(one for one in FORWARD if one in done))
+    needed = {one for one in FORWARD[: FORWARD.index(step)] if one != "SendConfirmation"}
+
+    if needed <= done:
+        check_turn(order, step)
+    else:
+        with pytest.raises(OutOfTurn):
+            check_turn(order, step)
+
+
+@pytest.mark.parametrize("step", FORWARD)
+@pytest.mark.parametrize("status", [one for one in WorkflowStatus if one is not WorkflowStatus.RUNNING])
+def test_no_step_has_its_turn_before_the_workflow_runs_nor_after(step: Step, status: WorkflowStatus) -> None:
+    with pytest.raises(OutOfTurn):
+        check_turn(replace(after(*FORWARD), workflow_status=status), step)
+
+
+@pytest.mark.parametrize("step", FORWARD)
+def test_no_step_has_its_turn_once_somebody_has_canceled(step: Step) -> None:
+    with pytest.raises(CancelRequested):
+        check_turn(cancel_order(after(*FORWARD), now=NOW), step)
+
+
+# Stock
+
+
+@given(lines, some.sets(some.sampled_from("abcd")))
+def test_a_reservation_is_of_what_is_counted(items: list[tuple[str, int]], counted: set[str]) -> None:
+    order = placed(*items)
+    products = {name: a_product(name, stock=0 if name in counted else None) for name in "abcd"}
+
+    reservation = reserve(order, products, now=LATER)
+
+    assert reservation.units == {name: units for name, units in order.quantities.items() if name in counted}
+    assert reservation.reserved_until == LATER + RESERVED_FOR
+
+
+def test_a_reservation_ends_to_the_second_unless_it_is_kept() -> None:
+    reservation = reserve(placed(("a", 1)), PRODUCTS, now=NOW)
+    ends = reservation.reserved_until
+
+    assert [reservation.holds(at) for at in (ends - timedelta(seconds=1), ends)] == [True, False]
+    assert replace(reservation, kept=True).holds(ends + timedelta(days=99))
+
+
+@pytest.mark.parametrize("check", [check_valid, lambda order, products: reserve(order, products, now=NOW)])
+def test_an_order_of_what_is_gone_cannot_be_fulfilled(check: Callable[[Order, dict[str, Product]], object]) -> None:
+    with pytest.raises(ValidationError):
+        check(placed(("a", 1), ("b", 1)), {"a": PRODUCTS["a"]})
+
+
+# On the way back
+
+
+@pytest.mark.parametrize(
+    ("code", "payment"),
+    [
+        ("payment_declined", PaymentStatus.FAILED),
+        ("insufficient_funds", PaymentStatus.FAILED),
+        ("payment_gateway_error", PaymentStatus.FAILED),
+        ("unavailable", PaymentStatus.FAILED),
+        ("canceled", PaymentStatus.NOT_PAID),
+        ("reservation_expired", PaymentStatus.NOT_PAID),
+        ("out_of_turn", PaymentStatus.NOT_PAID),
+    ],
+)
+def test_a_payment_has_failed_if_it_was_the_payment_that_failed(code: str, payment: PaymentStatus) -> None:
+    assert compensating(after(*FORWARD[:2]), code, now=LATER).payment_status is payment
+    assert compensating(after(*FORWARD[:1]), code, now=LATER).payment_status is PaymentStatus.NOT_PAID
+    assert compensating(after(*FORWARD[:3]), code, now=LATER).payment_status is PaymentStatus.CAPTURED
+
+
+@given(some.integers(0, 6), some.lists(some.text(max_size=5), min_size=1, max_size=3))
+def test_the_first_failure_counts_and_names_the_step_that_was_not_done(done: int, codes: list[str]) -> None:
+    order = after(*FORWARD[:done])
+    for code in codes:
+        order = compensating(order, code, now=LATER)
+
+    (failure,) = [entry for entry in order.history if entry.outcome == "failed"]
+    assert (failure.step, failure.detail, order.failure) == (FORWARD[min(done, 5)], codes[0], codes[0])
+
+
+@given(some.integers(0, 5), some.booleans())
+def test_an_order_fails_only_if_it_is_not_paid_any_more(done: int, canceled: bool) -> None:
+    order = replace(compensating(after(*FORWARD[:done]), "x", now=LATER), cancel_requested=canceled)
+    if order.payment_status is PaymentStatus.CAPTURED:
+        with pytest.raises(NotUndone):
+            failed(order, now=LATER)
+
+    end = failed(refunded(order, RECEIPT if done >= 3 else None, now=LATER), now=LATER)
+
+    assert end.status is (OrderStatus.CANCELED if canceled else OrderStatus.FAILED)
+    assert end.payment_status is not PaymentStatus.CAPTURED
+    assert (end.payment_status is PaymentStatus.REFUNDED) == (done >= 3)
+
+
+def test_what_is_on_its_way_to_the_customer_has_not_failed() -> None:
+    with pytest.raises(NotUndone):
+        failed(replace(after(), fulfillment_status=FulfillmentStatus.SHIPPED), now=LATER)
