@@ -60,7 +60,7 @@ class Invalid(DaybookError):
         super().__init__("; ".join(f"{e.pointer}: {e.detail}" if e.pointer else e.detail for e in self.errors))
 
 
-class TotalMismatch(DaybookError):
+class TotalMismatch(Invalid):
     """The total is not what the items come to."""
 
     code = "total_mismatch"

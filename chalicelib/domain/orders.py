@@ -398,5 +398,5 @@ def _line(item: WantedItem, product: Product) -> OrderItem:
 def _total(items: Sequence[OrderItem], details: OrderDetails) -> Decimal:
     total = exact_sum(item.amount for item in items)
     if details.total_amount is not None and details.total_amount != total:
-        raise TotalMismatch(f"The items come to {total}, not {details.total_amount}.")
+        raise TotalMismatch(FieldError("/total_amount", f"is not {total}, what the items come to"))
     return total

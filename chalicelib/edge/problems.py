@@ -19,7 +19,6 @@ from chalicelib.domain.errors import (
     OrderFailure,
     PreconditionFailed,
     TooManyRequests,
-    TotalMismatch,
     Unauthenticated,
     Unavailable,
 )
@@ -80,7 +79,6 @@ STATUS: dict[type[DaybookError], int] = {
     UnsupportedMediaType: 415,
     IdempotencyKeyReused: 422,
     Invalid: 422,
-    TotalMismatch: 422,
     OrderFailure: 409,
     TooManyRequests: 429,
     HeadersTooLarge: 431,

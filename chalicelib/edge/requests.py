@@ -49,7 +49,8 @@ T = TypeVar("T")
 AnyBody = TypeVar("AnyBody", bound=Body)
 _MEDIA_TYPE = r"(?ai)application/(?:[a-z0-9.+-]+\+)?json\s*(?:;.*)?"
 # Texts, not patterns: most cold starts meet no fault. `re` keeps what it compiled.
-_FAULT = r"(?s)(?P<what>Object (?:missing required|contains unknown) field `(?P<field>.*)`|.*?)(?: - at `(?P<path>\$[^`]*)`)?"
+_FAULT = r"(?s)(?P<what>Object (?:missing required|contains unknown) field `(?P<field>.*?)`|.*?)(?: - at `(?P<path>\$[^`]*)`)?"
+_UNKNOWN = "Object contains unknown field `"
 _LONGEST_FIELD = 100
 """Of an unknown member's name, what an answer repeats."""
 _LONGEST_DETAIL = 300
@@ -86,8 +87,7 @@ def read_body(request: Request, body_type: type[AnyBody]) -> AnyBody:
     try:
         body = msgspec.json.decode(content, type=body_type)
     except msgspec.ValidationError as fault:
-        _well_formed(content, body_type)
-        raise Invalid(_field_error(str(fault))) from None
+        raise Invalid(_field_error(str(fault), _well_formed(content, body_type))) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise Malformed(body_type.when_unreadable) from None
     _check_numerals(body, _well_formed(content, body_type))
@@ -147,7 +147,7 @@ def read_query(request: Request, query_type: type[T]) -> T:
     try:
         query = msgspec.convert(values, type=query_type, strict=False)
     except msgspec.ValidationError as fault:
-        error = _field_error(str(fault))
+        error = _field_error(str(fault), values)
         raise Invalid(FieldError(error.pointer, f"query parameter: {error.detail}")) from None
     _check_no_nulls(query, values)
     return query
@@ -217,9 +217,12 @@ def source_of(request: Request) -> str:
     return str((request.context.get("identity") or {}).get("sourceIp") or "")
 
 
-def _field_error(fault: str) -> FieldError:
-    """msgspec's message and its path as a JSON pointer."""
+def _field_error(fault: str, sent: object) -> FieldError:
+    """msgspec's message and its path as a JSON pointer; an unknown member of what was sent may be called like either."""
     parts = cast("re.Match[str]", re.fullmatch(_FAULT, fault))
+    own_name = fault.removeprefix(_UNKNOWN).removesuffix("`")
+    if isinstance(sent, dict) and own_name != fault and own_name in sent:
+        return FieldError(_pointer(own_name[:_LONGEST_FIELD]), f"{_UNKNOWN}{own_name[:_LONGEST_FIELD]}`"[:_LONGEST_DETAIL])
     steps = [step["name"] or step["index"] for step in re.finditer(_STEP, parts["path"] or "")]
     what = parts["what"]
     if (field := parts["field"]) is not None:

@@ -49,8 +49,8 @@ BODIES: Mapping[type[msgspec.Struct], Callable[[Ids], dict[str, Any]]] = {
     bodies.NewProduct: lambda _: product_body(),
     bodies.PutProduct: lambda _: product_body(price=2.95),
     bodies.NewStockChange: lambda _: {"change": -1, "reason": "Sold at the fair"},
-    bodies.NewOrder: lambda ids: order_body(ids["product_id"]),
-    bodies.EditedOrder: lambda ids: order_body(ids["product_id"]),
+    bodies.NewOrder: lambda ids: {"customer_id": "CUST001", "product_id": ids["product_id"], "quantity": 1},
+    bodies.EditedOrder: lambda ids: {"customer_id": "CUST001", "product_id": ids["product_id"], "quantity": 2},
     bodies.NewCreditNote: lambda _: {"reason": "Wrong rate"},
 }
 ENDPOINTS = daybook.app.endpoints
@@ -68,6 +68,10 @@ class Inhabitant:
 
     api: Api
     ids: Ids
+
+    def orders(self) -> list[dict[str, Any]]:
+        listed: list[dict[str, Any]] = self.api.get("/v1/orders").json["orders"]
+        return listed
 
     def send(
         self,

@@ -113,10 +113,15 @@ def test_another_request_under_the_same_key_is_refused(endpoint: Endpoint, inhab
     assert keyed(endpoint, inhabitant)().status == endpoint.status
     kept = things(wired)
 
-    member = {"amount": 2, "name": "Other", "minutes": 6, "description": "Other", "through": "2026-11-19", "reason": "Other"}
-    known = endpoint.body.__struct_fields__ if endpoint.body else ()
-    other = {name: value for name, value in member.items() if name in known} or {"password": "another long password"}
-    answer = inhabitant.send(endpoint, body=other, headers=KEY)
+    if endpoint.body is None:  # then it is another address that makes another request
+        other_id = next(each["order_id"] for each in inhabitant.orders() if each["order_id"] != inhabitant.ids["order_id"])
+        answer = inhabitant.send(endpoint, path={"order_id": other_id}, headers=KEY)
+    else:
+        member = {"amount": 2, "name": "Other", "minutes": 6, "description": "Other", "through": "2026-11-19", "quantity": 7}
+        member["reason"] = "Other"
+        known = endpoint.body.__struct_fields__
+        other = {name: value for name, value in member.items() if name in known} or {"password": "another long password"}
+        answer = inhabitant.send(endpoint, body=other, headers=KEY)
 
     assert (answer.status, answer.code) == (422, "idempotency_key_reused")
     assert things(wired) == kept

@@ -85,6 +85,26 @@ def test_what_is_not_there_cannot_be_ordered(shop: Api) -> None:
     assert (answer.status, answer.code) == (404, "not_found")
 
 
+def test_another_accounts_product_is_ordered_like_one_that_never_was(shop: Api, wired: MemoryWired) -> None:
+    eve = Api().signed_up("eve@example.com")
+    path = f"/v1/orders/{place(_with_own_lamp(eve), 'lamp', hold=True)['order_id']}"
+    before = wired.state()
+
+    for items in ([{"product_id": "lantern", "quantity": 1}], [{"product_id": "never-was", "quantity": 1}]):
+        for answer in (eve.post("/v1/orders", order_body("", items=items)), eve.put(path, order_body("", items=items))):
+            assert (answer.status, answer.code, answer.json["detail"]) == (
+                404,
+                "not_found",
+                "There is no such thing in this account.",
+            )
+    assert wired.state() == before
+
+
+def _with_own_lamp(api: Api) -> Api:
+    made(api.put("/v1/products/lamp", product_body(name="Lamp")))
+    return api
+
+
 @pytest.mark.parametrize(
     ("changes", "pointer"),
     [
@@ -96,6 +116,7 @@ def test_what_is_not_there_cannot_be_ordered(shop: Api) -> None:
         ({"items": [{"product_id": "lantern", "quantity": 1}, {"product_id": "wire"}]}, "/items/1/quantity"),
         ({"items": [{"product_id": "lantern", "quantity": 1}] * 51}, "/items"),
         ({"shipping_address": {"name": "Nobody"}}, "/shipping_address/street"),
+        ({"shipping_address": {"name": "Nobody", "planet": "Mars"}}, "/shipping_address/planet"),
         ({"total_amount": -1}, "/total_amount"),
         ({"payment_method": ""}, "/payment_method"),
         ({"status": "CONFIRMED"}, "/status"),

@@ -49,6 +49,8 @@ STATUS_OF = {
     "insufficient_funds": 409,
     "payment_gateway_error": 409,
     "reservation_expired": 409,
+    "not_undone": 409,
+    "out_of_turn": 409,
     "shipping_failed": 409,
     "canceled": 409,
     "stock_not_counted": 409,
