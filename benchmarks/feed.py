@@ -2,7 +2,7 @@
 
     python -m benchmarks.feed [--rounds 5]
 
-Both read in this process, over a local AWS of its own, the records that its table's stream has of products whose prices change.
+Both read in this process, over a local AWS of its own, the records that its table's stream has of products whose names change.
 Every account has an index of as many products, and the reader has its copy at hand, as it has while changes keep coming.
 """
 
@@ -32,7 +32,6 @@ Reader = Literal["bus", "index"]
 ROUNDS: Final = 5
 SIZE: Final = 1_000
 """Products of each account."""
-CENT: Final = Decimal("0.01")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,7 +90,7 @@ class Shops:
         for catalogue in self._catalogues:
             daybook.wired_reader.search_index.rebuild(catalogue[0].account_id, partial(_indexed, catalogue))
 
-    def change_prices(self, batch: Batch) -> list[Record]:
+    def rename(self, batch: Batch) -> list[Record]:
         """What the stream tells of it, the accounts taking turns."""
         places = list(product(range(batch.changes // batch.accounts), range(batch.accounts)))
         self._put(place for place in places if place not in self._kept)
@@ -99,7 +98,7 @@ class Shops:
         self._daybook.records()
         for number, account in places:
             before = self._catalogues[account][number]
-            after = replace(before, price=before.price + CENT, version=before.version + 1)
+            after = replace(before, name=f"{before.name.partition(' v')[0]} v{before.version + 1}", version=before.version + 1)
             self._catalogues[account][number] = after
         self._put(places)
         records = self._daybook.records()
@@ -131,9 +130,9 @@ def read(daybook: Daybook, meter: Meter, shops: Shops, batch: Batch, rounds: int
     """The first round is not counted: in it, everything is loaded that is loaded once."""
     hand_over = daybook.tell_bus if batch.reader == "bus" else daybook.index
     measured = Read(batch=batch)
-    hand_over(shops.change_prices(batch))
+    hand_over(shops.rename(batch))
     for _ in range(rounds):
-        records = shops.change_prices(batch)
+        records = shops.rename(batch)
         with meter.measuring() as cost:
             began, cpu_began = time.perf_counter(), time.process_time()
             hand_over(records)

@@ -104,13 +104,17 @@ def _beginning(text: str, most: int) -> str:
     return text[:most] if whole is None else whole[0].rstrip()
 
 
+def is_searchable(change: Change) -> bool:
+    return change.item_type in get_args(SearchType)
+
+
 def search_change_of(change: Change) -> SearchChange | None:
     """None for what cannot be searched for, and where no word of it has changed, as when a product is sold.
 
     To leave such a version out is safe in any order: of the others, the newest has the words of the last one.
     """
     last = change.new or change.old
-    if last is None or change.item_type not in get_args(SearchType):
+    if last is None or not is_searchable(change):
         return None
     found = search_change(change.item_type, last, changed_at=change.occurred_at, gone=change.new is None)
     if change.old is None or change.new is None:

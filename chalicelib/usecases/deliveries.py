@@ -93,10 +93,18 @@ def _send(
     compose: Callable[[Document], Mail | None],
     office: PostOffice,
 ) -> None:
-    document = shelf.get(account_id, document_id)
+    def claim() -> Document:
+        """Again if somebody else has changed the document meanwhile: they may have recorded a payment only."""
+        document = shelf.get(account_id, document_id)
+        if document.delivery.message_id is None and not _is_held(document, office.clock):
+            _claim(shelf, document, office.clock)
+        return document
+
+    document = until_uncontended(claim)
     if document.delivery.message_id is not None:
         return
-    _claim(shelf, document, office.clock)
+    if _is_held(document, office.clock):
+        raise Contended(f"{document.id} is being delivered already")
 
     def note(delivery: Delivery) -> None:
         _note(shelf, account_id, document_id, lambda _: delivery)
@@ -115,11 +123,16 @@ def _send(
 
 def _claim(shelf: _Shelf[Document], document: Document, clock: Clock) -> None:
     """Holds the delivery for a while. Raises: Contended if another holds it, or has changed the document."""
-    now, held_until = clock.now(), document.delivery.claimed_until
-    if held_until is not None and held_until > now:
+    if _is_held(document, clock):
         raise Contended(f"{document.id} is being delivered already")
-    claimed = replace(document.delivery, claimed_until=now + CLAIM)
+    claimed = replace(document.delivery, claimed_until=clock.now() + CLAIM)
     shelf.save(replace(document, delivery=claimed, version=document.version + 1))
+
+
+def _is_held(document: Document, clock: Clock) -> bool:
+    """As it was read: whoever has claimed it since holds another state of it."""
+    held_until = document.delivery.claimed_until
+    return held_until is not None and held_until > clock.now()
 
 
 def _note(shelf: _Shelf[Document], account_id: str, document_id: str, change: Callable[[Delivery], Delivery]) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from chalicelib.domain.errors import Unavailable
 from chalicelib.domain.events import Change
-from chalicelib.domain.search import SearchChange, SearchRequest, SearchResults, StaleIndex, search_change_of
+from chalicelib.domain.search import SearchChange, SearchRequest, SearchResults, StaleIndex, is_searchable, search_change_of
 from chalicelib.domain.users import Caller
 
 if TYPE_CHECKING:
@@ -28,15 +28,18 @@ def index_changes(changes: Sequence[Change], *, index: SearchIndex, searchable: 
     The stream is read in order, so an index that cannot be written would hold up all other accounts behind it: it is handed to
     the queue, where it waits alone until it can be made anew.
     """
-    by_account: dict[str, list[tuple[int, SearchChange]]] = {}
+    places: dict[str, int] = {}
+    by_account: dict[str, list[SearchChange]] = {}
     for place, change in enumerate(changes):
-        found = search_change_of(change)
-        if found is not None:
-            by_account.setdefault(change.account_id, []).append((place, found))
+        if is_searchable(change):
+            places.setdefault(change.account_id, place)
+            news = by_account.setdefault(change.account_id, [])
+            news += [found] if (found := search_change_of(change)) else []
     failed: list[int] = []
-    for account_id, placed in by_account.items():
+    for account_id, news in by_account.items():
         try:
-            if not index.apply(account_id, [change for _, change in placed]):
+            # Without news too: an index that is not there, or is broken, is made anew.
+            if not index.apply(account_id, news):
                 reindex(StaleIndex(account_id=account_id), index=index, searchable=searchable)
         except Exception:  # noqa: BLE001  each account of a batch is on its own
             _log.exception("the search index of %s cannot be written", account_id)
@@ -44,7 +47,7 @@ def index_changes(changes: Sequence[Change], *, index: SearchIndex, searchable: 
                 queue.ask_for(StaleIndex(account_id=account_id))
             except Unavailable:
                 _log.exception("nor can it be asked for")
-                failed.append(placed[0][0])
+                failed.append(places[account_id])
     return min(failed, default=None)
 
 

@@ -45,6 +45,7 @@ UNSTATED = {
     "/new": "how long its normal form is",
     "/paid_on": "not after today",
     "/password": "how long its normal form is",
+    "/price": "how many digits",
     "/rate": "how many digits",
     "/rate_valid_from": "the years that we keep books for",
     "/reverse_charge": "only where the account has a VAT id",

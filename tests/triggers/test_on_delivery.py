@@ -109,6 +109,27 @@ def test_whoever_hears_while_another_sends_stands_back(wired: MemoryWired, issue
     assert timedelta(seconds=120) < CLAIM, "the function may run that long"
 
 
+def test_a_payment_that_is_recorded_meanwhile_delays_no_mail(
+    wired: MemoryWired, issued: Invoice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It falls between the look at the invoice and the claim; a message that fails comes again only minutes later."""
+    invoices = wired.store.invoices
+    get = invoices.get
+    seen: list[Invoice] = []
+
+    def get_and_pay(account_id: str, invoice_id: str) -> Invoice:
+        invoice = get(account_id, invoice_id)
+        if not seen:
+            seen.append(invoice)
+            invoices.save(replace(invoice, version=invoice.version + 1))
+        return invoice
+
+    monkeypatch.setattr(invoices, "get", get_and_pay)
+
+    assert daybook.on_delivery(sqs(issued_event("acc_1", issued.id)), None) == failed()
+    assert len(wired.mailer.sent) == 1
+
+
 def test_a_client_without_an_address_gets_no_mail_but_the_pdf_is_kept(wired: MemoryWired, add_client: AddClient) -> None:
     client = add_client()
     wired.store.clients.save(replace(client, email=None, version=client.version + 1))

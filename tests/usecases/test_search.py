@@ -166,6 +166,16 @@ def test_a_missing_index_that_cannot_be_made_is_left_to_the_queue() -> None:
     assert queue.asked == [StaleIndex(account_id="acc_3")]
 
 
+def test_an_index_that_is_missing_is_made_even_where_no_word_has_changed() -> None:
+    index = Watched()
+    before = added("cli_1")
+    same = replace(before, old=before.new, new={**(before.new or {}), "version": 2})
+
+    assert index_all([same], index) is None
+    assert index.applied == [("acc_1", [])]
+    assert index.rebuilt == ["acc_1"]
+
+
 def test_an_index_is_made_anew_from_the_table(business: Business, wired: MemoryWired) -> None:
     account_id = business.caller.account_id
     wired.search_index.rebuild(account_id, list)
