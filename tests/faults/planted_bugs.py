@@ -273,9 +273,13 @@ def _index_that_forgives_itself(app: Any) -> None:
 
     original = search.index_changes
 
+    class Nowhere:
+        def ask_for(self, _stale: object) -> None:
+            pass
+
     def index_changes(*arguments: Any, **more: Any) -> int | None:
-        original(*arguments, **more)
-        return None
+        result: int | None = original(*arguments, **{**more, "queue": Nowhere()})
+        return result
 
     search.index_changes = index_changes
 
