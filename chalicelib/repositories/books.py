@@ -3,8 +3,9 @@
 from collections.abc import Callable, Collection, Mapping
 from datetime import timedelta
 
-from chalicelib.domain.errors import Conflict
+from chalicelib.domain.errors import Contended, DaybookError
 from chalicelib.ports import Clock
+from chalicelib.repositories.items import Item
 from chalicelib.repositories.keys import Key
 from chalicelib.repositories.table import Table, Write
 
@@ -26,6 +27,12 @@ class DynamoBooks:
         return {} if item is None else {name: value for name, value in item.items() if name not in {*Key._fields, "expires_at"}}
 
     def note(self, key: str, facts: Mapping[str, str], *, unless: Collection[str]) -> bool:
+        there: list[bool] = []
+
+        def refused(_kept: Item | None) -> DaybookError:
+            there.append(True)
+            return Contended()
+
         values = {**facts, "expires_at": int((self._clock.now() + KEPT_FOR).timestamp())}
         change = Write(
             action="Update",
@@ -33,14 +40,12 @@ class DynamoBooks:
             change="SET " + ", ".join(f"#{name} = :{name}" for name in values),
             condition=" AND ".join(f"attribute_not_exists(#{name})" for name in unless),
             values=values,
-            refused=lambda _: _Noted(),
+            refused=refused,
         )
         try:
             self._table.transact(change)
-        except _Noted:
+        except Contended:  # also if too many others are at it, and then nothing is known
+            if not there:
+                raise
             return False
         return True
-
-
-class _Noted(Conflict):
-    """One of the facts that must not be there is."""

@@ -263,7 +263,8 @@ def test_a_stream_that_cannot_be_read_is_told_without_its_images(wired: MemoryWi
 
 def test_a_night_is_one_line(wired: MemoryWired, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
     daybook.nightly(document("scheduled"), CONTEXT)
-    monkeypatch.setattr(daybook, "wired", SimpleNamespace(due_clients=Broken(), reports=Broken(), invoicing_queue=Broken()))
+    broken = dict.fromkeys(("due_clients", "reports", "invoicing_queue"), Broken())
+    monkeypatch.setattr(daybook, "wired", SimpleNamespace(**broken, reservations=wired.store.reservations))
     with pytest.raises(RuntimeError):
         daybook.nightly(document("scheduled"), CONTEXT)
 
