@@ -36,6 +36,14 @@ PRODUCTS: Final = ROOT / "examples" / "products-2010-12.csv"
 WANTED: Final = ("heart holder", "lantern", "cream hang")
 """What a customer asks the shopkeeper for."""
 FOUND_SECONDS: Final = 60
+ORDER_SECONDS: Final = 60
+SHIPPING_ADDRESS: Final = {
+    "name": "Charles Babbage",
+    "street": "Dorset Street 1",
+    "city": "London",
+    "postal_code": "W1U 4EE",
+    "country": "GB",
+}
 EMAIL: Final = "mara@example.com"
 PASSWORD: Final = "a month of good work"
 ZONE: Final = "Europe/Vienna"
@@ -249,6 +257,32 @@ def show_search(api: Api, typed: str) -> None:
         say(f"      {result['score']:7.3f}  {result['type']:<8} {result['id']:<10} {result['title']}")
 
 
+def place_order(api: Api, product_id: str, payment_method: str) -> dict[str, Any]:
+    """A customer orders two; the order once its workflow has ended."""
+    body = {
+        "customer_id": "CUST001",
+        "items": [{"product_id": product_id, "quantity": 2}],
+        "payment_method": payment_method,
+        "shipping_address": SHIPPING_ADDRESS,
+    }
+    _, order = api.ask("POST", "/v1/orders", body)
+    deadline = time.monotonic() + ORDER_SECONDS
+    while time.monotonic() < deadline:
+        _, order = api.ask("GET", f"/v1/orders/{order['order_id']}")
+        if order["status"] != "PENDING":
+            ended: dict[str, Any] = order
+            return ended
+        time.sleep(0.3)
+    raise DemoFailed(f"The order {order['order_id']} did not end within {ORDER_SECONDS} s.")
+
+
+def show_order(order: dict[str, Any]) -> None:
+    total = f"{order['total_amount']:.2f} {order['currency']}"
+    say(f"  {order['order_id']} over {total}: {order['status']}, {order['payment_status']}")
+    for entry in order["history"]:
+        say(f"    {entry['at']}  {entry['step']:<17} {entry['outcome']}{entry['detail'] and ': ' + entry['detail']}")
+
+
 def what_next(api: Api) -> None:
     say(f"The API answers at   {api.url}")
     say(f"Log in with          {EMAIL} / {PASSWORD}")
@@ -293,6 +327,11 @@ def run(port: int, data: Path, products: Path) -> None:
             say(f"  {code} was refused: {why}")
         for typed in (*WANTED, "muller sohne"):
             show_search(api, typed)
+        known = next(iter(read_products(products)))
+        for payment_method in ("card", "declined"):
+            with step(f"A customer orders two of {known} and pays by {payment_method!r}"):
+                order = place_order(api, known, payment_method)
+            show_order(order)
         what_next(api)
         signal.pause()
 
