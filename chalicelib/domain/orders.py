@@ -4,6 +4,7 @@ A step of the workflow is a change from one state of the order to the next, note
 never get their answer: what a step has noted already it does not do again.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
@@ -210,6 +211,7 @@ def place_order(
     details: OrderDetails, products: Mapping[str, Product], *, account_id: str, order_id: str, hold: bool, now: datetime
 ) -> Order:
     """With today's prices. Raises: NotFound of a product, Invalid, TotalMismatch."""
+    _check_payment_method(details)
     items, currency = _lines(details.items, products)
     order = Order(
         account_id=account_id,
@@ -231,6 +233,7 @@ def place_order(
 def edit_order(order: Order, details: OrderDetails, products: Mapping[str, Product], *, now: datetime) -> Order:
     """Raises: OrderInProgress unless it is held; as `place_order`."""
     _check_held(order)
+    _check_payment_method(details)
     items, currency = _lines(details.items, products)
     return replace(
         order,
@@ -368,6 +371,12 @@ def noted(order: Order, step: Step, outcome: Literal["done", "failed"] = "done",
     """With the step in its history, as its next version."""
     entry = HistoryEntry(step=step, outcome=outcome, at=now, detail=detail)
     return replace(order, history=(*order.history, entry), version=order.version + 1, updated_at=now)
+
+
+def _check_payment_method(details: OrderDetails) -> None:
+    """Raises: Invalid for what could be the number of a card (ISO/IEC 7812: 13 to 19 digits), which must be kept nowhere."""
+    if re.search(r"(?:[0-9][ -]?){13,}", details.payment_method):
+        raise Invalid(FieldError("/payment_method", "must not be the number of a card; give the processor's name for it"))
 
 
 def _check_held(order: Order) -> None:

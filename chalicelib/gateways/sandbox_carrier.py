@@ -5,11 +5,11 @@
 """
 
 import hashlib
-from datetime import date, timedelta
+from datetime import timedelta
 
 from chalicelib.domain.errors import ShippingError, Unavailable
 from chalicelib.domain.orders import Order, Shipment
-from chalicelib.ports import Books, Clock
+from chalicelib.gateways.own_delivery import OwnDelivery
 
 _CARRIERS = ("Meridian Parcel", "Northway Post", "Swift & Sons")
 _NOT_SERVED = "000"
@@ -19,12 +19,8 @@ _SLOWEST_DAYS = 5
 _NO_ANSWER = "the carrier does not answer"
 
 
-class SandboxCarrier:
+class SandboxCarrier(OwnDelivery):
     """All shipments of one key are one; the key says who brings it, under which number, and in how many days."""
-
-    def __init__(self, books: Books, clock: Clock) -> None:
-        self._books = books
-        self._clock = clock
 
     def ship(self, key: str, order: Order) -> Shipment:
         postal_code = order.shipping_address.postal_code if order.shipping_address else ""
@@ -33,29 +29,14 @@ class SandboxCarrier:
         if postal_code.startswith(_SILENT):
             self._books.note(key, {"silent": "yes"}, unless=("silent",))
             raise Unavailable(_NO_ANSWER)
-        shipment = self._shipment(key)
-        booked = {
-            "carrier": shipment.carrier,
-            "tracking_number": shipment.tracking_number,
-            "estimated_delivery": shipment.estimated_delivery.isoformat(),
-        }
-        if self._books.note(key, booked, unless=("tracking_number", "closed")):
-            return shipment
-        known = self._books.read(key)
-        if "closed" in known:
-            raise ShippingError("The shipment has been called back.")
-        return Shipment(
-            carrier=known["carrier"],
-            tracking_number=known["tracking_number"],
-            estimated_delivery=date.fromisoformat(known["estimated_delivery"]),
-        )
+        return super().ship(key, order)
 
     def void(self, key: str) -> None:
         if "silent" in self._books.read(key):
             raise Unavailable(_NO_ANSWER)
-        self._books.note(key, {"closed": "yes"}, unless=("closed",))
+        super().void(key)
 
-    def _shipment(self, key: str) -> Shipment:
+    def _shipment(self, key: str, order: Order) -> Shipment:  # noqa: ARG002
         digest = int.from_bytes(hashlib.sha256(key.encode()).digest()[:8])
         days = _FASTEST_DAYS + digest % (_SLOWEST_DAYS - _FASTEST_DAYS + 1)
         return Shipment(

@@ -9,10 +9,12 @@ import pytest
 
 from chalicelib.domain.errors import ShippingError, Unavailable
 from chalicelib.domain.orders import Order, OrderItem, ShippingAddress
+from chalicelib.gateways.own_delivery import OwnDelivery
 from chalicelib.gateways.sandbox_carrier import SandboxCarrier
 from chalicelib.ports import Carrier
 from chalicelib.repositories import keys
 from chalicelib.repositories.books import DynamoBooks
+from chalicelib.repositories.memory_books import MemoryBooks
 from chalicelib.repositories.table import Table
 from tests.builders import NOW
 from tests.contract.stores import EPHEMERAL_TABLE
@@ -108,3 +110,28 @@ def test_what_was_called_back_is_not_shipped_any_more(carrier: Carrier, *, shipp
 
     with pytest.raises(ShippingError, match="called back"):
         carrier.ship(KEY, ORDER)
+
+
+# A shop that delivers by itself
+
+
+@pytest.fixture
+def own(clock: FixedClock) -> Carrier:
+    return OwnDelivery(MemoryBooks(), clock)
+
+
+def test_a_shop_that_delivers_by_itself_promises_once(own: Carrier, clock: FixedClock) -> None:
+    promised = own.ship(KEY, NOT_SERVED)
+    clock.advance(days=2)
+
+    assert own.ship(KEY, NOT_SERVED) == promised
+    assert (promised.carrier, promised.tracking_number) == ("own delivery", ORDER.id)
+    assert promised.estimated_delivery == (NOW + timedelta(days=3)).date()
+
+
+def test_what_a_shop_was_told_not_to_deliver_it_does_not(own: Carrier) -> None:
+    own.void(KEY)
+    own.void(KEY)
+
+    with pytest.raises(ShippingError):
+        own.ship(KEY, ORDER)

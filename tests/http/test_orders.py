@@ -119,6 +119,8 @@ def _with_own_lamp(api: Api) -> Api:
         ({"shipping_address": {"name": "Nobody", "planet": "Mars"}}, "/shipping_address/planet"),
         ({"total_amount": -1}, "/total_amount"),
         ({"payment_method": ""}, "/payment_method"),
+        ({"payment_method": "4242 4242 4242 4242"}, "/payment_method"),
+        ({"payment_method": "card 4222222222222"}, "/payment_method"),
         ({"status": "CONFIRMED"}, "/status"),
     ],
 )
