@@ -6,22 +6,18 @@ from typing import TYPE_CHECKING
 
 from chalice.app import AuthRequest, AuthResponse, CloudWatchEvent, Cron, DynamoDBEvent, SQSEvent
 
-from chalicelib import usecases
+from chalicelib import edge, usecases
 from chalicelib.domain import errors
 from chalicelib.domain.accounts import Account
 from chalicelib.domain.clients import Client
-from chalicelib.domain.limits import Usage
 from chalicelib.domain.paging import Page
 from chalicelib.domain.users import Caller, Role, User
 from chalicelib.edge import bodies, views
 from chalicelib.edge.application import Application, refuses
-from chalicelib.edge.authorizer import admit
-from chalicelib.edge.batches import BatchAnswer, each_message, reader_of
+from chalicelib.edge.batches import BatchAnswer
 from chalicelib.edge.preconditions import IfMatch
-from chalicelib.edge.rate_limits import Limit
 from chalicelib.edge.responses import Document, Text
-from chalicelib.edge.schedules import time_of
-from chalicelib.edge.tokens import Tokens, opened
+from chalicelib.edge.tokens import Tokens
 from chalicelib.settings import read_settings
 from chalicelib.wiring import Wired
 
@@ -33,43 +29,21 @@ if TYPE_CHECKING:
     from chalicelib.domain.reports import NightlyReport
     from chalicelib.domain.search import SearchResults
     from chalicelib.domain.work import LoggedWork, Timer
-    from chalicelib.edge.idempotency import Once
     from chalicelib.usecases.invoices import FullInvoice, InvoiceAsOf
 
 settings = read_settings(os.environ)
 wired = Wired(settings)
 tokens = Tokens(keys=lambda: wired.token_keys, issuer=settings.issuer, lifetime_seconds=settings.token_lifetime_seconds)
 app = Application("daybook", allowed_origins=settings.allowed_origins)
+app.limiter = lambda limit, who: usecases.limits.count(limit, who, desk=wired)
+app.once = lambda: edge.idempotency.Once(wired.keyed_requests, wired.clock, tokens)
+MANAGERS = (Role.OWNER, Role.ADMIN)
 
 
 @app.authorizer(ttl_seconds=60)
 def authorize(request: AuthRequest) -> AuthResponse:
-    return admit(request, lambda token: usecases.users.admit(tokens.read(token), access=wired.access))
+    return edge.authorizer.admit(request, lambda token: usecases.users.admit(tokens.read(token), access=wired.access))
 
-
-app.gatekeeper = authorize
-
-
-def count(limit: Limit, who: Caller | str) -> Usage:
-    if limit == "none":
-        return usecases.limits.not_counted(wired.quotas)
-    if limit == "password":
-        whose = who if isinstance(who, str) else who.user_id
-        return usecases.limits.count_sign_in(whose, limits=wired.limits, quotas=wired.quotas, clock=wired.clock)
-    return usecases.limits.count_request(who, limits=wired.limits, quotas=wired.quotas, clock=wired.clock)
-
-
-app.limiter = count
-
-
-def once() -> "Once":
-    from chalicelib.edge.idempotency import Once
-
-    return Once(wired.keyed_requests, wired.clock, tokens)
-
-
-app.once = once
-MANAGERS = (Role.OWNER, Role.ADMIN)
 
 # The front door
 
@@ -87,39 +61,32 @@ def health() -> views.Health:
 @app.route("/openapi.json", answer=Document("application/json"), public=True)
 def get_description() -> Text:
     """This description, as OpenAPI 3.1."""
-    from chalicelib.edge.openapi import description_of
-
-    return description_of(app)
+    return edge.openapi.description_of(app)
 
 
 @app.route("/docs", answer=Document("text/html; charset=utf-8"), public=True)
 def get_docs() -> Text:
     """This description as a page, with every problem that can be answered."""
-    from chalicelib.edge.docs_page import page_of
-
-    return page_of(app)
+    return edge.docs_page.page_of(app)
 
 
 # Accounts
 
 
 def get_opened_account(account_id: str, user_id: str) -> views.OpenedAccount:
-    account, user = usecases.accounts.get_opened_account(account_id, user_id, accounts=wired.accounts)
-    return opened(account, user, tokens.issue(user))
+    return tokens.opened(*usecases.accounts.get_opened_account(account_id, user_id, accounts=wired.accounts))
 
 
 @app.route("/v1/accounts", methods=["POST"], answer=views.OpenedAccount, status=201, public=True, again=get_opened_account)
 @refuses(errors.EmailTaken, errors.Contended)
 def open_account(body: bodies.NewAccount) -> views.OpenedAccount:
-    account, user = usecases.accounts.open_account(body.details(), desk=wired)
-    return opened(account, user, tokens.issue(user))
+    return tokens.opened(*usecases.accounts.open_account(body.details(), desk=wired))
 
 
 @app.route("/v1/tokens", methods=["POST"], answer=views.TokenView, public=True, limit="password")
 @refuses(errors.InvalidCredentials)
 def sign_in(body: bodies.Credentials) -> views.TokenView:
-    user = usecases.accounts.sign_in(body.email, body.password, desk=wired)
-    return tokens.issue(user)
+    return tokens.issue(usecases.accounts.sign_in(body.email, body.password, desk=wired))
 
 
 @app.route("/v1/account", answer=views.AccountView)
@@ -176,8 +143,7 @@ def get_me(caller: Caller) -> User:
 
 @app.route("/v1/me/password", methods=["PUT"], answer=views.TokenView, limit="password")
 def change_password(caller: Caller, body: bodies.NewPassword) -> views.TokenView:
-    user = usecases.users.change_password(caller, body.current, body.new, desk=wired)
-    return tokens.issue(user)
+    return tokens.issue(usecases.users.change_password(caller, body.current, body.new, desk=wired))
 
 
 # Clients
@@ -283,17 +249,13 @@ def get_invoice(caller: Caller, invoice_id: str) -> "FullInvoice":
 
 @app.route("/v1/invoices/{invoice_id}/pdf", status=302)
 def get_invoice_pdf(caller: Caller, invoice_id: str) -> str:
-    return usecases.invoices.link_to_pdf(
-        caller, invoice_id, invoices=wired.invoices, documents=wired.documents, printer=wired.printer
-    )
+    return usecases.invoices.link_to_pdf(caller, invoice_id, archive=wired)
 
 
 @app.route("/v1/invoices", methods=["POST"], answer=views.InvoiceView, status=201, again=get_invoice)
 @refuses(errors.NotFound, errors.NothingToInvoice, errors.InvoiceTooLarge)
 def issue_invoice(caller: Caller, body: bodies.NewInvoice) -> "FullInvoice":
-    return usecases.invoices.issue_invoice(
-        caller, body.client_id, body.through, ledger=wired.ledger, ids=wired.ids, clock=wired.clock
-    )
+    return usecases.invoices.issue_invoice(caller, body.client_id, body.through, books=wired)
 
 
 @app.route("/v1/invoices/{invoice_id}/payments", methods=["POST"], answer=views.InvoiceView, status=201, again=get_invoice)
@@ -410,90 +372,69 @@ def get_report(caller: Caller, day: date) -> "NightlyReport":
 
 
 # Every night: ask for the invoices that are due; issue them; tell of every change; index it; deliver; start orders' workflows.
-# What reads their events is imported where it is used, so that a request does not wait for it at a cold start.
 
 
 @app.schedule(Cron(0, 2, "*", "*", "?", "*"))
 def nightly(event: CloudWatchEvent) -> int:
     try:
-        return usecases.invoices.ask_for_due_invoices(
-            time_of(event), due_clients=wired.due_clients, reports=wired.reports, queue=wired.invoicing_queue
-        )
+        return usecases.invoices.ask_for_due_invoices(edge.schedules.time_of(event), desk=wired)
     finally:
-        usecases.order_steps.release_expired(time_of(event), reservations=wired.reservations)
+        usecases.order_steps.release_expired(edge.schedules.time_of(event), reservations=wired.reservations)
 
 
 @app.on_sqs_message(queue=settings.invoicing_queue, batch_size=10, maximum_concurrency=5)
 def on_invoice_due(event: SQSEvent) -> BatchAnswer:
-    from chalicelib.domain.reports import InvoiceDue
-
-    return each_message(
-        event,
-        reader_of(InvoiceDue),
-        lambda due: usecases.invoices.issue_due(due, ledger=wired.ledger, reports=wired.reports, clock=wired.clock),
+    return edge.messages.each_invoice_due(
+        event, lambda due: usecases.invoices.issue_due(due, ledger=wired.ledger, reports=wired.reports, clock=wired.clock)
     )
 
 
 @app.on_dynamodb_record(stream_arn=settings.stream_arn, batch_size=100, starting_position="TRIM_HORIZON")
 def on_change(event: DynamoDBEvent) -> BatchAnswer:
-    from chalicelib.edge.stream_records import each_change
-
-    return each_change(event, wired.read_image, lambda told: usecases.changes.publish_changes(told, bus=wired.event_bus))
+    return edge.stream_records.each_change(
+        event, wired.read_image, lambda told: usecases.changes.publish_changes(told, bus=wired.event_bus)
+    )
 
 
 @app.on_dynamodb_record(
     stream_arn=settings.stream_arn, batch_size=1000, starting_position="TRIM_HORIZON", maximum_batching_window_in_seconds=1
 )
 def on_searchable_change(event: DynamoDBEvent) -> BatchAnswer:
-    from chalicelib.edge.stream_records import each_change
-
-    return each_change(
-        event,
-        wired.read_image,
-        lambda told: usecases.search.index_changes(
-            told, index=wired.search_index, searchable=wired.searchable, queue=wired.reindex_queue
-        ),
+    return edge.stream_records.each_change(
+        event, wired.read_image, lambda told: usecases.search.index_changes(told, library=wired)
     )
 
 
 @app.on_sqs_message(queue=settings.reindex_queue, batch_size=1, maximum_concurrency=2)
 def on_stale_index(event: SQSEvent) -> BatchAnswer:
-    from chalicelib.domain.search import StaleIndex
-
-    return each_message(
-        event,
-        reader_of(StaleIndex),
-        lambda stale: usecases.search.reindex(stale, index=wired.search_index, searchable=wired.searchable),
+    return edge.messages.each_stale_index(
+        event, lambda stale: usecases.search.reindex(stale, index=wired.search_index, searchable=wired.searchable)
     )
 
 
 @app.on_sqs_message(queue=settings.deliveries_queue, batch_size=5, maximum_concurrency=5)
 def on_delivery(event: SQSEvent) -> BatchAnswer:
-    from chalicelib.edge.announcements import each_announcement
-
-    return each_announcement(event, lambda announcement: usecases.deliveries.deliver(announcement, office=wired))
+    return edge.announcements.each_announcement(event, lambda told: usecases.deliveries.deliver(told, office=wired))
 
 
 @app.on_sqs_message(queue=settings.orders_queue, batch_size=10, maximum_concurrency=5)
 def on_order_placed(event: SQSEvent) -> BatchAnswer:
-    from chalicelib.edge.steps import each_order_placed
-
-    return each_order_placed(event, lambda job: usecases.orders.start_workflow(job, workflow=wired.order_workflow))
+    return edge.steps.each_order_placed(event, lambda job: usecases.orders.start_workflow(job, workflow=wired.order_workflow))
 
 
 # The steps of an order's workflow, which .chalice/order_workflow.asl.json puts together: forward, then back.
 
-validate_order = app.step("validate_order", lambda given: usecases.order_steps.validate_order(given.job, shop=wired))
-reserve_inventory = app.step("reserve_inventory", lambda given: usecases.order_steps.reserve_inventory(given.job, shop=wired))
-process_payment = app.step("process_payment", lambda given: usecases.order_steps.process_payment(given.job, shop=wired))
-create_shipment = app.step("create_shipment", lambda given: usecases.order_steps.create_shipment(given.job, shop=wired))
-send_confirmation = app.step("send_confirmation", lambda given: usecases.order_steps.send_confirmation(given.job, shop=wired))
-confirm_order = app.step("confirm_order", lambda given: usecases.order_steps.confirm_order(given.job, shop=wired))
-void_shipment = app.step("void_shipment", lambda given: usecases.order_steps.void_shipment(given.job, shop=wired))
-refund_payment = app.step("refund_payment", lambda given: usecases.order_steps.refund_payment(given.job, shop=wired))
-release_inventory = app.step("release_inventory", lambda given: usecases.order_steps.release_inventory(given.job, shop=wired))
+validate_order = app.step("validate_order", lambda step: usecases.order_steps.validate_order(step.job, shop=wired))
+reserve_inventory = app.step("reserve_inventory", lambda step: usecases.order_steps.reserve_inventory(step.job, shop=wired))
+process_payment = app.step("process_payment", lambda step: usecases.order_steps.process_payment(step.job, shop=wired))
+create_shipment = app.step("create_shipment", lambda step: usecases.order_steps.create_shipment(step.job, shop=wired))
+send_confirmation = app.step("send_confirmation", lambda step: usecases.order_steps.send_confirmation(step.job, shop=wired))
+confirm_order = app.step("confirm_order", lambda step: usecases.order_steps.confirm_order(step.job, shop=wired))
+void_shipment = app.step("void_shipment", lambda step: usecases.order_steps.void_shipment(step.job, shop=wired))
+refund_payment = app.step("refund_payment", lambda step: usecases.order_steps.refund_payment(step.job, shop=wired))
+release_inventory = app.step("release_inventory", lambda step: usecases.order_steps.release_inventory(step.job, shop=wired))
 notify_customer = app.step(
-    "notify_customer", lambda given: usecases.order_steps.notify_customer(given.job, given.news, shop=wired)
+    "notify_customer", lambda step: usecases.order_steps.notify_customer(step.job, step.news, shop=wired)
 )
-fail_order = app.step("fail_order", lambda given: usecases.order_steps.fail_order(given.job, shop=wired))
-give_up_order = app.step("give_up_order", lambda given: usecases.order_steps.give_up_order(given.job, shop=wired))
+fail_order = app.step("fail_order", lambda step: usecases.order_steps.fail_order(step.job, shop=wired))
+give_up_order = app.step("give_up_order", lambda step: usecases.order_steps.give_up_order(step.job, shop=wired))

@@ -174,20 +174,27 @@ class Desk:
     def kept(self) -> Table:
         return Table(self.dynamodb, self.table)
 
+    @property
+    def due_clients(self) -> DynamoDueClients:
+        return DynamoDueClients(self.kept)
+
+    @property
+    def reports(self) -> DynamoReports:
+        return DynamoReports(self.kept)
+
+    @property
+    def invoicing_queue(self) -> SqsInvoicingQueue:
+        return SqsInvoicingQueue(self.sqs, self.queue)
+
     def ask(self) -> int:
         """The night's first half."""
-        return ask_for_due_invoices(
-            NIGHT,
-            due_clients=DynamoDueClients(self.kept),
-            reports=DynamoReports(self.kept),
-            queue=SqsInvoicingQueue(self.sqs, self.queue),
-        )
+        return ask_for_due_invoices(NIGHT, desk=self)
 
     def issue(self, client: Client) -> None:
         """Its second half, for one client."""
         assert client.next_invoice_on is not None
         due = InvoiceDue(account_id=client.account_id, client_id=client.id, due_on=client.next_invoice_on, as_of=NIGHT)
-        issue_due(due, ledger=DynamoLedger(self.kept), reports=DynamoReports(self.kept), clock=AtNight())
+        issue_due(due, ledger=DynamoLedger(self.kept), reports=self.reports, clock=AtNight())
 
     def put(self, images: Sequence[dict[str, Any]]) -> None:
         for start in range(0, len(images), _AT_ONCE):

@@ -15,7 +15,7 @@ from chalicelib.domain.limits import Attempts
 from chalicelib.domain.orders import News, Order, Receipt, Shipment
 from chalicelib.domain.reports import InvoiceDue
 from chalicelib.domain.search import StaleIndex
-from chalicelib.ports import TokenKey
+from chalicelib.ports import Searchable, SearchIndex, TokenKey
 
 
 @dataclass
@@ -138,6 +138,15 @@ class MemoryReindexQueue:
         if self.failure is not None:
             raise self.failure
         self.asked.append(stale)
+
+
+@dataclass
+class Shelf:
+    """What keeping the indexes needs, put together by hand."""
+
+    search_index: SearchIndex
+    searchable: Searchable
+    reindex_queue: MemoryReindexQueue
 
 
 class SilentLimits:

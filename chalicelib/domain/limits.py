@@ -4,11 +4,13 @@ Named tuples, which are made faster than dataclasses: every request needs them, 
 """
 
 from datetime import datetime
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from chalicelib.domain.errors import DaybookError, SignInLocked, TooManyRequests
 from chalicelib.domain.users import Caller
 
+Limit = Literal["requests", "password", "none"]
+"""What a route's requests count as."""
 WINDOW_SECONDS = 60
 FIRST_LOCK_SECONDS = 60
 LONGEST_LOCK_SECONDS = 3600

@@ -13,12 +13,13 @@ from chalice.app import Chalice, ChaliceAuthorizer, CORSConfig, Request, Respons
 
 from chalicelib.domain.errors import DaybookError, Forbidden, NotFound, Unauthenticated
 from chalicelib.domain.identifiers import is_id
+from chalicelib.domain.limits import Limit
 from chalicelib.domain.made import Made
 from chalicelib.domain.paging import Page
 from chalicelib.domain.users import Caller, Role
 from chalicelib.edge import problems, rate_limits, responses
 from chalicelib.edge.preconditions import IfMatch, entity_tag, is_known
-from chalicelib.edge.rate_limits import Limit, Limiter, who_asks
+from chalicelib.edge.rate_limits import Limiter, who_asks
 from chalicelib.edge.request_log import RequestLog
 from chalicelib.edge.requests import PREFIX_OF, check_size, path_of, read_body, read_path, read_query, stage_of
 from chalicelib.edge.responses import Document, Text
@@ -87,7 +88,7 @@ class Application(Chalice):
         self.api.cors = cors
         self._cors_headers: dict[str, str] = cors.get_access_control_headers()
         self.endpoints: list[Endpoint] = []
-        self.gatekeeper: ChaliceAuthorizer | None = None
+        self._gatekeeper: ChaliceAuthorizer | None = None
         self.limiter: Limiter | None = None
         self.once: Callable[[], Once] | None = None
 
@@ -129,11 +130,21 @@ class Application(Chalice):
                     path,
                     name=view.__name__,
                     methods=[method],
-                    authorizer=None if public else self.gatekeeper,
+                    authorizer=None if public else self._gatekeeper,
                     content_types=[],
                     **kwargs,
                 )(self._serving(endpoint))
             return view
+
+        return declare
+
+    def authorizer(self, *args: Any, **kwargs: Any) -> Callable[..., Any]:
+        """Declares who is asked before every route that is declared after it, unless that is public."""
+
+        def declare(admit: Callable[..., Any]) -> ChaliceAuthorizer:
+            gatekeeper: ChaliceAuthorizer = super(Application, self).authorizer(*args, **kwargs)(admit)
+            self._gatekeeper = gatekeeper
+            return gatekeeper
 
         return declare
 

@@ -1,17 +1,14 @@
 """Who is asking, for the limits, and what an answer tells of them."""
 
 from collections.abc import Callable
-from typing import Literal
 
 from chalice.app import Request
 
 from chalicelib.domain.errors import TooManyRequests
-from chalicelib.domain.limits import Usage
+from chalicelib.domain.limits import Limit, Usage
 from chalicelib.domain.users import Caller
 from chalicelib.edge.requests import read_caller, source_of
 
-Limit = Literal["requests", "password", "none"]
-"""What a route's requests count as."""
 Limiter = Callable[[Limit, Caller | str], Usage]
 """Counts a request of the caller, or from the address."""
 HEADERS = ["RateLimit", "RateLimit-Policy", "Retry-After", "X-RateLimit-Limit", "X-RateLimit-Remaining"]

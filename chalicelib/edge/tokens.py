@@ -54,6 +54,16 @@ class Tokens:
         token = jwt.encode(claims, key.secret, algorithm=_ALGORITHM, headers={"kid": key.kid})
         return TokenView(access_token=token, expires_in=self.lifetime_seconds)
 
+    def opened(self, account: Account, user: User) -> OpenedAccount:
+        """What a new account's owner gets to see."""
+        token = self.issue(user)
+        return OpenedAccount(
+            account=AccountView.of(account),
+            user=UserView.of(user),
+            access_token=token.access_token,
+            expires_in=token.expires_in,
+        )
+
     def signed_again(self, body: str) -> str:
         """The body with the token's signature that `without_signature` took off.
 
@@ -105,13 +115,3 @@ class Tokens:
 def without_signature(body: str) -> str:
     """A body without what makes the token in it worth something."""
     return re.sub(_SIGNED, r"\g<before>\g<signed>", body)
-
-
-def opened(account: Account, user: User, token: TokenView) -> OpenedAccount:
-    """What a new account's owner gets to see."""
-    return OpenedAccount(
-        account=AccountView.of(account),
-        user=UserView.of(user),
-        access_token=token.access_token,
-        expires_in=token.expires_in,
-    )

@@ -63,6 +63,28 @@ class Books(Protocol):
     def clock(self) -> Clock: ...
 
 
+class NightDesk(Protocol):
+    """What asking for the invoices that are due needs."""
+
+    @property
+    def due_clients(self) -> DueClients: ...
+    @property
+    def reports(self) -> Reports: ...
+    @property
+    def invoicing_queue(self) -> InvoicingQueue: ...
+
+
+class Archive(Protocol):
+    """What showing an invoice's PDF needs."""
+
+    @property
+    def invoices(self) -> Invoices: ...
+    @property
+    def documents(self) -> Documents: ...
+    @property
+    def printer(self) -> Printer: ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InvoiceAsOf:
     """An invoice as it is seen on a day."""
@@ -80,28 +102,28 @@ class FullInvoice(InvoiceAsOf):
     lines: tuple[InvoiceLine, ...]
 
 
-def issue_invoice(caller: Caller, client_id: str, through: date, *, ledger: Ledger, ids: Ids, clock: Clock) -> FullInvoice:
+def issue_invoice(caller: Caller, client_id: str, through: date, *, books: Books) -> FullInvoice:
     """Issues at once what is open through that day; the client's schedule stays as it is.
 
     Raises: NotFound, Invalid if the day is yet to come, NothingToInvoice, InvoiceTooLarge.
     """
-    now = clock.now()
-    invoice_id = ids.new("inv", now)
+    now = books.clock.now()
+    invoice_id = books.ids.new("inv", now)
 
     def attempt() -> FullInvoice:
-        work = ledger.open_work(caller.account_id, client_id, through)
+        work = books.ledger.open_work(caller.account_id, client_id, through)
         today = local_day(now, work.account.profile.time_zone)
         if through > today:
             raise Invalid(FieldError("/through", f"must not be after today, {today}"))
-        series = ledger.series(caller.account_id, DocumentKind.INVOICE, today.year)
+        series = books.ledger.series(caller.account_id, DocumentKind.INVOICE, today.year)
         issue = draw_up(work, series, through=through, invoice_id=invoice_id, issued_at=now)
-        ledger.issue(issue)
+        books.ledger.issue(issue)
         return FullInvoice(invoice=issue.invoice, lines=issue.lines, today=today)
 
     return until_uncontended(attempt)
 
 
-def ask_for_due_invoices(as_of: datetime, *, due_clients: DueClients, reports: Reports, queue: InvoicingQueue) -> int:
+def ask_for_due_invoices(as_of: datetime, *, desk: NightDesk) -> int:
     """Asks for the invoice of every client that is due as of that instant, missed nights included; returns how many.
 
     Run twice it asks twice; issuing happens once. What cannot be noted in the report is asked for all the same.
@@ -110,17 +132,17 @@ def ask_for_due_invoices(as_of: datetime, *, due_clients: DueClients, reports: R
     unnoted: list[str] = []
 
     def noted() -> Iterator[InvoiceDue]:
-        for client in due_clients.due(as_of):
+        for client in desk.due_clients.due(as_of):
             due = InvoiceDue(
                 account_id=client.account_id, client_id=client.client_id, due_on=client.next_invoice_on, as_of=as_of
             )
             try:
-                reports.note_due(_outcome(due, due.due_on))
+                desk.reports.note_due(_outcome(due, due.due_on))
             except (Contended, Unavailable):
                 unnoted.append(client.client_id)
             yield due
 
-    asked = queue.ask_for(noted())
+    asked = desk.invoicing_queue.ask_for(noted())
     if unnoted:
         raise Unavailable(f"the report lacks {len(unnoted)} of {asked} clients")
     return asked
@@ -207,11 +229,11 @@ def list_invoices(caller: Caller, wanted: InvoiceFilter, request: PageRequest, *
     return Page(items=tuple(InvoiceAsOf(invoice=invoice, today=today) for invoice in page.items), next=page.next)
 
 
-def link_to_pdf(caller: Caller, invoice_id: str, *, invoices: Invoices, documents: Documents, printer: Printer) -> str:
+def link_to_pdf(caller: Caller, invoice_id: str, *, archive: Archive) -> str:
     """A short-lived link to the invoice's PDF. Raises: NotFound."""
-    invoice = invoices.get(caller.account_id, invoice_id)
-    invoice_document(invoice, invoices=invoices, documents=documents, printer=printer)
-    return documents.link(caller.account_id, invoice_id, f"{file_stem(invoice.number)}.pdf")
+    invoice = archive.invoices.get(caller.account_id, invoice_id)
+    invoice_document(invoice, invoices=archive.invoices, documents=archive.documents, printer=archive.printer)
+    return archive.documents.link(caller.account_id, invoice_id, f"{file_stem(invoice.number)}.pdf")
 
 
 def invoice_document(invoice: Invoice, *, invoices: Invoices, documents: Documents, printer: Printer) -> bytes:

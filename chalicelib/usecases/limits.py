@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from chalicelib.domain.errors import Contended, Unavailable
 from chalicelib.domain.limits import (
+    Limit,
     Quotas,
     Usage,
     after_attempt,
@@ -26,6 +27,27 @@ if TYPE_CHECKING:
 
 RACES = 3
 """So many attempts at the same moment may be faster than this one; then it is refused, unheard."""
+
+
+class Desk(Protocol):
+    """What counting needs."""
+
+    @property
+    def limits(self) -> Limits: ...
+    @property
+    def quotas(self) -> Quotas: ...
+    @property
+    def clock(self) -> Clock: ...
+
+
+def count(limit: Limit, who: Caller | str, *, desk: Desk) -> Usage:
+    """Counts a request of the caller, or from the address, as what its route says that it is."""
+    if limit == "none":
+        return not_counted(desk.quotas)
+    if limit == "password":
+        whose = who if isinstance(who, str) else who.user_id
+        return count_sign_in(whose, limits=desk.limits, quotas=desk.quotas, clock=desk.clock)
+    return count_request(who, limits=desk.limits, quotas=desk.quotas, clock=desk.clock)
 
 
 def count_request(who: Caller | str, *, limits: Limits, quotas: Quotas, clock: Clock) -> Usage:

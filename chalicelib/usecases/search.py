@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from chalicelib.domain.errors import Unavailable
 from chalicelib.domain.events import Change
@@ -17,12 +17,23 @@ if TYPE_CHECKING:
 _log = logging.getLogger("daybook")
 
 
+class Library(Protocol):
+    """What keeping the indexes needs."""
+
+    @property
+    def search_index(self) -> SearchIndex: ...
+    @property
+    def searchable(self) -> Searchable: ...
+    @property
+    def reindex_queue(self) -> ReindexQueue: ...
+
+
 def search(caller: Caller, request: SearchRequest, *, index: SearchIndex) -> SearchResults:
     """Raises: Unavailable."""
     return SearchResults(index.search(caller.account_id, request) if request.terms else ())
 
 
-def index_changes(changes: Sequence[Change], *, index: SearchIndex, searchable: Searchable, queue: ReindexQueue) -> int | None:
+def index_changes(changes: Sequence[Change], *, library: Library) -> int | None:
     """Brings each account's index up to date; returns the place of the first change that must come again, None if none must.
 
     The stream is read in order, so an index that cannot be written would hold up all other accounts behind it: it is handed to
@@ -39,12 +50,12 @@ def index_changes(changes: Sequence[Change], *, index: SearchIndex, searchable: 
     for account_id, news in by_account.items():
         try:
             # Without news too: an index that is not there, or is broken, is made anew.
-            if not index.apply(account_id, news):
-                reindex(StaleIndex(account_id=account_id), index=index, searchable=searchable)
+            if not library.search_index.apply(account_id, news):
+                reindex(StaleIndex(account_id=account_id), index=library.search_index, searchable=library.searchable)
         except Exception:  # noqa: BLE001  each account of a batch is on its own
             _log.exception("the search index of %s cannot be written", account_id)
             try:
-                queue.ask_for(StaleIndex(account_id=account_id))
+                library.reindex_queue.ask_for(StaleIndex(account_id=account_id))
             except Unavailable:
                 _log.exception("nor can it be asked for")
                 failed.append(places[account_id])

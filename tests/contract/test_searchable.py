@@ -22,7 +22,7 @@ from chalicelib.repositories.stream_images import plain_image
 from chalicelib.usecases.search import index_changes
 from tests.builders import NOW, a_client, a_product, a_reservation, a_user, an_account, an_entry, an_order
 from tests.contract.stores import TABLE, DynamoStore, Store, credited, drawn_up, items_in, log, opened
-from tests.fakes import MemoryReindexQueue
+from tests.fakes import MemoryReindexQueue, Shelf
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -157,7 +157,7 @@ def test_an_index_made_from_the_stream_equals_the_one_from_the_table(
         for start in range(0, len(order), 7):
             event = DynamoDBEvent({"Records": order[start : start + 7]}, None)
             queue = MemoryReindexQueue()
-            handle = partial(index_changes, index=index, searchable=dynamo_store.searchable, queue=queue)
+            handle = partial(index_changes, library=Shelf(index, dynamo_store.searchable, queue))
             answer = each_change(event, plain_image, handle)
             assert queue.asked == []
             assert answer == failed()

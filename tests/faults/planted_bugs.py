@@ -277,8 +277,17 @@ def _index_that_forgives_itself(app: Any) -> None:
         def ask_for(self, _stale: object) -> None:
             pass
 
-    def index_changes(*arguments: Any, **more: Any) -> int | None:
-        result: int | None = original(*arguments, **{**more, "queue": Nowhere()})
+    class Forgiving:
+        reindex_queue = Nowhere()
+
+        def __init__(self, library: Any) -> None:
+            self._library = library
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self._library, name)
+
+    def index_changes(changes: Any, *, library: Any) -> int | None:
+        result: int | None = original(changes, library=Forgiving(library))
         return result
 
     search.index_changes = index_changes

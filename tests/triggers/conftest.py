@@ -45,7 +45,5 @@ def issued(wired: MemoryWired, add_client: AddClient) -> Invoice:
     """An invoice over 114.00 EUR that was just issued."""
     client = add_client()
     caller = a_caller(a_user("usr_1", account_id=client.account_id))
-    full = invoices.issue_invoice(
-        caller, client.id, date(2026, 11, 20), ledger=wired.store.ledger, ids=wired.ids, clock=wired.clock
-    )
+    full = invoices.issue_invoice(caller, client.id, date(2026, 11, 20), books=wired)
     return full.invoice

@@ -134,9 +134,7 @@ def test_a_client_without_an_address_gets_no_mail_but_the_pdf_is_kept(wired: Mem
     client = add_client()
     wired.store.clients.save(replace(client, email=None, version=client.version + 1))
     caller = a_caller()
-    invoice = invoices.issue_invoice(
-        caller, client.id, date(2026, 11, 20), ledger=wired.store.ledger, ids=wired.ids, clock=wired.clock
-    ).invoice
+    invoice = invoices.issue_invoice(caller, client.id, date(2026, 11, 20), books=wired).invoice
 
     assert daybook.on_delivery(sqs(announce(invoice)), None) == failed()
 

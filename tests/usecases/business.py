@@ -50,9 +50,7 @@ class Business:
         return work.get_work(self.caller, entry_id, work=self.wired.store.work)
 
     def issue(self, client_id: str, through: date) -> Invoice:
-        return invoices.issue_invoice(
-            self.caller, client_id, through, ledger=self.wired.store.ledger, ids=self.wired.ids, clock=self.wired.clock
-        ).invoice
+        return invoices.issue_invoice(self.caller, client_id, through, books=self.wired).invoice
 
     def invoice(self, invoice_id: str) -> Invoice:
         return self.wired.store.invoices.get(self.caller.account_id, invoice_id)
@@ -89,12 +87,7 @@ def run_night(wired: MemoryWired, as_of: str) -> None:
 
 def ask(wired: MemoryWired, as_of: str) -> None:
     wired.clock.at = max(wired.clock.at, datetime.fromisoformat(as_of).astimezone(UTC))
-    invoices.ask_for_due_invoices(
-        datetime.fromisoformat(as_of).astimezone(UTC),
-        due_clients=wired.store.due_clients,
-        reports=wired.store.reports,
-        queue=wired.invoicing_queue,
-    )
+    invoices.ask_for_due_invoices(datetime.fromisoformat(as_of).astimezone(UTC), desk=wired)
 
 
 def issue_asked(wired: MemoryWired) -> None:

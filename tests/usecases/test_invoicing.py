@@ -7,7 +7,7 @@ from datetime import date, timedelta
 from decimal import Decimal
 from threading import Barrier
 from time import sleep
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
@@ -24,7 +24,7 @@ from chalicelib.domain.errors import (
 from chalicelib.domain.invoices import PaymentDetails
 from chalicelib.domain.reports import DueOutcome, InvoiceDue, Outcome
 from chalicelib.domain.work import DatedWork
-from chalicelib.ports import Ledger, Reports
+from chalicelib.ports import Ledger
 from chalicelib.usecases import clients, invoices, work
 from tests.builders import at
 from tests.usecases.business import Business, ask, issue_asked, open_business, run_night
@@ -44,6 +44,17 @@ def at_once(*tasks: Callable[[], object]) -> list[object]:
 
     with ThreadPoolExecutor(len(tasks)) as pool:
         return list(pool.map(run, tasks))
+
+
+class With:
+    """What is wired, with these parts in place of its own."""
+
+    def __init__(self, wired: MemoryWired, **parts: object) -> None:
+        self._wired = wired
+        vars(self).update(parts)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._wired, name)
 
 
 class Slow:
@@ -150,12 +161,7 @@ def test_a_report_that_cannot_be_written_keeps_nobody_from_being_asked_for(wired
                 raise failure
 
     with pytest.raises(Unavailable, match="lacks 2 of 3"):
-        invoices.ask_for_due_invoices(
-            at("2026-02-01T02:00:00"),
-            due_clients=wired.store.due_clients,
-            reports=cast("Reports", Failing()),
-            queue=wired.invoicing_queue,
-        )
+        invoices.ask_for_due_invoices(at("2026-02-01T02:00:00"), desk=With(wired, reports=Failing()))
 
     assert len(wired.invoicing_queue.messages) == 3
 
@@ -297,9 +303,7 @@ def test_fifty_at_once_of_which_five_fail_take_the_numbers_1_to_45(wired: Memory
     slow = Slow(wired.store.ledger, fails_for=client_ids[::10])
 
     def issue(client_id: str) -> Callable[[], object]:
-        return lambda: invoices.issue_invoice(
-            business.caller, client_id, date(2026, 1, 1), ledger=slow, ids=wired.ids, clock=wired.clock
-        )
+        return lambda: invoices.issue_invoice(business.caller, client_id, date(2026, 1, 1), books=With(wired, ledger=slow))
 
     results = at_once(*[issue(client_id) for client_id in client_ids])
 
@@ -438,9 +442,7 @@ def test_issuing_by_hand_and_by_night_at_once_bills_the_hours_once(wired: Memory
     slow = Slow(wired.store.ledger)
 
     by_hand, by_night = at_once(
-        lambda: invoices.issue_invoice(
-            business.caller, client_id, date(2026, 1, 31), ledger=slow, ids=wired.ids, clock=wired.clock
-        ),
+        lambda: invoices.issue_invoice(business.caller, client_id, date(2026, 1, 31), books=With(wired, ledger=slow)),
         lambda: invoices.issue_due(due, ledger=slow, reports=wired.reports, clock=wired.clock),
     )
 

@@ -12,7 +12,7 @@ from chalicelib.repositories.items import exactly
 from chalicelib.repositories.memory_search import MemorySearchIndex
 from chalicelib.usecases.search import index_changes, reindex, search
 from tests.builders import NOW, a_caller, a_client, a_product, a_user
-from tests.fakes import MemoryReindexQueue
+from tests.fakes import MemoryReindexQueue, Shelf
 from tests.usecases.business import Business
 from tests.wired import MemoryWired
 
@@ -58,7 +58,7 @@ def added(client_id: str, account_id: str = "acc_1", *, item_type: str = "client
 
 
 def index_all(changes: Sequence[Change], index: Watched, queue: MemoryReindexQueue | None = None) -> int | None:
-    return index_changes(changes, index=index, searchable=Nothing(), queue=queue or MemoryReindexQueue())
+    return index_changes(changes, library=Shelf(index, Nothing(), queue or MemoryReindexQueue()))
 
 
 def found(index: Watched, typed: str, account_id: str = "acc_1") -> list[str]:
@@ -153,7 +153,7 @@ def test_a_missing_index_is_made_from_the_table(business: Business, wired: Memor
     wired.store.products.add(a_product(account_id=business.caller.account_id, name="Lantern"))
     old = added("cli_1", business.caller.account_id, name="An old name")
 
-    assert index_changes([old], index=wired.search_index, searchable=wired.store.searchable, queue=wired.reindex_queue) is None
+    assert index_changes([old], library=wired) is None
     results = search(business.caller, SearchRequest(terms=terms_of("lantern")), index=wired.search_index).results
     assert {result.id for result in results} == {client_id, "85123A"}
 

@@ -77,9 +77,7 @@ class FreelancersYear(RuleBasedStateMachine):
     def issue(self, days_ago: int) -> Any:
         through = self.wired.clock.now().date() - timedelta(days=days_ago)
         try:
-            full = invoices.issue_invoice(
-                CALLER, "cli_1", through, ledger=self.wired.ledger, ids=self.wired.ids, clock=self.wired.clock
-            )
+            full = invoices.issue_invoice(CALLER, "cli_1", through, books=self.wired)
         except NothingToInvoice:
             assert not self._open_and_billable(through)
             return multiple()
