@@ -8,6 +8,7 @@ import re
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from threading import Lock
@@ -39,7 +40,8 @@ Record = dict[str, Any]
 
 
 class Daybook:
-    """The functions of the application: that of the API, and the stream's readers, which on AWS each have a /tmp of their own.
+    """The functions of the application: that of the API, the steps of orders, and the stream's readers, which on AWS each have
+    a /tmp of their own.
 
     One request or batch at a time, as in one instance of a function.
     """
@@ -49,20 +51,19 @@ class Daybook:
         import app
 
         self._app = app
-        self._settings = _settings()
         self._clients = _ClientsOf(aws)
+        self._settings = _create(self._clients, _settings())
         self.wired = _Wired(self._settings, self._clients, folder / "api")
-        """Of the API's function."""
+        """Of the functions of the API and of the steps."""
         self.wired_reader = _Wired(self._settings, self._clients, folder / "reader")
         """Of those that read the stream."""
         self.table = Table(self._clients.client("dynamodb"), self._settings.table)
         self._alone = Lock()
-        _create(self._clients, self._settings)
         self._stream, self._iterator = self._beginning_of_stream()
 
     def meter(self) -> Meter:
-        """For all that the functions ask of DynamoDB, S3 and EventBridge."""
-        return Meter(*(self._clients.client(service) for service in ("dynamodb", "s3", "events")))
+        """For all that the functions ask of AWS."""
+        return Meter(*(self._clients.client(service) for service in ("dynamodb", "s3", "events", "sns", "stepfunctions")))
 
     def open_account(self, account_id: str = ACCOUNT_ID) -> Account:
         """An account whose owner makes the requests, if it is `ACCOUNT_ID`."""
@@ -105,6 +106,19 @@ class Daybook:
     def index(self, records: Sequence[Record]) -> None:
         with self._running(self.wired_reader):
             _all_taken(self._app.on_searchable_change({"Records": records}, None))
+
+    def start_workflow(self, order_id: str) -> None:
+        """As the bus tells of an order of `ACCOUNT_ID` that was placed."""
+        body = json.dumps({"detail": {"account_id": ACCOUNT_ID, "id": order_id}})
+        with self._running(self.wired):
+            _all_taken(
+                self._app.on_order_placed({"Records": [{"messageId": order_id, "receiptHandle": order_id, "body": body}]}, None)
+            )
+
+    def step(self, name: str, given: Mapping[str, object]) -> None:
+        """One function of the workflow, given that. Raises: what it raises."""
+        with self._running(self.wired):
+            getattr(self._app, name)(given, None)
 
     def records(self) -> list[Record]:
         """What the table's stream has had since this was asked last, as Lambda hands it on."""
@@ -191,8 +205,11 @@ def _settings() -> Settings:
     return read_settings(stage_environment(STAGE) | dict.fromkeys(names, NO_LIMIT))
 
 
-def _create(clients: AwsClients, settings: Settings) -> None:
-    """What the functions use, as the template declares it."""
+def _create(clients: AwsClients, settings: Settings) -> Settings:
+    """What the functions use, as the template declares it, and the settings with its ARNs.
+
+    Of the workflow it is only what can be started: an execution ends at once, and runs no step.
+    """
     resources = json.loads((ROOT / ".chalice" / "resources.json").read_text())["Resources"]
     for resource, name in (("Table", settings.table), ("EphemeralTable", settings.ephemeral_table)):
         declared = resources[resource]["Properties"]
@@ -205,6 +222,13 @@ def _create(clients: AwsClients, settings: Settings) -> None:
         Bucket=settings.search_bucket
     )
     clients.client("events").create_event_bus(Name=settings.event_bus)
+    topic = clients.client("sns").create_topic(Name=settings.orders_queue)["TopicArn"]
+    workflow = clients.client("stepfunctions").create_state_machine(
+        name=settings.orders_queue,
+        definition=json.dumps({"StartAt": "Started", "States": {"Started": {"Type": "Succeed"}}}),
+        roleArn="arn:aws:iam::000000000000:role/nobody",
+    )["stateMachineArn"]
+    return replace(settings, orders_topic=topic, order_workflow=workflow)
 
 
 def _all_taken(answer: "BatchAnswer") -> None:
