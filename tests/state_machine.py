@@ -58,7 +58,7 @@ def run(definition: Mapping[str, Json], given: Json, invoke: Invoke) -> Executio
         while True:
             try:
                 result = invoke(call.resource, call.payload)
-            except Exception as problem:  # whatever a function raises is its step's error
+            except Exception as problem:  # noqa: BLE001  whatever a function raises is its step's error
                 call = going.throw(problem)
             else:
                 call = going.send(result)
@@ -108,9 +108,7 @@ class _Uncaught(Exception):
     """Ends the execution."""
 
 
-def _task(
-    state: Mapping[str, Json], given: Json, waits: list[float]
-) -> Generator[Call, Json, tuple[Json, str | None]]:
+def _task(state: Mapping[str, Json], given: Json, waits: list[float]) -> Generator[Call, Json, tuple[Json, str | None]]:
     payload = _filled(state["Parameters"], given) if "Parameters" in state else given
     retries = [delays(retrier) for retrier in state["Retry"]]
     for clause, known in (("Retry", _RETRIER), ("Catch", _CATCHER)):
