@@ -22,7 +22,7 @@ ASYNC_RETRIES_SECONDS: Final = (60, 120)
 SHARDS: Final = 2
 MAX_ROUNDS: Final = 2_000
 ODD_BATCH: Final = 7
-CALLS_AT_ONCE: Final = 4
+CALLS_AT_ONCE: Final = 3
 """Of workflows: each that runs at once with others wants an environment of its own."""
 INDEXER: Final = "on_searchable_change"
 """The stream's reader that keeps the search index."""
