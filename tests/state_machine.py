@@ -3,7 +3,7 @@
 What it does not know it refuses, so that a definition that grows is not run wrongly.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,7 +41,34 @@ class Execution:
     error: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A task's resource, and what it is to be called with after a pause; of a retry the longest that there may be."""
+
+    resource: str
+    payload: Json
+    pause: float = 0
+
+
 def run(definition: Mapping[str, Json], given: Json, invoke: Invoke) -> Execution:
+    """Without any pause."""
+    going = walk(definition, given)
+    try:
+        call = next(going)
+        while True:
+            try:
+                result = invoke(call.resource, call.payload)
+            except Exception as problem:  # noqa: BLE001  whatever a function raises is its step's error
+                call = going.throw(problem)
+            else:
+                call = going.send(result)
+    except StopIteration as end:
+        ended: Execution = end.value
+        return ended
+
+
+def walk(definition: Mapping[str, Json], given: Json) -> Generator[Call, Json, Execution]:
+    """From call to call: whoever walks sends in what came of each, or throws in its error."""
     states: list[str] = []
     waits: list[float] = []
     name: str | None = definition["StartAt"]
@@ -60,7 +87,7 @@ def run(definition: Mapping[str, Json], given: Json, invoke: Invoke) -> Executio
             name = next((rule["Next"] for rule in state["Choices"] if _holds(rule, given)), state["Default"])
         else:
             try:
-                given, name = _task(state, given, invoke, waits)
+                given, name = yield from _task(state, given, waits)
             except _Uncaught as uncaught:
                 return Execution("FAILED", tuple(states), tuple(waits), given, uncaught.args[0])
     return Execution("SUCCEEDED", tuple(states), tuple(waits), given)
@@ -81,20 +108,22 @@ class _Uncaught(Exception):
     """Ends the execution."""
 
 
-def _task(state: Mapping[str, Json], given: Json, invoke: Invoke, waits: list[float]) -> tuple[Json, str | None]:
+def _task(state: Mapping[str, Json], given: Json, waits: list[float]) -> Generator[Call, Json, tuple[Json, str | None]]:
     payload = _filled(state["Parameters"], given) if "Parameters" in state else given
     retries = [delays(retrier) for retrier in state["Retry"]]
     for clause, known in (("Retry", _RETRIER), ("Catch", _CATCHER)):
         for part in state[clause]:
             _refuse_unknown(part.keys(), known)
+    pause = 0.0
     while True:
         try:
-            result = invoke(state["Resource"], payload)
+            result = yield Call(state["Resource"], payload, pause)
         except Exception as problem:  # whatever a function raises is its step's error
             error = getattr(problem, "error_name", type(problem).__name__)
             place = next((at for at, retrier in enumerate(state["Retry"]) if matches(retrier["ErrorEquals"], error)), None)
             if place is not None and retries[place]:
-                waits.append(retries[place].pop(0))
+                pause = retries[place].pop(0)
+                waits.append(pause)
                 continue
             for catcher in state["Catch"]:
                 if matches(catcher["ErrorEquals"], error):

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 from typing import Any, Final
 from urllib.parse import parse_qsl, urlsplit
 
@@ -19,11 +20,13 @@ from tests.faults.in_process_aws import InProcessAws
 from tests.faults.plane import Plane
 from tests.faults.pump import Item, Pump
 from tests.faults.virtual_time import VirtualClock
+from tests.faults.workflows import with_functions
 
 STAGE: Final = "local"
 ACCOUNT: Final = "0" * 12
 REGION: Final = "us-east-1"
 TABLE: Final = f"daybook-{STAGE}"
+EPHEMERAL: Final = f"{TABLE}-ephemeral"
 RETRIES_SECONDS: Final = (1, 2, 4, 8, 16, 32)
 """What a well-made client waits before it asks again."""
 
@@ -109,7 +112,9 @@ class Cloud:
 
     def _create(self, template: Mapping[str, Any]) -> None:
         """What stands in the template beside the functions, which SAM would make."""
-        resources = {name: resource for name, resource in template["Resources"].items() if "Type" in resource}
+        resources = dict(with_functions(template, f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:"))
+        workflow = resources["OrderWorkflow"]["Properties"]
+        workflow["Definition"] = json.loads((ROOT / ".chalice" / Path(workflow.pop("DefinitionS3Location")).name).read_text())
         stack = self.client("cloudformation")
         parameters = {"Stage": STAGE, "MailSender": os.environ["DAYBOOK_MAIL_SENDER"]}
         stack.create_stack(
@@ -120,6 +125,9 @@ class Cloud:
         status = stack.describe_stacks(StackName="daybook")["Stacks"][0]["StackStatus"]
         if status != "CREATE_COMPLETE":
             raise RuntimeError(f"the resources could not be made: {status}")
+        made = stack.describe_stack_resources(StackName="daybook")["StackResources"]
+        ids = {resource["LogicalResourceId"]: resource["PhysicalResourceId"] for resource in made}
+        os.environ |= {"DAYBOOK_ORDER_WORKFLOW": ids["OrderWorkflow"], "DAYBOOK_ORDERS_TOPIC": ids["OrdersTopic"]}
         # The sender's address is verified by a person, once, outside of the template.
         self.client("ses").verify_email_identity(EmailAddress=os.environ["DAYBOOK_MAIL_SENDER"])
 
@@ -130,6 +138,17 @@ class Cloud:
         from ministack.services import dynamodb
 
         return [item for partition in dynamodb._tables[TABLE]["items"].values() for item in partition.values()]
+
+    def books(self) -> dict[str, dict[str, str]]:
+        """By key, what the sandbox of payments knows."""
+        from ministack.services import dynamodb
+
+        kept = [item for partition in dynamodb._tables[EPHEMERAL]["items"].values() for item in partition.values()]
+        return {
+            item["pk"]["S"].removeprefix("payment#"): {name: str(*value.values()) for name, value in item.items()}
+            for item in kept
+            if item["pk"]["S"].startswith("payment#")
+        }
 
     def documents(self) -> dict[str, list[bytes]]:
         """By key, every version of a PDF that was ever stored there."""
@@ -261,6 +280,21 @@ def _index_key(account_id: str) -> str:
     return f"search/v1/{account_id}.sqlite"
 
 
+OF_ORDERS: Final = (
+    "on_order_placed",
+    "validate_order",
+    "reserve_inventory",
+    "process_payment",
+    "create_shipment",
+    "send_confirmation",
+    "confirm_order",
+    "void_shipment",
+    "refund_payment",
+    "release_inventory",
+    "notify_customer",
+    "fail_order",
+    "give_up_order",
+)
 INSTANCES: Final = {
     "api_handler": 1,
     "authorize": 1,
@@ -270,6 +304,7 @@ INSTANCES: Final = {
     "on_searchable_change": 1,
     "on_stale_index": 1,
     "on_delivery": 3,
+    **dict.fromkeys(OF_ORDERS, 1),
 }
 """Environments that are made before a run, where they are made once for all; more are made as they are needed."""
 CROWD: Final = INSTANCES | {"api_handler": 4, "authorize": 4}

@@ -107,10 +107,23 @@ def _load_ministack(clock: VirtualClock) -> Any:
     os.environ |= {"LOG_LEVEL": "ERROR", "PERSIST_STATE": "0", "GATEWAY_PORT": HOST.partition(":")[2]}
     with mock.patch.object(threading.Thread, "start", _do_not_start):
         import ministack.app
-        from ministack.services import dynamodb, eventbridge, secretsmanager, ses, sqs
-    TimeOf(clock).put_into(dynamodb, eventbridge, secretsmanager, ses, sqs)
+        from ministack.services import dynamodb, eventbridge, secretsmanager, ses, sns, sqs, stepfunctions
+    TimeOf(clock).put_into(dynamodb, eventbridge, secretsmanager, ses, sns, sqs)
+    vars(stepfunctions)["threading"] = _Threads()
     return ministack.app.app
 
 
 def _do_not_start(thread: threading.Thread) -> None:
     """MiniStack's sweeper of expired items would run in the middle of things, and not survive a fork."""
+
+
+class _Threads:
+    """Stands in for the module `threading` where Step Functions runs executions: the pump does that."""
+
+    class Thread:
+        def __init__(self, **_: object) -> None: ...
+
+        def start(self) -> None: ...
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(threading, name)

@@ -1,7 +1,8 @@
 """What must hold once everything is pumped dry, whatever went wrong on the way. `README.md` lists the rules."""
 
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import json
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import zip_longest
 from pathlib import Path
 from tempfile import mkdtemp
@@ -10,7 +11,8 @@ from typing import TYPE_CHECKING, Any, Final
 from tests.consistency import Broken, check_table
 from tests.faults.cloud import Cloud
 from tests.faults.plane import Call, Fault, SentMail
-from tests.faults.pump import INDEXER, Item
+from tests.faults.pump import INDEXER, Item, body_of
+from tests.faults.workflows import executions
 
 if TYPE_CHECKING:
     from chalicelib.repositories.full_text import FullTextIndex
@@ -31,6 +33,12 @@ _TOLD: Final = {
     ("product", "MODIFY"): "ProductUpdated",
     ("product", "REMOVE"): "ProductDeleted",
 }
+_TOLD_OF_ORDERS: Final = {
+    "PENDING": "OrderPlaced",
+    "CONFIRMED": "OrderConfirmed",
+    "FAILED": "OrderFailed",
+    "CANCELED": "OrderCanceled",
+}
 Told = tuple[str, str, int]
 """A detail-type, an id and a version: nothing else is told under these three."""
 
@@ -43,6 +51,7 @@ def check(cloud: Cloud) -> list[Broken]:
         *check_deliveries(cloud, items),
         *check_events(cloud),
         *check_stock(cloud),
+        *check_orders(cloud, items),
         *(check_index(cloud, items) if cloud.pump.is_read_by(INDEXER) else ()),
         *check_nothing_given_up(cloud),
     ]
@@ -179,9 +188,17 @@ def told_of(record: Item) -> Told | None:
         status = _text(new, "status")
         moved = _text(old, "status") != status
         detail_type = {"paid": "InvoicePaid", "credited": "InvoiceCredited"}.get(status) if moved else None
+    elif kind == "order":
+        before, after = _as_told(old), _as_told(new)
+        detail_type = _TOLD_OF_ORDERS[after] if after and after != before else None
     elif detail_type and record["eventName"] == "MODIFY" and old["version"] == new["version"]:
         detail_type = None
     return None if detail_type is None else (detail_type, _text(last, "id"), int(last["version"]["N"]))
+
+
+def _as_told(order: Item | None) -> str:
+    """Its status, but nothing as long as it is held."""
+    return "" if order is None or _text(order, "workflow_status") == "held" else _text(order, "status")
 
 
 # Stock
@@ -193,6 +210,105 @@ def check_stock(cloud: Cloud) -> Iterator[Broken]:
         product = record["dynamodb"].get("NewImage", {})
         if _text(product, "type") == "product" and int(product.get("stock", {}).get("N", 0)) < 0:
             yield Broken("a stock is never below nothing", f"{_text(product, 'id')}: {product['stock']}")
+
+
+# Orders
+
+
+def check_orders(cloud: Cloud, items: Sequence[Item]) -> Iterator[Broken]:
+    """Charged once or not at all, and for nothing never; the stock is what is left; all is over, or a person sees to it."""
+    orders = {_text(item, "id"): item for item in of_kind(items, "order")}
+    seen_to = _seen_to(cloud)
+    yield from _check_executions(cloud, orders)
+    yield from _check_payments(cloud, orders, seen_to)
+    yield from _check_what_is_left(items, orders)
+    yield from _check_news(cloud, orders, seen_to)
+    for order_id, order in orders.items():
+        over = _text(order, "status") != "PENDING" or _text(order, "workflow_status") == "held"
+        if not (over or order_id in seen_to):
+            yield Broken("every order ends, or a person sees to it", f"{order_id}: {_text(order, 'workflow_status')}")
+        if _text(order, "workflow_status") == "compensation_failed" and order_id not in seen_to:
+            yield Broken("what cannot be undone is told to a person", order_id)
+
+
+def _seen_to(cloud: Cloud) -> set[str]:
+    """The orders that a person is asked to see to: by the step that gives up, by the rule on executions, or not even begun."""
+    asked = [body_of(message) for message in cloud.pump.kept("orders-attention")]
+    begun = {each["detail"]["name"] if "detail-type" in each else each["order_id"] for each in asked}
+    return begun | {body_of(message)["detail"]["id"] for message in cloud.pump.kept("orders-dlq")}
+
+
+def _check_executions(cloud: Cloud, orders: Mapping[str, Item]) -> Iterator[Broken]:
+    """None has two, and who is placed has one."""
+    started = Counter(json.loads(record["input"])["order_id"] for record in executions())
+    dead = {body_of(message)["detail"]["id"] for message in cloud.pump.kept("orders-dlq")}
+    for order_id in started.keys() | orders.keys():
+        placed = order_id in orders and any(
+            told_of(record) == ("OrderPlaced", order_id, int(record["dynamodb"]["NewImage"]["version"]["N"]))
+            for record in cloud.pump.records
+            if _text(record["dynamodb"].get("NewImage", {}), "id") == order_id
+        )
+        if started[order_id] > 1:
+            yield Broken("no order has two executions", f"{order_id}: {started[order_id]}")
+        elif started[order_id] != placed and order_id not in dead:
+            yield Broken("every order that is placed has an execution, no other", f"{order_id}: {started[order_id]}")
+
+
+def _check_payments(cloud: Cloud, orders: Mapping[str, Item], seen_to: Collection[str]) -> Iterator[Broken]:
+    """By the processor's books, which it keeps for itself."""
+    books = cloud.books()
+    for key in books:
+        if not any(order_id in key for order_id in orders):
+            yield Broken("every payment is of an order", key)
+    for order_id, order in orders.items():
+        captured = {key: book for key, book in books.items() if order_id in key and "payment_id" in book}
+        if len(captured) > 1:
+            yield Broken("an order is charged once", f"{order_id}: {sorted(captured)}")
+        kept = [book for book in captured.values() if "refunded" not in book]
+        status = _text(order, "status")
+        if kept and status != "CONFIRMED" and order_id not in seen_to:
+            yield Broken("who is charged has what was ordered", f"{order_id} is {status}, and charged")
+        if status == "CONFIRMED" and [book["amount"] for book in kept] != [_text(order, "total_amount")]:
+            yield Broken("what is confirmed is paid", f"{order_id}: {kept}")
+        if (_text(order, "payment_status") == "captured") != bool(kept) and order_id not in seen_to:
+            yield Broken("an order says what became of its payment", f"{order_id}: {_text(order, 'payment_status')}, {kept}")
+
+
+def _check_what_is_left(items: Sequence[Item], orders: Mapping[str, Item]) -> Iterator[Broken]:
+    """What was brought, less what was sold, and less what is reserved still for orders that somebody has to see to."""
+    brought: Counter[tuple[str, str]] = Counter()
+    for change in of_kind(items, "stock_change"):
+        brought[_text(change, "account_id"), _text(change, "product_id")] += int(change["change"]["N"])
+    gone: Counter[tuple[str, str]] = Counter()
+    for order in orders.values():
+        if _text(order, "status") == "CONFIRMED":
+            for line in order["items"]["L"]:
+                gone[_text(order, "account_id"), _text(line["M"], "product_id")] += int(line["M"]["quantity"]["N"])
+    for reservation in of_kind(items, "reservation"):
+        order = orders[_text(reservation, "order_id")]
+        if _text(order, "status") == "PENDING" or _text(order, "workflow_status") == "compensation_failed":
+            for product_id, units in reservation["units"]["M"].items():
+                gone[_text(order, "account_id"), product_id] += int(units["N"])
+    for product in of_kind(items, "product"):
+        whose = _text(product, "account_id"), _text(product, "id")
+        if "stock" in product and int(product["stock"]["N"]) != brought[whose] - gone[whose]:
+            what = f"{whose[1]}: {product['stock']['N']}, of {brought[whose]} less {gone[whose]}"
+            yield Broken("the stock is what is left", what)
+
+
+def _check_news(cloud: Cloud, orders: Mapping[str, Item], seen_to: Collection[str]) -> Iterator[Broken]:
+    """All that a customer was told of an order is one thing, and it is how the order ended."""
+    told: dict[str, set[tuple[str, str]]] = defaultdict(set)
+    for message in cloud.plane.news:
+        told[message["order_id"]].add((message["type"], message["status"]))
+    for order_id, news in told.items():
+        order = orders.get(order_id, {})
+        if len(news) > 1:
+            yield Broken("nobody is told what did not happen", f"{order_id}: {sorted(news)}")
+        for kind, status in news:
+            ended = _text(order, "status")
+            if (kind == "order_confirmed") != (status == "CONFIRMED") or (status != ended and order_id not in seen_to):
+                yield Broken("nobody is told what did not happen", f"{order_id} is {ended}: {kind}, {status}")
 
 
 # The search index

@@ -122,6 +122,7 @@ class Plane:
         self.calls: list[Call] = []
         self.mails: list[SentMail] = []
         self.events: list[ToldEvent] = []
+        self.news: list[Mapping[str, Any]] = []
         self.strikes: dict[int, Fault] = {}
         self.armed = False
         self.before_call: Callable[[], None] = lambda: None
@@ -216,6 +217,8 @@ class Plane:
                 mail.noted = mail.noted or mail.message_id.encode() in request.body
         if call.executed and call.name == "ses.SendRawEmail":
             self.mails.append(_mail_of(call, request, answer))
+        if call.executed and call.name == "sns.Publish":
+            self.news.append(json.loads(parse_qs(request.body.decode())["Message"][0]))
         if call.executed and call.name == "eventbridge.PutEvents":
             entries = json.loads(request.body)["Entries"]
             results = json.loads(answer.body)["Entries"]
@@ -283,6 +286,8 @@ _THROTTLING = {
     "secrets-manager": (400, "ThrottlingException"),
     "ses": (400, "Throttling"),
     "s3": (503, "SlowDown"),
+    "sfn": (400, "ThrottlingException"),
+    "sns": (429, "Throttled"),
 }
 _FAILING = {
     "dynamodb": (500, "InternalServerError"),
@@ -291,6 +296,8 @@ _FAILING = {
     "secrets-manager": (500, "InternalServiceError"),
     "ses": (500, "InternalFailure"),
     "s3": (500, "InternalError"),
+    "sfn": (500, "InternalFailure"),
+    "sns": (500, "InternalError"),
 }
 
 
@@ -308,7 +315,7 @@ def _refusal(fault: Fault, name: str, request: Request) -> Answer:
     status, code = (_THROTTLING if fault in (Fault.THROTTLED, Fault.THROTTLED_ON) else _FAILING)[service]
     if service == "s3":
         return _xml_answer(status, code)
-    if service == "ses":
+    if service in ("ses", "sns"):
         return _xml_answer(status, code, "<ErrorResponse>{}<RequestId>planned</RequestId></ErrorResponse>")
     return _json_answer(status, {"__type": code, "message": "as the harness planned it"})
 

@@ -6,6 +6,7 @@ Each patch changes a freshly imported application, also one that is imported ane
 import importlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import count
 from typing import Any, Final
 
 from tests.faults.campaign import Plan
@@ -18,7 +19,8 @@ SEEDS: Final = 60
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bug:
-    """`breaks` are the rules by which it is to be found; `strikes` where: all faults of a kind at all calls of a name.
+    """`breaks` are the rules by which it is to be found; `strikes` where: all faults of a kind at all calls of a name, of any
+    function or of the one that is named before it.
 
     Without strikes it takes nothing at all, or things happening at once.
     """
@@ -30,8 +32,9 @@ class Bug:
     strikes: Mapping[str, tuple[Fault, ...]]
 
     def plans(self, calls: Sequence[tuple[str, str]]) -> Iterator[Plan]:
-        for number, (_, call) in enumerate(calls):
-            yield from (Plan({number: fault}) for fault in self.strikes.get(call, ()))
+        for number, (function, call) in enumerate(calls):
+            for where in (call, f"{function} {call}"):
+                yield from (Plan({number: fault}) for fault in self.strikes.get(where, ()))
         if not self.strikes:
             for seed in range(SEEDS):
                 yield Plan(delivery=f"all at once, seed {seed}", deliver=at_once(seed))
@@ -356,6 +359,89 @@ class _OneByOne:
             self._table.transact(write)
 
 
+def _payment_without_key(app: Any) -> None:
+    """Each time that a payment is asked for, it is another one."""
+    payments_class = _part("gateways.sandbox_payments").SandboxPayments
+    asked = count(1)
+
+    original = payments_class.capture
+
+    def capture(payments: Any, key: str, *arguments: Any) -> Any:
+        return original(payments, f"{key}-{next(asked)}-{int(1000 * app.wired.clock.seconds())}", *arguments)
+
+    payments_class.capture = capture
+
+
+def _given_back_apart(app: Any) -> None:
+    """The units go back to stock, and then the reservation and the order are written."""
+    reservations_class = _part("repositories.orders").DynamoReservations
+
+    original = reservations_class.release
+
+    def release(kept: Any, *arguments: Any, **more: Any) -> None:
+        whole, kept._table = kept._table, _LastFirst(kept._table)
+        try:
+            original(kept, *arguments, **more)
+        finally:
+            kept._table = whole
+
+    reservations_class.release = release
+
+
+class _LastFirst:
+    """A table whose transactions are of one item each, the last of them first."""
+
+    def __init__(self, table: Any) -> None:
+        self._table = table
+
+    def transact(self, *writes: Any) -> None:
+        for write in reversed(writes):
+            self._table.transact(write)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._table, name)
+
+
+def _late_capture_forgotten(app: Any) -> None:
+    """Whose reservation has ended has not been charged, one would think."""
+    steps = _part("usecases.order_steps")
+
+    original = steps.refund_payment
+
+    def refund_payment(job: Any, **more: Any) -> None:
+        if job.error != "ReservationExpired":
+            original(job, **more)
+
+    steps.refund_payment = refund_payment
+
+
+def _workflow_without_name(app: Any) -> None:
+    """Step Functions thinks of a name for itself."""
+    workflow_class = _part("gateways.order_workflow").StepFunctionsWorkflow
+
+    original = workflow_class.start
+
+    def start(workflow: Any, account_id: str, order_id: str) -> None:
+        whole, workflow._stepfunctions = workflow._stepfunctions, _Nameless(workflow._stepfunctions)
+        try:
+            original(workflow, account_id, order_id)
+        finally:
+            workflow._stepfunctions = whole
+
+    workflow_class.start = start
+
+
+class _Nameless:
+    """Step Functions, whose executions have no names."""
+
+    def __init__(self, stepfunctions: Any) -> None:
+        self._stepfunctions = stepfunctions
+        self.exceptions = stepfunctions.exceptions
+
+    def start_execution(self, **request: Any) -> Any:
+        return self._stepfunctions.start_execution(**{member: it for member, it in request.items() if member != "name"})
+
+
 _GIVEN_UP = frozenset({"nothing is left in a dead-letter queue"})
 _ONE_INVOICE = frozenset({"exactly one invoice for each client and period"})
 _ALL_TOLD = frozenset({"every change is told"})
@@ -509,5 +595,33 @@ BUGS: Final = (
         patch=_stock_without_its_journal,
         breaks=frozenset({"stock is what the journal says"}),
         strikes={"dynamodb.TransactWriteItems": _DIES},
+    ),
+    Bug(
+        name="a payment without a key",
+        scenario="orders",
+        patch=_payment_without_key,
+        breaks=frozenset({"an order is charged once"}),
+        strikes={"process_payment dynamodb.TransactWriteItems": _DIES},
+    ),
+    Bug(
+        name="units given back before it is noted",
+        scenario="orders",
+        patch=_given_back_apart,
+        breaks=frozenset({"the stock is what is left"}),
+        strikes={"release_inventory dynamodb.TransactWriteItems": _DIES},
+    ),
+    Bug(
+        name="a capture that is not undone when the reservation has ended",
+        scenario="orders",
+        patch=_late_capture_forgotten,
+        breaks=frozenset({"who is charged has what was ordered"}),
+        strikes={},
+    ),
+    Bug(
+        name="a workflow started without a name",
+        scenario="orders",
+        patch=_workflow_without_name,
+        breaks=frozenset({"no order has two executions"}),
+        strikes={"sfn.StartExecution": _DIES},
     ),
 )

@@ -1,4 +1,4 @@
-"""Delivers events as AWS does: schedules, queues and the table's stream, each with its retries, until nothing is left to do.
+"""Delivers events as AWS does: schedules, queues, the table's stream, workflows, each with its retries, until nothing is left.
 
 Which function hears what is read from the application; how often it is told again, from the queues as they were deployed and
 from `.chalice/resources.json`, as is what of the stream it hears, and where what it was told in vain goes.
@@ -14,12 +14,16 @@ from typing import Any, Final, Protocol
 
 from tests.faults.functions import Done, Functions, Outcome
 from tests.faults.virtual_time import VirtualClock
+from tests.faults.workflows import Running, Workflows, function_of
+from tests.state_machine import Call
 
 ASYNC_RETRIES_SECONDS: Final = (60, 120)
 """After a failed asynchronous invocation Lambda tries twice more (Lambda developer guide, asynchronous invocation)."""
 SHARDS: Final = 2
 MAX_ROUNDS: Final = 2_000
 ODD_BATCH: Final = 7
+CALLS_AT_ONCE: Final = 3
+"""Of workflows: each that runs at once with others wants an environment of its own."""
 INDEXER: Final = "on_searchable_change"
 """The stream's reader that keeps the search index."""
 Item = Mapping[str, Any]
@@ -153,7 +157,9 @@ class Pump:
         self._clock = clock
         self._sqs = client("sqs")
         self._account = account
+        self._stage = stage
         self._asynchronous: list[_Asynchronous] = []
+        self._workflows = Workflows(clock)
         self._read_up_to: str | None = None
         self._acknowledged: set[str] = set()
         self.records: list[Item] = []
@@ -236,11 +242,13 @@ class Pump:
         self._read_stream()
         delivered += [self._run_readers()]
         delivered += [self._run_queue(trigger) for trigger in self.queues]
+        delivered += [self.run_workflows()]
         return any(delivered)
 
     def _next_time(self) -> float | None:
         times = [waiting.due for waiting in self._asynchronous]
         times += [shard.wait_until for reader in self._readers for shard in reader.shards if shard.batches]
+        times += [running.due for running in self._workflows.running]
         for trigger in self.queues:
             times += [message["visible_at"] for message in _kept_messages(trigger.queue)]
         return min(times, default=None)
@@ -307,6 +315,35 @@ class Pump:
             if name.endswith("-dlq"):
                 dead[name] = _kept_messages(name)
         return dead
+
+    def kept(self, queue: str) -> list[Item]:
+        """All messages of a queue by its name in the stage."""
+        return _kept_messages(f"daybook-{self._stage}-{queue}")
+
+    # Workflows
+
+    def run_workflows(self) -> bool:
+        """The next call of each execution, where it is due. Told again, some are called twice, the last answer counts, and what
+        was called before is called once more, late; a few at once where things happen at once."""
+        self._workflows.take_up()
+        due = self._workflows.due()
+        answered: list[tuple[Running | None, Outcome]] = []
+
+        def invoke(running: Running | None, call: Call) -> None:
+            answered.append((running, self._functions.invoke(function_of(call), call.payload)))
+
+        things = [partial(invoke, running, running.call) for running in due]
+        if self.repetition is not None:
+            numbers = self.repetition.numbers
+            late = [partial(invoke, None, numbers.choice(running.past)) for running in due if running.past]
+            things += [thing for thing in (*things, *late) if numbers.random() < 0.5]
+            numbers.shuffle(things)
+        for few in range(0, len(things), CALLS_AT_ONCE):
+            self.together(things[few : few + CALLS_AT_ONCE])
+        outcomes = dict(answered)
+        for running in due:
+            self._workflows.go_on(running, outcomes[running])
+        return bool(due)
 
     # The stream
 

@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any, Final
 
 from tests.consistency import Broken
-from tests.faults.cloud import CROWD, Cloud, HttpAnswer, HttpClient
+from tests.faults.cloud import CROWD, OF_ORDERS, Cloud, HttpAnswer, HttpClient
 from tests.faults.invariants import of_kind
 from tests.faults.pump import INDEXER
 
@@ -69,7 +69,8 @@ class Scenario:
 
     `asks`: it is driven by somebody at the API, who may be patient (asks again after a 5xx) or not.
     `seeds`: how much of it there is to draw by lot, in deliveries of other kinds; `in_turn`: whether every call is struck.
-    `readers`: which functions read the stream; `idle`: which functions have nothing to do; `crowd`: many ask at once.
+    `readers`: which functions read the stream; `idle`: which functions have nothing to do; `crowd`: many ask at once;
+    `orders`: something is ordered.
     """
 
     name: str
@@ -82,12 +83,14 @@ class Scenario:
     readers: tuple[str, ...] = (FEED,)
     idle: frozenset[str] = frozenset()
     crowd: bool = False
+    orders: bool = False
 
     @property
     def functions(self) -> frozenset[str]:
         """Those that have something to do."""
         unread = {FEED, INDEXER} - set(self.readers)
-        return frozenset(CROWD) - self.idle - unread - (_INDEXING if INDEXER in unread else frozenset())
+        unordered = frozenset() if self.orders else frozenset(OF_ORDERS)
+        return frozenset(CROWD) - self.idle - unread - unordered - (_INDEXING if INDEXER in unread else frozenset())
 
 
 def sign_up_of(name: str, **more: Any) -> dict[str, Any]:
@@ -676,6 +679,117 @@ def _same_answers_again(world: World) -> Iterator[Broken]:
         yield Broken("a keyed request takes effect once", "another change of stock")
 
 
+# Orders
+
+_NOT_ORDERED: Final = frozenset({"on_invoice_due", "on_delivery"})
+_RESERVED_SECONDS: Final = 15 * 60 + 1
+_NOT_COUNTED: Final = "GIFT-WRAP"
+_LANTERNS: Final = 9
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Wanted:
+    """An order, and how it is to end where nothing fails: its status, what of its payment, and what its customer is told."""
+
+    ends: tuple[str, str, str]
+    lanterns: int = 1
+    wrapped: int = 0
+    method: str = "card"
+    postal_code: str = "1010"
+    hold: bool = False
+
+    def body(self, name: str) -> dict[str, Any]:
+        counted = {LANTERN: self.lanterns, _NOT_COUNTED: self.wrapped}
+        return {
+            "customer_id": name,
+            "items": [{"product_id": product, "quantity": units} for product, units in counted.items() if units],
+            "payment_method": self.method,
+            "shipping_address": {
+                "name": name,
+                "street": "Graben 1",
+                "city": "Vienna",
+                "postal_code": self.postal_code,
+                "country": "AT",
+            },
+            "hold": self.hold,
+        }
+
+
+_ORDERS: Final = {
+    "well": _Wanted(ends=("CONFIRMED", "captured", "order_confirmed"), lanterns=2, wrapped=2),
+    "declined": _Wanted(ends=("FAILED", "failed", "payment_failed"), method="declined"),
+    "too many": _Wanted(ends=("FAILED", "not_paid", "out_of_stock"), lanterns=50),
+    "far away": _Wanted(ends=("FAILED", "refunded", "shipping_failed"), postal_code="000 1"),
+    "held": _Wanted(ends=("CONFIRMED", "captured", "order_confirmed"), hold=True),
+    "canceled": _Wanted(ends=("CANCELED", "refunded", "")),
+}
+_LATER: Final = {
+    "stuck": _Wanted(ends=("FAILED", "captured", ""), method="refund_error", postal_code="000 1"),
+    "expired": _Wanted(ends=("FAILED", "refunded", "out_of_stock"), method="answer_lost"),
+}
+"""Placed when the others have ended: the one cannot be undone, and the other's units are given back while it is being paid."""
+_UNTIL_PAID: Final = 3
+"""So many rounds of the pump."""
+
+
+def _set_up_orders(world: World) -> None:
+    ada = world.sign_up("Ada")
+    ada.put(_LANTERN_PATH, {"name": "Lantern", "price": 2.55, "stock": _LANTERNS}).expect(201)
+    ada.put(f"/v1/products/{_NOT_COUNTED}", {"name": "Gift wrap", "price": 0.42}).expect(201)
+
+
+def _order(world: World) -> None:
+    """Placed, one submitted, one canceled between two of its steps; then one that nobody can undo, and one that is too late."""
+    ada, pump = world.people["Ada"], world.cloud.pump
+    _place(world, _ORDERS)
+    if "held" in world.ids:
+        world.seen(ada, ada.post(f"/v1/orders/{world.ids['held']}/submit", key="submit"), 200)
+    for _ in range(_UNTIL_PAID):
+        pump.step()
+
+    def cancel() -> None:
+        # Where its workflow is slower or faster than usual, it is canceled elsewhere, or has gone too far for that.
+        answer = ada.post(f"/v1/orders/{world.ids['canceled']}/cancel", key="cancel")
+        if answer.status != 409 or answer.body["code"] != "order_not_cancelable":
+            world.seen(ada, answer, 200)
+
+    pump.together([*([cancel] if "canceled" in world.ids else []), pump.run_workflows])
+    pump.run_dry()
+    _place(world, _LATER)
+    for _ in range(_UNTIL_PAID):
+        pump.step()
+    world.cloud.clock.advance(_RESERVED_SECONDS)
+    pump.schedule("nightly", world.cloud.clock.now())
+    pump.run_dry()
+
+
+def _place(world: World, orders: Mapping[str, _Wanted]) -> None:
+    ada = world.people["Ada"]
+    for name, wanted in orders.items():
+        placed = world.seen(ada, ada.post("/v1/orders", wanted.body(name), key=name), 201)
+        if placed:
+            world.ids[name] = placed["order_id"]
+
+
+def _expect_orders(world: World) -> Iterator[Broken]:
+    """Each ends as it should where nothing failed; a step that failed for good may end it otherwise, never in halves."""
+    orders = {_text(order, "customer_id"): order for order in _documents(world, "order")}
+    yield from _counted(world, "order", len(_ORDERS | _LATER) if world.patient else tuple(range(len(_ORDERS | _LATER) + 1)))
+    told = {(message["customer_id"], message["type"]) for message in world.cloud.plane.news}
+    disturbed = bool(world.cloud.plane.struck) or world.cloud.pump.repetition is not None
+    for name, wanted in (_ORDERS | _LATER).items():
+        order = orders.get(name)
+        if order is None:
+            continue
+        news = next((kind for customer, kind in told if customer == name), "")
+        ended = (_text(order, "status"), _text(order, "payment_status"), news)
+        if ended != wanted.ends and not disturbed:
+            yield Broken("an order ends as it should", f"{name}: {ended}")
+        seen = world.people["Ada"].get(f"/v1/orders/{_text(order, 'id')}").expect(200)
+        if seen["status"] != ended[0] or not seen["history"]:
+            yield Broken("who asks for an order is told how it is", f"{name}: {seen}")
+
+
 SCENARIOS: Final = (
     Scenario(name="night", set_up=_set_up_night, act=_run_night, expect=_expect_night, asks=False, seeds=3),
     Scenario(name="invoice", set_up=_set_up_one_client, act=_issue, expect=_expect_one_invoice, idle=_BILLING_AT_NIGHT),
@@ -703,6 +817,7 @@ SCENARIOS: Final = (
         readers=(FEED, INDEXER),
         idle=_BILLING_AT_NIGHT,
     ),
+    Scenario(name="orders", set_up=_set_up_orders, act=_order, expect=_expect_orders, idle=_NOT_ORDERED, orders=True),
     Scenario(
         name="stock",
         set_up=_set_up_stock,
