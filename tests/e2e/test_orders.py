@@ -132,6 +132,25 @@ def test_what_fails_is_undone_and_told(
     deployed.wait_for(lambda: news(shop.account_id) == [told] or None)
 
 
+def test_what_cannot_be_undone_is_never_called_a_success_and_a_person_is_asked(deployed: Deployed, shop: User) -> None:
+    nowhere = {**ADDRESS, "postal_code": "000 1"}
+
+    order = ended(deployed, shop, place(shop, payment_method="refund_error", shipping_address=nowhere))
+
+    assert (order["status"], order["workflow_status"]) == ("FAILED", "compensation_failed"), order
+    assert order["payment_status"] == "captured"
+    assert "RefundPayment" not in steps(order)
+    sqs = deployed.client("sqs")
+    url = sqs.get_queue_url(QueueName="daybook-local-orders-attention")["QueueUrl"]
+    asked: list[str] = []
+
+    def is_asked_for() -> bool | None:
+        asked.extend(each["Body"] for each in sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", ()))
+        return any(order["order_id"] in body for body in asked) or None
+
+    assert deployed.wait_for(is_asked_for)
+
+
 @pytest.mark.parametrize("method", ["gateway_error_twice", "answer_lost"])
 def test_a_payment_that_stumbles_is_charged_once(deployed: Deployed, shop: User, method: str) -> None:
     order = ended(deployed, shop, place(shop, payment_method=method))
