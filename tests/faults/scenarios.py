@@ -717,10 +717,9 @@ class _Wanted:
 
 _ORDERS: Final = {
     "well": _Wanted(ends=("CONFIRMED", "captured", "order_confirmed"), lanterns=2, wrapped=2),
-    "declined": _Wanted(ends=("FAILED", "failed", "payment_failed"), method="declined"),
+    "declined": _Wanted(ends=("FAILED", "failed", "payment_failed"), method="declined", hold=True),
     "too many": _Wanted(ends=("FAILED", "not_paid", "out_of_stock"), lanterns=50),
     "far away": _Wanted(ends=("FAILED", "refunded", "shipping_failed"), postal_code="000 1"),
-    "held": _Wanted(ends=("CONFIRMED", "captured", "order_confirmed"), hold=True),
     "canceled": _Wanted(ends=("CANCELED", "refunded", "")),
 }
 _LATER: Final = {
@@ -739,11 +738,11 @@ def _set_up_orders(world: World) -> None:
 
 
 def _order(world: World) -> None:
-    """Placed, one submitted, one canceled between two of its steps; then one that nobody can undo, and one that is too late."""
+    """All placed, one submitted, one canceled between two of its steps; then one that nobody can undo, and one too late."""
     ada, pump = world.people["Ada"], world.cloud.pump
     _place(world, _ORDERS)
-    if "held" in world.ids:
-        world.seen(ada, ada.post(f"/v1/orders/{world.ids['held']}/submit", key="submit"), 200)
+    if "declined" in world.ids:
+        world.seen(ada, ada.post(f"/v1/orders/{world.ids['declined']}/submit", key="submit"), 200)
     for _ in range(_UNTIL_PAID):
         pump.step()
 

@@ -102,7 +102,7 @@ def with_functions(template: Mapping[str, Any], prefix: str) -> Iterator[tuple[s
 
 
 def _error_of(outcome: Any) -> str:
-    """As Step Functions names it; a process that goes is told in one way or in another."""
+    """As Step Functions may name it: of two deaths the definition retries the one and only catches the other."""
     if outcome.timed_out:
         return "Sandbox.Timedout"
     if outcome.died:
