@@ -136,7 +136,7 @@ _REFUSALS: tuple[tuple[Callable[[Endpoint], bool], tuple[type[DaybookError], ...
     (_names_a_thing, (NotFound,)),
     (_changes_what_is_there, (Contended,)),
     (_takes_if_match, (PreconditionFailed,)),
-    (_is_post, (IdempotencyInProgress, IdempotencyKeyReused)),
+    (_is_post, (Malformed, IdempotencyInProgress, IdempotencyKeyReused)),
     (_hands_out_tokens, (Unauthenticated,)),
     (_takes_password, (SignInLocked,)),
     (_any, (TooLarge, UriTooLong, TooManyRequests, HeadersTooLarge, Unexpected, Unavailable)),

@@ -130,13 +130,14 @@ class _Without:
 
 def _acknowledged_failures(app: Any) -> None:
     """What failed is logged, and the message is gone."""
-    original = app.each_message
+    messages = _part("edge.messages")
+    original = messages.each_message
 
     def each_message(*arguments: Any) -> Any:
         original(*arguments)
         return {"batchItemFailures": []}
 
-    app.each_message = each_message
+    messages.each_message = each_message
 
 
 def _last_failure_first(app: Any) -> None:

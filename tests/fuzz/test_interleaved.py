@@ -29,7 +29,7 @@ def test_an_account_that_is_kept_for_the_next_caller_is_noticed(monkeypatch: pyt
 
     monkeypatch.setattr(accounts, "get_account", forgetful)
 
-    assert any("was shown" in fault for fault in interleaved.run(200, SEED).faults)
+    assert any("was shown" in fault for fault in interleaved.run(500, SEED).faults)
 
 
 def test_a_client_that_is_found_for_anybody_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
