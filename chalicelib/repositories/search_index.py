@@ -228,9 +228,10 @@ class _Copies:
     def keep(self, account_id: str, etag: str, path: Path) -> _Copy:
         """Moves the file to its place, and makes room."""
         kept = self._folder / f"{_prefix(account_id)}{quote(etag, safe='')}{_SUFFIX}"
+        # All that is asked of the file is asked before it is in its place: there another thread may drop it at once.
+        os.utime(path)
+        room = self._max_bytes - path.stat().st_size
         path.replace(kept)
-        os.utime(kept)
-        room = self._max_bytes - kept.stat().st_size
         for other in reversed(self._by_use()):
             if other == kept:
                 continue
