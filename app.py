@@ -379,7 +379,10 @@ def nightly(event: CloudWatchEvent) -> int:
     try:
         return usecases.invoices.ask_for_due_invoices(edge.schedules.time_of(event), desk=wired)
     finally:
-        usecases.order_steps.release_expired(edge.schedules.time_of(event), reservations=wired.reservations)
+        try:
+            usecases.order_steps.release_expired(edge.schedules.time_of(event), reservations=wired.reservations)
+        finally:
+            usecases.order_steps.take_up(edge.schedules.time_of(event), desk=wired)
 
 
 @app.on_sqs_message(queue=settings.invoicing_queue, batch_size=10, maximum_concurrency=5)

@@ -270,6 +270,9 @@ class Orders(Protocol):
     def products(self, account_id: str, product_ids: Iterable[str]) -> Mapping[str, Product]:
         """Those that are there, by id."""
 
+    def unfinished(self, as_of: datetime) -> Iterator[tuple[str, str]]:
+        """Account and order of those of all accounts whose workflow should have come to an end, placed `QUIET_FOR` before."""
+
 
 class Reservations(Protocol):
     """Units taken from stock for orders. Each change is one transaction with the order's next version."""
@@ -334,8 +337,8 @@ class Customers(Protocol):
 
 
 class OrderWorkflow(Protocol):
-    def start(self, account_id: str, order_id: str) -> None:
-        """Starts the order's workflow, unless it was started before. Raises: Unavailable."""
+    def start(self, account_id: str, order_id: str) -> bool:
+        """Starts the order's workflow, unless it was started before; False if it has ended by now. Raises: Unavailable."""
 
 
 class Attention(Protocol):

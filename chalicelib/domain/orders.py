@@ -6,7 +6,7 @@ never get their answer: what a step has noted already it does not do again.
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Literal
@@ -36,6 +36,8 @@ MAX_LINES = 50
 MAX_QUANTITY = 1_000_000
 RESERVED_FOR = timedelta(minutes=15)
 """Longer than all that may happen between reserving and paying, retries too."""
+QUIET_FOR = timedelta(hours=1)
+"""Longer than a workflow that goes on leaves its order alone."""
 
 
 Step = Literal[
@@ -64,6 +66,8 @@ FORWARD: tuple[Step, ...] = (
     "SendConfirmation",
     "OrderConfirmed",
 )
+UNDOING: tuple[Step, ...] = ("VoidShipment", "RefundPayment", "ReleaseInventory")
+"""The way back. Each is tried, whatever became of those before it."""
 _NEEDED = frozenset(FORWARD) - {"SendConfirmation"}
 """Before what comes after them: no order is lost for a mail."""
 _NOT_OF_THE_PAYMENT = frozenset({CancelRequested.code, ReservationExpired.code, OutOfTurn.code})
@@ -177,6 +181,36 @@ class Order:
     def ended(self) -> bool:
         return self.status is not OrderStatus.PENDING
 
+    @property
+    def settled(self) -> bool:
+        """Whether nothing is left to be done for it, by a workflow or by a person."""
+        return self.workflow_status in (WorkflowStatus.DONE, WorkflowStatus.COMPENSATED)
+
+    @property
+    def under_way(self) -> bool:
+        """Whether its workflow has still to bring it to an end."""
+        return self.workflow_status in (WorkflowStatus.RUNNING, WorkflowStatus.COMPENSATING)
+
+    @property
+    def only_to_be_confirmed(self) -> bool:
+        """Whether it is paid and shipped, and goes well: nobody takes it back any more."""
+        return self.workflow_status is WorkflowStatus.RUNNING and self.has_done("CreateShipment")
+
+    @property
+    def may_be_on_its_way(self) -> bool:
+        """Whether the carrier may have it: nobody knows, or nobody could call it back."""
+        return self.shipping_begun and not self.has_done("VoidShipment")
+
+    @property
+    def not_undone(self) -> tuple[Step, ...]:
+        """What of the way back has still to be done, as far as the order knows."""
+        left = {entry.step for entry in self.history if entry.outcome == "failed" and not self.has_done(entry.step)}
+        if self.payment_status is PaymentStatus.CAPTURED:
+            left.add("RefundPayment")
+        if self.may_be_on_its_way:
+            left |= {"VoidShipment", "ReleaseInventory"}
+        return tuple(step for step in UNDOING if step in left)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reservation:
@@ -197,11 +231,16 @@ class Reservation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderJob:
-    """What the workflow hands to a step; `error` is the class of what failed before, on the way back."""
+    """What the workflow hands to a step.
+
+    On the way back `error` is the class of what the order goes back for. `failures` are the steps that could not be done, however
+    often they were tried, each with the class of its last error, and were passed over.
+    """
 
     account_id: str
     order_id: str
     error: str = ""
+    failures: Mapping[Step, str] = field(default_factory=dict)
 
 
 # What people do
@@ -348,13 +387,22 @@ def refunded(order: Order, receipt: Receipt | None, *, now: datetime) -> Order:
     return noted(back, "RefundPayment", now=now)
 
 
+def check_not_on_its_way(order: Order) -> None:
+    """To be called before its units go back into stock. Raises: NotUndone if the carrier may have them."""
+    if order.may_be_on_its_way:
+        raise NotUndone
+
+
 def failed(order: Order, *, now: datetime) -> Order:
-    """The end, canceled if somebody wanted that. Raises: NotUndone if it is still paid, or on its way to the customer."""
-    if order.payment_status is PaymentStatus.CAPTURED or order.fulfillment_status is FulfillmentStatus.SHIPPED:
+    """The end, canceled if somebody wanted that. Raises: NotUndone if it may still be paid, or on its way to the customer.
+
+    Units that were not given back are no reason: they go back with this.
+    """
+    if {"VoidShipment", "RefundPayment"} & set(order.not_undone):
         raise NotUndone
     ended = replace(
         order,
-        status=OrderStatus.CANCELED if order.cancel_requested else OrderStatus.FAILED,
+        status=_lost(order),
         fulfillment_status=FulfillmentStatus.CANCELED,
         workflow_status=WorkflowStatus.COMPENSATED,
     )
@@ -363,8 +411,23 @@ def failed(order: Order, *, now: datetime) -> Order:
 
 def given_up(order: Order, detail: str, *, now: datetime) -> Order:
     """A compensation could not finish: somebody has to look. What is undone stays as it is."""
-    stuck = replace(order, status=OrderStatus.FAILED, workflow_status=WorkflowStatus.COMPENSATION_FAILED)
+    stuck = replace(order, status=_lost(order), workflow_status=WorkflowStatus.COMPENSATION_FAILED)
     return noted(stuck, "CompensationFailed", "failed", detail, now=now)
+
+
+def passed_over(order: Order, failures: Mapping[Step, str], *, now: datetime) -> Order:
+    """With what could not be done in its history, by the codes of the errors; the same if all that is known of."""
+    known = {entry.step for entry in order.history}
+    news = tuple(
+        HistoryEntry(step=step, outcome="failed", at=now, detail=code) for step, code in failures.items() if step not in known
+    )
+    if not news:
+        return order
+    return replace(order, history=(*order.history, *news), version=order.version + 1, updated_at=now)
+
+
+def _lost(order: Order) -> OrderStatus:
+    return OrderStatus.CANCELED if order.cancel_requested else OrderStatus.FAILED
 
 
 def noted(order: Order, step: Step, outcome: Literal["done", "failed"] = "done", detail: str = "", *, now: datetime) -> Order:

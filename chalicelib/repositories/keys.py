@@ -28,6 +28,7 @@ an order; orders, newest first             | account        | order#<order>     
 what an order has taken from stock         | account        | reservation#<order>                     | get
 reservations that ended, of all accounts   | due = "reser-  | due_at <= now (only on the index)       | query
                                            |   vations"     |                                         |
+orders long under way, of all accounts     | due = "orders" | due_at <= now (only on the index)       | query
 
 The ephemeral table: `pk` and `sk` too, no index, no stream; every item has `expires_at` (seconds since 1970), after which
 DynamoDB removes it, some day: so whoever reads it looks at the time, too.
@@ -62,6 +63,8 @@ DUE = "due"
 """The partition of the index `due` that has clients."""
 RESERVATIONS = "reservations"
 """The one that has reservations."""
+ORDERS = "orders"
+"""The one that has orders, as long as their workflow has to bring them to an end."""
 _PART = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
 _AFTER_ALL = "~"
 """Sorts after every character that a part of a sort key begins with; within a product's id it may stand as well."""

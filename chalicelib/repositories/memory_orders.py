@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Protocol
 
 from chalicelib.domain.errors import Contended, DaybookError, NotFound, OutOfStock
-from chalicelib.domain.orders import Order, Reservation
+from chalicelib.domain.orders import QUIET_FOR, Order, Reservation
 from chalicelib.domain.paging import Page, PageRequest
 from chalicelib.domain.products import MAX_STOCK, Product, is_product_id
 from chalicelib.repositories import keys
@@ -68,6 +68,12 @@ class MemoryOrders(_OfOrders):
         wanted = [keys.product(account_id, product_id) for product_id in product_ids if is_product_id(product_id)]
         with self._kept.lock:
             return {self._kept.products[key].id: self._kept.products[key] for key in wanted if key in self._kept.products}
+
+    def unfinished(self, as_of: datetime) -> Iterator[tuple[str, str]]:
+        with self._kept.lock:
+            late = [one for one in self._kept.orders.values() if one.under_way and one.created_at + QUIET_FOR <= as_of]
+        for order in sorted(late, key=lambda one: one.created_at):
+            yield order.account_id, order.id
 
 
 class MemoryReservations(_OfOrders):

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from chalicelib.domain.errors import Contended, DaybookError, OutOfStock
-from chalicelib.domain.orders import Order, Reservation
+from chalicelib.domain.orders import QUIET_FOR, Order, Reservation
 from chalicelib.domain.paging import Page, PageRequest
 from chalicelib.domain.products import MAX_STOCK, Product, is_product_id
 from chalicelib.repositories import keys
@@ -38,6 +38,11 @@ class DynamoOrders:
     def products(self, account_id: str, product_ids: Iterable[str]) -> Mapping[str, Product]:
         wanted = [keys.product(account_id, product_id) for product_id in product_ids if is_product_id(product_id)]
         return {item["id"]: from_item(item, Product) for item in self._table.get_all(wanted).values()}
+
+    def unfinished(self, as_of: datetime) -> Iterator[tuple[str, str]]:
+        """Those that were placed first, first."""
+        for item in _due(self._table, keys.ORDERS, as_of):
+            yield item["account_id"], item["id"]
 
 
 class DynamoReservations:
@@ -80,10 +85,7 @@ class DynamoReservations:
 
     def expired(self, as_of: datetime) -> Iterator[tuple[str, str]]:
         """Those that ended first, first."""
-        items = self._table.query_index(
-            keys.DUE_INDEX, "#due = :due AND #due_at <= :as_of", due=keys.RESERVATIONS, as_of=keys.instant(as_of)
-        )
-        for item in items:
+        for item in _due(self._table, keys.RESERVATIONS, as_of):
             yield item["account_id"], keys.reserved_for(Key(item["pk"], item["sk"]))
 
 
@@ -99,8 +101,14 @@ def _key(reservation: Reservation) -> Key:
     return keys.reservation(reservation.account_id, reservation.order_id)
 
 
+def _due(table: Table, partition: str, as_of: datetime) -> Iterator[Item]:
+    return table.query_index(keys.DUE_INDEX, "#due = :due AND #due_at <= :as_of", due=partition, as_of=keys.instant(as_of))
+
+
 def _order_item(order: Order) -> Item:
-    return to_item(keys.order(order.account_id, order.id), "order", order)
+    """It stays where it is on the index, so that no step pays for that, and leaves it at its end."""
+    due = {"due": keys.ORDERS, "due_at": keys.instant(order.created_at + QUIET_FOR)} if order.under_way else {}
+    return to_item(keys.order(order.account_id, order.id), "order", order, **due)
 
 
 def _next_version(order: Order) -> Write:

@@ -1,7 +1,7 @@
 """The steps of an order's workflow: whatever fails, comes twice, late or at once, nobody is charged for nothing."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
@@ -20,6 +20,7 @@ from chalicelib.domain.errors import (
     Unavailable,
 )
 from chalicelib.domain.orders import (
+    QUIET_FOR,
     RESERVED_FOR,
     FulfillmentStatus,
     Order,
@@ -30,10 +31,11 @@ from chalicelib.domain.orders import (
 )
 from chalicelib.usecases import order_steps as steps
 from chalicelib.usecases import orders
-from chalicelib.usecases.order_steps import release_expired
+from chalicelib.usecases.order_steps import release_expired, take_up
+from operations.settle import settle
 from tests.builders import ADDRESS, NOW, a_caller, a_product, order_details
 from tests.fakes import FixedClock
-from tests.usecases.order_flow import Crash, Execution, Interrupting
+from tests.usecases.order_flow import Crash, Execution, Interrupting, run_step
 from tests.usecases.test_invoicing import at_once
 from tests.wired import MemoryWired
 
@@ -76,7 +78,20 @@ def history(order: Order) -> list[str]:
 
 
 def visited(execution: Execution) -> list[str]:
-    return [state.partition("/")[0] for state, _ in execution.visited]
+    return [call.state for call in execution.visited]
+
+
+def settled(shop: MemoryWired, order_id: str) -> list[str]:
+    """What `make settle` says of each step that it calls."""
+
+    def call(step: str, state: Mapping[str, Any]) -> str:
+        try:
+            run_step(step, state, shop=shop)
+        except DaybookError as error:
+            return type(error).__name__
+        return ""
+
+    return [f"{step} {error or 'done'}" for step, error in settle(kept(shop, order_id), call)]
 
 
 def check_books(shop: MemoryWired) -> None:
@@ -115,8 +130,10 @@ def check_books(shop: MemoryWired) -> None:
                 assert order.fulfillment_status is FulfillmentStatus.CANCELED
                 assert reservation is None
                 assert "order_confirmed" not in told
-            case OrderStatus.FAILED:
-                assert (order.id, order.history[-1].detail) in shop.attention.asked, "somebody sees it"
+            case OrderStatus.FAILED | OrderStatus.CANCELED:
+                asked = [detail for order_id, detail in shop.attention.asked if order_id == order.id]
+                assert [entry.detail for entry in order.history if entry.step == "CompensationFailed"] == asked[-1:], "is seen"
+                assert not on_the_way or (reservation is not None and reservation.kept), "what has left is not in stock"
     for product_id, stock in STOCK.items():
         product = shop.tables()["products"].get(("acc_1", f"product#{product_id}"))
         assert product is None or product.stock is None or product.stock + taken[product_id] == stock, product_id
@@ -391,8 +408,15 @@ def test_what_fails_for_long_ends_undone_or_before_a_person(way: str, times: int
         if execution.ended_well:
             assert order.ended, where
             assert order.workflow_status is not WorkflowStatus.COMPENSATION_FAILED, where
-        else:
-            assert execution.state == "CompensationFailed", where
+            continue
+        assert execution.states[-1] in {"GivenUp", "NotConfirmed"}, where
+        if execution.states[-1] == "NotConfirmed":
+            assert order.only_to_be_confirmed or order.status is OrderStatus.CONFIRMED, where
+        if not order.settled:
+            said = settled(shop, order_id=order.id)
+            assert all(each.endswith(" done") for each in said), (where, said)
+        assert kept(shop, order.id).settled, where
+        check_books(shop)
 
 
 @pytest.mark.parametrize("way", ways_of())
@@ -720,10 +744,211 @@ def test_a_refund_that_keeps_failing_comes_before_a_person_and_is_not_shown_as_r
     assert execution.ended_well is False
     assert (order.status, order.workflow_status) == (OrderStatus.FAILED, WorkflowStatus.COMPENSATION_FAILED)
     assert order.payment_status is (PaymentStatus.CAPTURED if way == "not served" else PaymentStatus.FAILED)
-    assert shop.attention.asked == [(order_id, "PaymentGatewayError")]
-    assert shop.customers.told == []
-    assert history(order)[-1] == "CompensationFailed failed"
+    assert shop.attention.asked == [(order_id, "RefundPayment")]
+    assert history(order)[-4:] == [
+        "RefundPayment failed",
+        "ReleaseInventory done",
+        "NotifyCustomer done",
+        "CompensationFailed failed",
+    ]
+    assert [shop.store.products.get("acc_1", name).stock for name in STOCK] == list(STOCK.values()), "stock is not held up"
     check_books(shop)
+
+
+def test_the_money_goes_back_though_the_carrier_is_silent_and_what_may_have_left_is_not_in_stock(shop: MemoryWired) -> None:
+    order_id = place(shop, shipping_address=NOBODY_LIVES_THERE)
+
+    execution = work_off(_With(shop, carrier=Silent(shop)), order_id)
+
+    order = kept(shop, order_id)
+    assert visited(execution)[-6:] == [
+        "VoidShipment",
+        "RefundPayment",
+        "ReleaseInventory",
+        "NotifyShippingFailed",
+        "OrderFailed",
+        "CompensationFailed",
+    ]
+    assert (order.workflow_status, order.payment_status) == (WorkflowStatus.COMPENSATION_FAILED, PaymentStatus.REFUNDED)
+    assert order.fulfillment_status is FulfillmentStatus.NOT_FULFILLED
+    assert [f"{entry.step} {entry.detail}" for entry in order.history if entry.outcome == "failed"] == [
+        "CreateShipment shipping_failed",
+        "VoidShipment unavailable",
+        "ReleaseInventory not_undone",
+        "CompensationFailed VoidShipment, ReleaseInventory",
+    ]
+    assert shop.attention.asked == [(order_id, "VoidShipment, ReleaseInventory")]
+    assert [shop.store.products.get("acc_1", name).stock for name in STOCK] == [7, 2]
+    check_books(shop)
+
+    assert settled(shop, order_id) == ["VoidShipment done", "RefundPayment done", "ReleaseInventory done", "OrderFailed done"]
+    assert [shop.store.products.get("acc_1", name).stock for name in STOCK] == list(STOCK.values())
+    check_books(shop)
+
+
+class Silent:
+    """A carrier that takes nothing and calls nothing back."""
+
+    def __init__(self, shop: MemoryWired) -> None:
+        self._shop = shop
+
+    def ship(self, *arguments: Any) -> Any:
+        return self._shop.carrier.ship(*arguments)
+
+    def void(self, _key: str) -> None:
+        raise Unavailable
+
+
+def test_nothing_stops_the_way_back(shop: MemoryWired) -> None:
+    """Neither the carrier nor the processor answers, and nobody can be told."""
+    order_id = place(shop, shipping_address=NOBODY_LIVES_THERE)
+    shop.payments.undo_failures = [PaymentGatewayError()] * 4
+    shop.customers.failures = [Unavailable()] * 5
+
+    work_off(_With(shop, carrier=Silent(shop)), order_id)
+
+    order = kept(shop, order_id)
+    assert shop.attention.asked == [(order_id, "VoidShipment, RefundPayment, ReleaseInventory")]
+    assert [entry.step for entry in order.history if entry.outcome == "failed"] == [
+        "CreateShipment",
+        "VoidShipment",
+        "RefundPayment",
+        "ReleaseInventory",
+        "NotifyCustomer",
+        "CompensationFailed",
+    ]
+    check_books(shop)
+
+
+def test_units_that_could_not_be_given_back_go_back_as_the_order_ends(shop: MemoryWired) -> None:
+    order_id = place(shop, payment_method="declined")
+    shop.store.reservations = Failing(shop.store.reservations, "release", times=4)
+
+    assert work_off(shop, order_id).ended_well
+
+    assert history(kept(shop, order_id))[-3:] == ["ReleaseInventory failed", "NotifyCustomer done", "OrderFailed done"]
+    assert shop.attention.asked == []
+    check_books(shop)
+
+
+class Failing:
+    def __init__(self, port: Any, method: str, *, times: int) -> None:
+        self._port = port
+        self._method = method
+        self._left = times
+
+    def __getattr__(self, name: str) -> Any:
+        if name == self._method and self._left:
+            self._left -= 1
+            raise Unavailable
+        return getattr(self._port, name)
+
+
+def test_what_is_canceled_and_cannot_be_undone_is_canceled(shop: MemoryWired) -> None:
+    order_id = place(shop)
+    execution = Execution(job_of(order_id))
+    for _ in range(3):
+        execution.step(shop)
+    orders.cancel(CALLER, order_id, desk=shop)
+    shop.payments.undo_failures = [PaymentGatewayError()] * 4
+
+    assert execution.run(shop).ended_well is False
+
+    order = kept(shop, order_id)
+    assert (order.status, order.workflow_status) == (OrderStatus.CANCELED, WorkflowStatus.COMPENSATION_FAILED)
+    assert settled(shop, order_id)[-1] == "OrderFailed done"
+    assert (kept(shop, order_id).status, kept(shop, order_id).payment_status) == (OrderStatus.CANCELED, PaymentStatus.REFUNDED)
+    check_books(shop)
+
+
+def test_what_is_settled_in_vain_stays_before_the_person_who_knows_of_it(shop: MemoryWired) -> None:
+    order_id = place(shop, shipping_address=NOBODY_LIVES_THERE)
+    shop.payments.undo_failures = [PaymentGatewayError()] * 5
+    work_off(shop, order_id)
+    before = kept(shop, order_id)
+
+    said = settled(shop, order_id)
+
+    assert said == ["VoidShipment done", "RefundPayment PaymentGatewayError", "ReleaseInventory done", "OrderFailed NotUndone"]
+    assert kept(shop, order_id) == before, "its history does not grow by trying"
+    assert settled(shop, order_id)[1:] == ["RefundPayment done", "ReleaseInventory done", "OrderFailed done"]
+    assert len(shop.attention.asked) == 1
+    check_books(shop)
+
+
+def test_what_is_shipped_and_paid_is_not_called_failed_because_its_end_cannot_be_noted(shop: MemoryWired) -> None:
+    order_id = place(shop)
+    execution = Execution(job_of(order_id))
+    while execution.state != "OrderConfirmed":
+        execution.step(shop)
+    shop.store.orders = Failing(shop.store.orders, "save", times=7)
+
+    execution.run(shop)
+
+    order = kept(shop, order_id)
+    assert execution.states[-2:] == ("OrderConfirmed", "NotConfirmed")
+    assert (order.status, order.workflow_status) == (OrderStatus.PENDING, WorkflowStatus.RUNNING)
+    assert (order.payment_status, order.fulfillment_status) == (PaymentStatus.CAPTURED, FulfillmentStatus.SHIPPED)
+    assert settled(shop, order_id) == ["OrderConfirmed done"]
+    assert kept(shop, order_id).status is OrderStatus.CONFIRMED
+    check_books(shop)
+
+
+# What has no workflow
+
+
+def test_an_order_whose_workflow_never_began_gets_it_at_night(shop: MemoryWired) -> None:
+    order_id, held = place(shop), place(shop, hold=True)
+    as_of = shop.clock.advance(seconds=QUIET_FOR.total_seconds())
+    fresh = place(shop)
+
+    assert take_up(as_of, desk=shop) == 1
+
+    assert shop.order_workflow.started == [("acc_1", order_id)]
+    assert {kept(shop, one).status for one in (order_id, fresh, held)} == {OrderStatus.PENDING}
+    assert shop.attention.asked == []
+
+
+def test_an_order_that_was_held_for_long_is_left_to_the_workflow_that_was_started_just_now(shop: MemoryWired) -> None:
+    order_id = place(shop, hold=True)
+    as_of = shop.clock.advance(hours=12)
+    orders.submit(CALLER, order_id, desk=shop)
+
+    assert take_up(as_of, desk=shop) == 0
+    assert shop.order_workflow.started == []
+
+
+@pytest.mark.parametrize("done", range(7))
+def test_an_order_whose_workflow_has_ended_without_it_is_confirmed_or_comes_before_a_person_once(
+    shop: MemoryWired, done: int
+) -> None:
+    order_id = place(shop)
+    for step in FORWARD[:done]:
+        step(job_of(order_id), shop=shop)
+    shop.order_workflow.ended.add(order_id)
+    as_of = shop.clock.advance(hours=12)
+
+    assert [take_up(as_of, desk=shop) for _ in range(2)] == [done < 6, False]
+
+    order = kept(shop, order_id)
+    if done >= 4:
+        assert (order.status, shop.attention.asked) == (OrderStatus.CONFIRMED, [])
+    else:
+        assert (order.status, order.workflow_status) == (OrderStatus.FAILED, WorkflowStatus.COMPENSATION_FAILED)
+        assert len(shop.attention.asked) == 1
+        assert settled(shop, order_id)[-1] == "OrderFailed done"
+        assert kept(shop, order_id).settled
+    check_books(shop)
+
+
+def test_one_order_that_cannot_be_taken_up_stops_none_of_the_others_and_is_told_of(shop: MemoryWired) -> None:
+    order_ids = [place(shop, ("a", 1)) for _ in range(3)]
+    shop.order_workflow.failures = [None, Unavailable()]
+
+    with pytest.raises(Unavailable):
+        take_up(shop.clock.advance(hours=2), desk=shop)
+
+    assert [order_id for _, order_id in shop.order_workflow.started] == [order_ids[0], order_ids[2]]
 
 
 def test_a_refund_that_fails_three_times_and_then_not_is_a_refund(shop: MemoryWired) -> None:
@@ -739,7 +964,7 @@ def test_a_refund_that_fails_three_times_and_then_not_is_a_refund(shop: MemoryWi
 def test_what_is_given_up_and_not_paid_is_swept_at_night(shop: MemoryWired) -> None:
     order_id = place(shop, payment_method="gateway_error")
     shop.payments.undo_failures = [PaymentGatewayError()] * 4
-    work_off(shop, order_id)
+    work_off(_With(shop, reservations=Failing(shop.store.reservations, "release", times=4)), order_id)
 
     as_of = shop.clock.advance(hours=12)
     assert release_expired(as_of, reservations=shop.store.reservations) == 1
@@ -752,13 +977,15 @@ def test_what_is_given_up_and_not_paid_is_swept_at_night(shop: MemoryWired) -> N
 
 def test_no_order_is_lost_for_a_mail(shop: MemoryWired) -> None:
     good, bad = place(shop, ("a", 1)), place(shop, ("a", 1), payment_method="declined")
-    shop.customers.failures = [Unavailable()] * 8
+    shop.customers.failures = [Unavailable()] * 10
 
     assert work_off(shop, good).ended_well
     assert work_off(shop, bad).ended_well
 
     assert [kept(shop, order_id).status for order_id in (good, bad)] == [OrderStatus.CONFIRMED, OrderStatus.FAILED]
     assert shop.customers.told == []
+    assert history(kept(shop, good))[-2:] == ["SendConfirmation failed", "OrderConfirmed done"]
+    assert history(kept(shop, bad))[-2:] == ["NotifyCustomer failed", "OrderFailed done"]
     check_books(shop)
 
 

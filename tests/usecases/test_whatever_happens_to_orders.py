@@ -13,10 +13,10 @@ from chalicelib.domain.events import Change, event_of
 from chalicelib.domain.orders import Order, OrderStatus, WorkflowStatus
 from chalicelib.repositories.items import exactly
 from chalicelib.usecases import orders
-from chalicelib.usecases.order_steps import release_expired
+from chalicelib.usecases.order_steps import release_expired, take_up
 from tests.builders import ADDRESS, order_details
 from tests.usecases.order_flow import Crash, Execution, Interrupting
-from tests.usecases.test_order_steps import CALLER, STOCK, check_books, job_of, kept, open_shop, place
+from tests.usecases.test_order_steps import CALLER, STOCK, check_books, job_of, kept, open_shop, place, settled
 
 METHODS = ["card", "card", "declined", "insufficient_funds", "gateway_error_twice", "gateway_error", "answer_lost"]
 POSTAL_CODES = ["1010", "1010", "00042", "99900"]
@@ -179,9 +179,12 @@ class AShopsDay(RuleBasedStateMachine):
                 assert order.ended
                 assert (owed is not None and owed.owed) == (order.status is OrderStatus.CONFIRMED)
             else:
-                assert order.ended or execution.state == "CompensationFailed"
+                assert order.ended or execution.states[-1] in {"GivenUp", "NotConfirmed"}
+                self.shop.order_workflow.ended.add(order_id)
         self.shop.clock.advance(hours=24)
         self.sweep()
+        self.shop.customers.failures, self.shop.payments.undo_failures = [], []
+        take_up(self.shop.clock.now(), desk=self.shop)
         self.books_agree()
         given_up = [
             order
@@ -195,6 +198,11 @@ class AShopsDay(RuleBasedStateMachine):
                     order.quantities.get(product_id, 0) for order in self.seen_now() if order.status is OrderStatus.CONFIRMED
                 )
                 assert self.shop.store.products.get("acc_1", product_id).stock == stock - sold
+        for order in given_up:
+            said = settled(self.shop, order.id)
+            assert all(each.endswith(" done") for each in said), said
+        assert all(order.settled or order.workflow_status is WorkflowStatus.HELD for order in self.seen_now())
+        self.books_agree()
 
     def seen_now(self) -> list[Order]:
         return list(self.shop.tables()["orders"].values())
