@@ -9,6 +9,7 @@ import pytest
 
 from chalicelib.domain.errors import Contended, IdempotencyInProgress, NotFound, OutOfStock
 from chalicelib.domain.orders import (
+    QUIET_FOR,
     RESERVED_FOR,
     FulfillmentStatus,
     HistoryEntry,
@@ -592,6 +593,34 @@ def test_exactly_those_are_found_that_ended_and_were_neither_kept_nor_released(s
     assert list(store.reservations.expired(AFTER - timedelta(hours=1, seconds=1))) == []
     assert len(list(store.reservations.expired(AFTER + timedelta(seconds=1)))) == 4
     assert list(store.due_clients.due(datetime(2099, 1, 1, tzinfo=UTC))) == [], "no client is due for that"
+
+
+def test_orders_that_should_be_at_their_end_are_found_whose_they_are_and_no_others(store: Store) -> None:
+    statuses = WorkflowStatus.RUNNING, WorkflowStatus.HELD, WorkflowStatus.COMPENSATING, WorkflowStatus.COMPENSATION_FAILED
+    for number, status in enumerate(statuses, 1):
+        placed(store, order_id=f"ord_{number}", workflow_status=status, created_at=NOW - timedelta(minutes=number))
+    placed(store, order_id="ord_5", account_id="acc_2")
+    placed(store, order_id="ord_6", created_at=NOW + timedelta(seconds=1))
+    in_stock(store, a=5)
+    make(store, placed(store, order_id="ord_7", created_at=NOW + timedelta(days=1)))
+
+    assert list(store.orders.unfinished(NOW + QUIET_FOR)) == [("acc_1", "ord_3"), ("acc_1", "ord_1"), ("acc_2", "ord_5")]
+    assert list(store.orders.unfinished(NOW + QUIET_FOR - timedelta(minutes=4))) == []
+
+
+def test_an_order_is_unfinished_until_it_is_at_its_end_however_it_moves(store: Store) -> None:
+    order = placed(store, workflow_status=WorkflowStatus.HELD)
+
+    def change(before: Order, status: WorkflowStatus) -> Order:
+        after = noted(replace(before, workflow_status=status), "ValidateOrder", now=LATER)
+        store.orders.save(after)
+        return after
+
+    for status in WorkflowStatus:
+        order = change(order, status)
+        found = list(store.orders.unfinished(NOW + QUIET_FOR))
+        assert found == ([("acc_1", "ord_1")] if order.under_way else []), status
+        assert store.orders.get("acc_1", "ord_1") == order
 
 
 def test_a_reservation_is_never_swept_away_by_dynamodb(dynamo_store: DynamoStore, client: "DynamoDBClient") -> None:

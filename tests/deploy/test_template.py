@@ -75,6 +75,7 @@ RULES = {
 """Who sends to which queue."""
 OWN_ARNS = {
     "OnOrderPlaced": {"DAYBOOK_ORDER_WORKFLOW": {"Ref": "OrderWorkflow"}},
+    "Nightly": {"DAYBOOK_ORDER_WORKFLOW": {"Ref": "OrderWorkflow"}},
     "SendConfirmation": {"DAYBOOK_ORDERS_TOPIC": {"Ref": "OrdersTopic"}},
     "NotifyCustomer": {"DAYBOOK_ORDERS_TOPIC": {"Ref": "OrdersTopic"}},
 }
@@ -228,7 +229,7 @@ def test_policies_are_for_this_stage_of_this_account_in_this_region_only(resourc
         ("sqs:ReceiveMessage", {"OnInvoiceDueRole", "OnDeliveryRole", "OnStaleIndexRole", "OnOrderPlacedRole"}),
         ("sqs:SendMessage", {"NightlyRole", "OnChangeRole", "OnSearchableChangeRole", "GiveUpOrderRole"}),
         ("sns:Publish", {"SendConfirmationRole", "NotifyCustomerRole"}),
-        ("states:StartExecution", {"OnOrderPlacedRole"}),
+        ("states:StartExecution", {"OnOrderPlacedRole", "NightlyRole"}),
         ("lambda:InvokeFunction", set()),
         ("dynamodb:GetRecords", {"OnChangeRole", "OnSearchableChangeRole"}),
         ("dynamodb:DeleteItem", {"ApiHandlerRole", "NightlyRole", "ReleaseInventoryRole", "FailOrderRole"}),
