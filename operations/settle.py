@@ -4,14 +4,15 @@ import argparse
 import json
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
-from chalicelib.domain.errors import DaybookError, NotFound
+from chalicelib.domain.errors import DaybookError
 from chalicelib.domain.identifiers import is_id
-from chalicelib.domain.orders import UNDOING, Order, Step
+from chalicelib.domain.orders import UNDOING, Order, Step, WorkflowStatus
 from chalicelib.repositories.orders import DynamoOrders
 from chalicelib.repositories.table import Table
 from operations.deploy import Account
@@ -23,6 +24,10 @@ if TYPE_CHECKING:
 
 Call = Callable[[Step, Mapping[str, Any]], str]
 """Calls a step's function with the workflow's state; the class of its error, empty if it has none."""
+
+
+class NotToBeSettled(Exception):
+    """Says why."""
 
 
 def settle(order: Order, call: Call) -> Iterator[tuple[Step, str]]:
@@ -52,27 +57,39 @@ class Workflow:
     def status_of(self, order: Order) -> str:
         """Of the order's execution, as Step Functions has it; empty if it has none."""
         execution = f"{self._arn.replace(':stateMachine:', ':execution:')}:{order.id}"
-        try:
-            return self._stepfunctions.describe_execution(executionArn=execution)["status"]
-        except self._stepfunctions.exceptions.ExecutionDoesNotExist:
-            return ""
+        with suppress(self._stepfunctions.exceptions.ExecutionDoesNotExist):
+            return str(self._stepfunctions.describe_execution(executionArn=execution)["status"])
+        return ""
 
     def call(self, step: Step, state: Mapping[str, Any]) -> str:
         answer = self._functions.invoke(FunctionName=self._states[step]["Resource"], Payload=json.dumps(state))
-        said = json.loads(answer["Payload"].read() or "null")
-        return str(said.get("errorType", answer["FunctionError"])) if "FunctionError" in answer else ""
+        failed = answer.get("FunctionError")
+        return str(json.loads(answer["Payload"].read()).get("errorType", failed)) if failed else ""
 
 
-def why_not(order: Order, workflow: Workflow) -> str:
-    """Why it is not to be settled; empty if it is."""
+def settle_order(stage: str, aws: Account, account_id: str, order_id: str) -> Iterator[tuple[Step, str]]:
+    """As `settle`. Raises: NotFound, NotToBeSettled."""
+    stepfunctions = aws.session.client("stepfunctions", endpoint_url=aws.endpoint)
+    functions = aws.session.client("lambda", endpoint_url=aws.endpoint)
+    workflow = Workflow(stepfunctions, functions, f"daybook-{stage}-orders")
+    order = find_order(stage, aws, account_id, order_id)
     if order.settled:
-        return "it is at its end"
-    if not order.under_way:
-        return "" if order.ended else "it is held"
-    status = workflow.status_of(order)
-    if status == "":
-        return "its workflow has not begun; the night starts it"
-    return "its workflow goes on" if status == "RUNNING" else ""
+        raise NotToBeSettled("is at its end")
+    if order.workflow_status is WorkflowStatus.HELD:
+        raise NotToBeSettled("is held")
+    if order.under_way:
+        match workflow.status_of(order):
+            case "":
+                raise NotToBeSettled("has no workflow yet, and gets it tonight")
+            case "RUNNING":
+                raise NotToBeSettled("goes on: its workflow runs")
+    return settle(order, workflow.call)
+
+
+def find_order(stage: str, aws: Account, account_id: str, order_id: str) -> Order:
+    """Raises: NotFound."""
+    dynamodb = aws.session.client("dynamodb", endpoint_url=aws.endpoint)
+    return DynamoOrders(Table(dynamodb, f"daybook-{stage}")).get(account_id, order_id)
 
 
 def main() -> None:
@@ -82,30 +99,21 @@ def main() -> None:
     parser.add_argument("--order", required=True, help="id of the order")
     parser.add_argument("--endpoint", help="address of a local AWS; AWS itself if left out and AWS_ENDPOINT_URL is not set")
     arguments = parser.parse_args()
-    for kind, given in (("acc", arguments.account), ("ord", arguments.order)):
-        if not is_id(kind, given):
-            sys.exit(f"{given} is not an id that begins with {kind}_.")
-    name = f"daybook-{arguments.stage}"
+    stage, account_id, order_id = arguments.stage, arguments.account, arguments.order
+    if not is_id("acc", account_id) or not is_id("ord", order_id):
+        sys.exit(f"{account_id}, {order_id}: these are not the ids of an account and an order.")
     try:
         aws = Account.of(boto3.Session(), arguments.endpoint)
-        stepfunctions, functions, dynamodb = (
-            aws.session.client(service, endpoint_url=aws.endpoint) for service in ("stepfunctions", "lambda", "dynamodb")
-        )
-        orders = DynamoOrders(Table(dynamodb, name))
-        workflow = Workflow(stepfunctions, functions, f"{name}-orders")
-        order = orders.get(arguments.account, arguments.order)
-        if reason := why_not(order, workflow):
-            sys.exit(f"{order.id} is not to be settled: {reason}.")
-        for step, error in settle(order, workflow.call):
+        for step, error in settle_order(stage, aws, account_id, order_id):
             print(f"{step:18}{error or 'done'}", flush=True)
-        order = orders.get(arguments.account, arguments.order)
-    except NotFound:
-        sys.exit(f"{arguments.account} has no order {arguments.order}.")
+        order = find_order(stage, aws, account_id, order_id)
+    except NotToBeSettled as reason:
+        sys.exit(f"{order_id} {reason}.")
     except DaybookError as problem:
-        sys.exit(problem.detail)
+        sys.exit(f"{account_id}, {order_id}: {problem.detail}")
     except (BotoCoreError, ClientError) as fault:
         sys.exit(str(fault))
-    print(f"{order.id} is {order.status}, {order.workflow_status}; {order.payment_status}, {order.fulfillment_status}")
+    print(f"{order.id} is {order.status}, {order.workflow_status}, {order.payment_status}, {order.fulfillment_status}.")
     if not order.settled:
         sys.exit("It is not settled yet.")
 

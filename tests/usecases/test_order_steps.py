@@ -822,9 +822,9 @@ def test_nothing_stops_the_way_back(shop: MemoryWired) -> None:
 
 def test_units_that_could_not_be_given_back_go_back_as_the_order_ends(shop: MemoryWired) -> None:
     order_id = place(shop, payment_method="declined")
-    shop.store.reservations = Failing(shop.store.reservations, "release", times=4)
+    faltering = _With(shop, reservations=Failing(shop.store.reservations, "release", times=4))
 
-    assert work_off(shop, order_id).ended_well
+    assert work_off(faltering, order_id).ended_well
 
     assert history(kept(shop, order_id))[-3:] == ["ReleaseInventory failed", "NotifyCustomer done", "OrderFailed done"]
     assert shop.attention.asked == []
@@ -881,9 +881,8 @@ def test_what_is_shipped_and_paid_is_not_called_failed_because_its_end_cannot_be
     execution = Execution(job_of(order_id))
     while execution.state != "OrderConfirmed":
         execution.step(shop)
-    shop.store.orders = Failing(shop.store.orders, "save", times=7)
 
-    execution.run(shop)
+    execution.run(_With(shop, orders=Failing(shop.store.orders, "save", times=7)))
 
     order = kept(shop, order_id)
     assert execution.states[-2:] == ("OrderConfirmed", "NotConfirmed")
