@@ -233,8 +233,8 @@ class Reservation:
 class OrderJob:
     """What the workflow hands to a step.
 
-    On the way back `error` is the class of what the order goes back for. `failures` are the steps that were passed over, because
-    they could not be done however often they were tried, each with the class of its last error.
+    On the way back `error` is the class of what the order goes back for. `failures` are the steps that were passed over because
+    they could not be done, however often they were tried, each with the class of its last error.
     """
 
     account_id: str

@@ -25,8 +25,8 @@ class _Given(msgspec.Struct):
 
 
 class StepInput:
-    """The workflow's state; beside it the news, for the step that tells the customer. A step that could not be done and was passed
-    over stands in the state, with its error, under its own name.
+    """The workflow's state; beside it the news, for the step that tells the customer. A step that could not be done and was
+    passed over stands in the state, with its error, under its own name.
 
     Raises: msgspec.ValidationError where it is not what the workflow's definition gives.
     """

@@ -217,8 +217,8 @@ def release_expired(as_of: datetime, *, reservations: Reservations) -> int:
 def take_up(as_of: datetime, *, desk: NightDesk) -> int:
     """Orders that are not at their end long after they were placed, and that nobody has touched for a while.
 
-    Their workflow is started, if it never was. If it has ended, what is paid and shipped is confirmed, and all else is given up:
-    a person sees to it. Returns how many. Raises: Unavailable once all were tried, if one could not be taken up.
+    Their workflow is started, if it never was. If it has ended, what is paid and shipped is confirmed, and all else is given
+    up: a person sees to it. Returns how many. Raises: Unavailable once all were tried, if one could not be taken up.
     """
 
     def take(account_id: str, order_id: str) -> bool:
