@@ -44,7 +44,7 @@ _WORKFLOWS = {
     "PENDING": {"held", "running", "compensating"},
     "CONFIRMED": {"done"},
     "FAILED": {"compensated", "compensation_failed"},
-    "CANCELED": {"compensated"},
+    "CANCELED": {"compensated", "compensation_failed"},
 }
 """Of an order's status, those of its workflow that go with it."""
 
@@ -326,6 +326,9 @@ class Books:
                 yield Broken("each step of an order moved its version", f"{order_id}: {order['version']}")
             if order["workflow_status"] not in _WORKFLOWS[order["status"]]:
                 yield Broken("an order's statuses go together", f"{order_id}: {order['status']}, {order['workflow_status']}")
+            under_way = order["workflow_status"] in {"running", "compensating"}
+            if (order.get("due"), "due_at" in order) != (("orders", True) if under_way else (None, False)):
+                yield Broken("an order can be found as long as it is under way", f"{order_id}: {order.get('due')}")
             served = (order["payment_status"] == "captured", order["fulfillment_status"] == "shipped")
             if order["status"] == "CONFIRMED" and served != (True, True):
                 yield Broken("what is confirmed is paid and shipped", f"{order_id}: {served}")
@@ -356,8 +359,12 @@ class Books:
             if "expires_at" in reservation:
                 yield Broken("no reservation is swept away without being released", order_id)
         for order in orders.values():
-            if order["payment_status"] == "captured" and not reservations.get(order["id"], {}).get("kept"):
+            done = {entry["step"] for entry in order["history"] if entry["outcome"] == "done"}
+            in_stock = not reservations.get(order["id"], {}).get("kept")
+            if order["payment_status"] == "captured" and in_stock and "ReleaseInventory" not in done:
                 yield Broken("what is paid is kept", order["id"])
+            if order.get("shipping_begun") and "VoidShipment" not in done and in_stock:
+                yield Broken("what may be on its way is not in stock", order["id"])
 
 
 def _totals(invoice: Plain, lines: list[Plain]) -> Iterator[Broken]:

@@ -121,8 +121,10 @@ def an_order(order_id: str, *steps: str, **members: Any) -> Plain:
         "workflow_status": "running",
         "payment_status": "not_paid",
         "fulfillment_status": "not_fulfilled",
-    }
-    return of("order", order_id, **{**plain, **members})
+    } | members
+    if plain["workflow_status"] == "running":
+        plain |= {"due": "orders", "due_at": "2026-01-05T10:00:00Z"}
+    return of("order", order_id, **plain)
 
 
 def a_line(product_id: str, quantity: int, amount: str) -> Plain:
@@ -315,6 +317,10 @@ SPOILT: list[tuple[str, Callable[[Books], None]]] = [
     ("no reservation is swept away without being released", having("reserved", expires_at=1_800_000_000)),
     ("what is paid is kept", without("kept")),
     ("what is paid is kept", having("running order", payment_status="captured")),
+    ("what may be on its way is not in stock", having("running order", shipping_begun=True)),
+    ("an order can be found as long as it is under way", having("running order", due=None)),
+    ("an order can be found as long as it is under way", having("running order", due_at=None)),
+    ("an order can be found as long as it is under way", having("held order", due="orders", due_at="2026-01-05T10:00:00Z")),
 ]
 
 

@@ -422,10 +422,10 @@ def _workflow_without_name(app: Any) -> None:
 
     original = workflow_class.start
 
-    def start(workflow: Any, account_id: str, order_id: str) -> None:
+    def start(workflow: Any, account_id: str, order_id: str) -> bool:
         whole, workflow._stepfunctions = workflow._stepfunctions, _Nameless(workflow._stepfunctions)
         try:
-            original(workflow, account_id, order_id)
+            return bool(original(workflow, account_id, order_id))
         finally:
             workflow._stepfunctions = whole
 

@@ -723,7 +723,7 @@ _ORDERS: Final = {
     "canceled": _Wanted(ends=("CANCELED", "refunded", "")),
 }
 _LATER: Final = {
-    "stuck": _Wanted(ends=("FAILED", "captured", ""), method="refund_error", postal_code="000 1"),
+    "stuck": _Wanted(ends=("FAILED", "captured", "shipping_failed"), method="refund_error", postal_code="000 1"),
     "expired": _Wanted(ends=("FAILED", "refunded", "out_of_stock"), method="answer_lost"),
 }
 """Placed when the others have ended: the one cannot be undone, and the other's units are given back while it is being paid."""
