@@ -683,6 +683,7 @@ def _same_answers_again(world: World) -> Iterator[Broken]:
 
 _NOT_ORDERED: Final = frozenset({"on_invoice_due", "on_delivery"})
 _RESERVED_SECONDS: Final = 15 * 60 + 1
+_QUIET_SECONDS: Final = 60 * 60 + 1
 _NOT_COUNTED: Final = "GIFT-WRAP"
 _LANTERNS: Final = 9
 
@@ -738,7 +739,9 @@ def _set_up_orders(world: World) -> None:
 
 
 def _order(world: World) -> None:
-    """All placed, one submitted, one canceled between two of its steps; then one that nobody can undo, and one too late."""
+    """All placed, one submitted, one canceled between two of its steps; then one that nobody can undo, and one too late. At last
+    a night that takes up what has been left lying.
+    """
     ada, pump = world.people["Ada"], world.cloud.pump
     _place(world, _ORDERS)
     if "declined" in world.ids:
@@ -757,9 +760,10 @@ def _order(world: World) -> None:
     _place(world, _LATER)
     for _ in range(_UNTIL_PAID):
         pump.step()
-    world.cloud.clock.advance(_RESERVED_SECONDS)
-    pump.schedule("nightly", world.cloud.clock.now())
-    pump.run_dry()
+    for seconds in (_RESERVED_SECONDS, _QUIET_SECONDS):
+        world.cloud.clock.advance(seconds)
+        pump.schedule("nightly", world.cloud.clock.now())
+        pump.run_dry()
 
 
 def _place(world: World, orders: Mapping[str, _Wanted]) -> None:
