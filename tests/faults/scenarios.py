@@ -739,8 +739,8 @@ def _set_up_orders(world: World) -> None:
 
 
 def _order(world: World) -> None:
-    """All placed, one submitted, one canceled between two of its steps; then one that nobody can undo, and one too late. At last
-    a night that takes up what has been left lying.
+    """All placed, one submitted, one canceled between two of its steps; then one that nobody can undo, and one too late. At
+    last a night that takes up what has been left lying.
     """
     ada, pump = world.people["Ada"], world.cloud.pump
     _place(world, _ORDERS)
