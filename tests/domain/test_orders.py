@@ -21,7 +21,6 @@ from chalicelib.domain.errors import (
 from chalicelib.domain.orders import (
     FORWARD,
     RESERVED_FOR,
-    FulfillmentStatus,
     Order,
     OrderStatus,
     PaymentStatus,
@@ -30,6 +29,7 @@ from chalicelib.domain.orders import (
     WorkflowStatus,
     begin_shipping,
     cancel_order,
+    check_not_on_its_way,
     check_turn,
     check_valid,
     compensating,
@@ -39,10 +39,12 @@ from chalicelib.domain.orders import (
     given_up,
     noted,
     paid,
+    passed_over,
     place_order,
     refunded,
     reserve,
     submit_order,
+    voided,
 )
 from chalicelib.domain.products import Product
 from tests.builders import NOW, a_product, an_order, order_details
@@ -255,6 +257,52 @@ def test_an_order_fails_only_if_it_is_not_paid_any_more(done: int, canceled: boo
     assert (end.payment_status is PaymentStatus.REFUNDED) == (done >= 3)
 
 
-def test_what_is_on_its_way_to_the_customer_has_not_failed() -> None:
+def test_what_may_be_on_its_way_to_the_customer_has_not_failed_and_is_not_in_stock() -> None:
+    begun = begin_shipping(compensating(after(*FORWARD[:3]), "shipping_failed", now=LATER), now=LATER)
+    unpaid = refunded(begun, RECEIPT, now=LATER)
+
     with pytest.raises(NotUndone):
-        failed(replace(after(), fulfillment_status=FulfillmentStatus.SHIPPED), now=LATER)
+        failed(unpaid, now=LATER)
+    with pytest.raises(NotUndone):
+        check_not_on_its_way(unpaid)
+
+    called_back = voided(unpaid, now=LATER)
+    check_not_on_its_way(called_back)
+    assert failed(called_back, now=LATER).settled
+
+
+def test_an_order_knows_what_of_it_is_not_undone_in_the_order_of_the_way_back() -> None:
+    back = compensating(after(*FORWARD[:2]), "payment_gateway_error", now=LATER)
+    assert back.not_undone == ()
+
+    lost = passed_over(back, {"ReleaseInventory": "unavailable", "RefundPayment": "payment_gateway_error"}, now=LATER)
+    assert lost.not_undone == ("RefundPayment", "ReleaseInventory")
+    assert passed_over(lost, {"RefundPayment": "unavailable"}, now=LATER) is lost, "once is enough"
+    with pytest.raises(NotUndone):
+        failed(lost, now=LATER)
+
+    assert failed(refunded(lost, None, now=LATER), now=LATER).settled, "its units go back with that"
+    assert begin_shipping(after(*FORWARD[:3]), now=LATER).not_undone == ("VoidShipment", "RefundPayment", "ReleaseInventory")
+
+
+def test_what_is_passed_over_is_one_version_however_much_it_is() -> None:
+    order = compensating(after(*FORWARD[:2]), "x", now=LATER)
+
+    lost = passed_over(order, {"RefundPayment": "a", "NotifyCustomer": "b"}, now=LATER)
+
+    assert lost.version == order.version + 1
+    assert [(entry.step, entry.outcome, entry.detail) for entry in lost.history[-2:]] == [
+        ("RefundPayment", "failed", "a"),
+        ("NotifyCustomer", "failed", "b"),
+    ]
+
+
+@given(some.integers(0, 6), some.booleans())
+def test_what_is_given_up_says_what_it_is_and_is_left_to_a_person(done: int, canceled: bool) -> None:
+    order = replace(after(*FORWARD[:done]), cancel_requested=canceled)
+
+    stuck = given_up(order, "RefundPayment", now=LATER)
+
+    assert stuck.status is (OrderStatus.CANCELED if canceled else OrderStatus.FAILED)
+    assert (stuck.payment_status, stuck.fulfillment_status) == (order.payment_status, order.fulfillment_status)
+    assert (stuck.ended, stuck.settled, stuck.under_way) == (True, False, False)
