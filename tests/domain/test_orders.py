@@ -90,6 +90,27 @@ def test_an_order_is_what_its_lines_come_to_each_rounded_once(items: list[tuple[
     assert (order.version, [entry.step for entry in order.history]) == (1, ["PlaceOrder"])
 
 
+@pytest.mark.parametrize(
+    ("price", "items", "total"),
+    [
+        ("0.004", [("e", 1)] * 50, "0.00"),
+        ("0.004", [("e", 50)], "0.20"),
+        ("0.005", [("e", 1)] * 50, "0.50"),
+        ("0.005", [("e", 50)], "0.25"),
+    ],
+)
+def test_the_total_is_of_the_lines_as_they_are_printed_however_tiny_they_are(
+    price: str, items: list[tuple[str, int]], total: str
+) -> None:
+    """Whoever adds up what is printed comes to what is charged; the exact sum would be another one."""
+    products = {"e": a_product("e", price=Decimal(price))}
+
+    order = place_order(order_details(*items), products, account_id="acc_1", order_id="ord_1", hold=False, now=NOW)
+
+    assert str(order.total_amount) == total
+    assert order.total_amount == sum(item.amount for item in order.items)
+
+
 @given(lines, some.sampled_from([Decimal("0.01"), Decimal("-0.01"), Decimal(1), Decimal("0.001")]))
 def test_a_total_that_is_sent_must_be_the_one_that_comes_out(items: list[tuple[str, int]], off: Decimal) -> None:
     total = placed(*items).total_amount
