@@ -35,6 +35,7 @@ _KINDS = frozenset(
         "stock_change",
         "order",
         "reservation",
+        "books",
     }
 )
 _WITH_THE_PRODUCT = {"set with the product", "deleted with the product"}
@@ -108,6 +109,7 @@ class Books:
         yield from self._outcomes()
         yield from self._products()
         yield from self._orders()
+        yield from self._books()
         yield from self._reservations()
 
     def _of(self, kind: str) -> dict[str, Plain]:
@@ -331,6 +333,15 @@ class Books:
                 yield Broken("what is confirmed is paid and shipped", f"{order_id}: {served}")
             if order["workflow_status"] in {"compensated", "held"} and any(served):
                 yield Broken("what was undone is neither paid nor shipped", f"{order_id}: {served}")
+
+    def _books(self) -> Iterator[Broken]:
+        """What guards against charging twice is there as long as the order is."""
+        orders = self._of("order")
+        for item in self.by_kind["books"]:
+            if item["order_id"] not in orders or item["sk"].rpartition("#")[0] != f"books#{item['order_id']}":
+                yield Broken("a processor's books are of an order", item["sk"])
+            if "expires_at" in item:
+                yield Broken("a processor's books never expire", item["sk"])
 
     def _reservations(self) -> Iterator[Broken]:
         """What is taken from stock is taken for an order that goes on, or that is paid."""

@@ -94,6 +94,7 @@ def good_books() -> Books:
         },
         "held order": an_order("ord0", workflow_status="held"),
         "paid order": an_order("ord1", "ReserveInventory", "ProcessPayment", payment_status="captured"),
+        "books": some_books("ord1"),
         "kept": a_reservation("ord1", kept=True, due=None, due_at=None),
         "running order": an_order("ord2", "ReserveInventory"),
         "reserved": a_reservation("ord2"),
@@ -127,6 +128,11 @@ def an_order(order_id: str, *steps: str, **members: Any) -> Plain:
 
 def a_line(product_id: str, quantity: int, amount: str) -> Plain:
     return {"product_id": product_id, "quantity": quantity, "unit_price": "2.555", "amount": amount}
+
+
+def some_books(order_id: str) -> Plain:
+    key = {"pk": "acc", "sk": f"books#{order_id}#ProcessPayment", "type": "books", "account_id": "acc", "order_id": order_id}
+    return {**key, "payment_id": "sandbox_1", "amount": "17.55"}
 
 
 def a_reservation(order_id: str, **members: Any) -> Plain:
@@ -314,6 +320,9 @@ SPOILT: list[tuple[str, Callable[[Books], None]]] = [
     ("a reservation ends unless it is kept", having("kept", due="reservations", due_at="2026-01-05T09:15:00Z")),
     ("no reservation is swept away without being released", having("reserved", expires_at=1_800_000_000)),
     ("what is paid is kept", without("kept")),
+    ("a processor's books are of an order", having("books", order_id="ord9")),
+    ("a processor's books are of an order", lambda books: books.update(more=some_books("ord9"))),
+    ("a processor's books never expire", having("books", expires_at=1)),
     ("what is paid is kept", having("running order", payment_status="captured")),
 ]
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from chalicelib.domain.errors import (
     CancelRequested,
@@ -70,6 +70,17 @@ _NOT_OF_THE_PAYMENT = frozenset({CancelRequested.code, ReservationExpired.code, 
 """What may end the step that pays, and says nothing of the payment."""
 News = Literal["order_confirmed", "payment_failed", "out_of_stock", "shipping_failed", "validation_failed"]
 """What a customer is told."""
+
+
+class StepKey(NamedTuple):
+    """Under which a step asks others for what must happen once. Written, it is the order's id and the step."""
+
+    account_id: str
+    order_id: str
+    step: Step
+
+    def __str__(self) -> str:
+        return f"{self.order_id}-{self.step}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,7 @@ from chalicelib.domain.users import Caller
 from chalicelib.usecases.contention import Check, unconditionally, until_uncontended
 
 if TYPE_CHECKING:
-    from chalicelib.ports import Clock, Ids, Orders, OrderWorkflow
+    from chalicelib.ports import Clock, Ids, Orders, OrderWorkflow, PaymentRules
 
 
 class Desk(Protocol):
@@ -21,6 +21,8 @@ class Desk(Protocol):
     def orders(self) -> Orders: ...
     @property
     def ids(self) -> Ids: ...
+    @property
+    def payment_rules(self) -> PaymentRules: ...
     @property
     def clock(self) -> Clock: ...
 
@@ -40,6 +42,7 @@ def add_order(caller: Caller, details: OrderDetails, *, hold: bool, desk: Desk) 
     products = desk.orders.products(caller.account_id, (item.product_id for item in details.items))
     order_id = desk.ids.new("ord", now)
     order = place_order(details, products, account_id=caller.account_id, order_id=order_id, hold=hold, now=now)
+    _check_payable(order, desk=desk)
     desk.orders.add(order)
     return order
 
@@ -52,7 +55,9 @@ def change_order(
     def edit(order: Order) -> Order:
         check(order)
         products = desk.orders.products(caller.account_id, (item.product_id for item in details.items))
-        return edit_order(order, details, products, now=desk.clock.now())
+        edited = edit_order(order, details, products, now=desk.clock.now())
+        _check_payable(edited, desk=desk)
+        return edited
 
     return _change(caller, order_id, edit, desk=desk)
 
@@ -70,6 +75,11 @@ def cancel(caller: Caller, order_id: str, *, desk: Desk) -> Order:
 def start_workflow(job: OrderJob, *, workflow: OrderWorkflow) -> None:
     """Raises: Unavailable."""
     workflow.start(job.account_id, job.order_id)
+
+
+def _check_payable(order: Order, *, desk: Desk) -> None:
+    """Raises: Invalid."""
+    desk.payment_rules.check(order.total_amount, order.currency, order.payment_method)
 
 
 def _change(caller: Caller, order_id: str, change: Callable[[Order], Order], *, desk: Desk) -> Order:

@@ -77,9 +77,9 @@ def stock(shop: User, product_id: str = "lantern") -> int:
 
 def charges(deployed: Deployed, order_id: str) -> list[dict[str, Any]]:
     """What the sandbox's books say of the order's payment."""
-    pages = deployed.client("dynamodb").get_paginator("scan").paginate(TableName="daybook-local-ephemeral")
+    pages = deployed.client("dynamodb").get_paginator("scan").paginate(TableName="daybook-local")
     items = [item for page in pages for item in page["Items"]]
-    return [item for item in items if order_id in json.dumps(item) and item["pk"]["S"].startswith("payment#")]
+    return [item for item in items if item["sk"]["S"].startswith(f"books#{order_id}#ProcessPayment")]
 
 
 def test_an_order_is_charged_shipped_confirmed_and_told(

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from chalicelib.gateways.payment_rules import StripeRules
 from tests.http.api import Api, made, order_body, product_body
 from tests.wired import MemoryWired
 
@@ -128,6 +129,29 @@ def test_what_breaks_a_rule_is_told_with_its_place(shop: Api, changes: dict[str,
     answer = shop.post("/v1/orders", order_body("lantern", **changes))
 
     assert (answer.status, answer.pointers) == (422, [pointer])
+
+
+def test_what_the_processor_cannot_be_asked_for_is_refused_before_it_is_placed(shop: Api, wired: MemoryWired) -> None:
+    wired.payment_rules = StripeRules()
+    made(shop.put("/v1/products/pearl", product_body(name="Pearl", price="9999999999.99")))
+    short = {"customer_id": "CUST001", "product_id": "lantern", "quantity": 1}
+    held = place(shop, hold=True, payment_method="pm_1N3T00LkdIwHu7ixt44h1F8k")
+
+    refused = [
+        shop.post("/v1/orders", short),
+        shop.post("/v1/orders", order_body("lantern", payment_method="declined")),
+        shop.post("/v1/orders", order_body("pearl", 2, payment_method="pm_card_visa")),
+        shop.put(f"/v1/orders/{held['order_id']}", order_body("lantern")),
+    ]
+
+    assert [(answer.status, answer.pointers) for answer in refused] == [
+        (422, ["/payment_method"]),
+        (422, ["/payment_method"]),
+        (422, ["/total_amount"]),
+        (422, ["/payment_method"]),
+    ]
+    assert shop.get("/v1/orders").json["orders"] == [held]
+    made(shop.post("/v1/orders", short | {"payment_method": "pm_card_visa"}))
 
 
 def test_a_price_that_changes_later_changes_no_order(shop: Api) -> None:

@@ -26,6 +26,7 @@ from chalicelib.domain.orders import (
     OrderJob,
     OrderStatus,
     PaymentStatus,
+    StepKey,
     WorkflowStatus,
 )
 from chalicelib.usecases import order_steps as steps
@@ -622,7 +623,7 @@ def expires_while_paying(shop: MemoryWired, *, swept: bool) -> Any:
                 assert release_expired(now, reservations=shop.store.reservations) == 1
             return receipt
 
-        def undo(self, key: str) -> Any:
+        def undo(self, key: StepKey) -> Any:
             return shop.payments.undo(key)
 
     return _With(shop, payments=Slow())
