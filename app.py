@@ -345,14 +345,14 @@ def change_order(caller: Caller, order_id: str, body: bodies.EditedOrder, if_mat
 
 @app.route("/v1/orders/{order_id}/submit", methods=["POST"], answer=views.OrderView, again=get_order)
 @refuses(errors.OrderInProgress)
-def submit_order(caller: Caller, order_id: str) -> "Order":
-    return usecases.orders.submit(caller, order_id, desk=wired)
+def submit_order(caller: Caller, order_id: str, if_match: IfMatch) -> "Order":
+    return usecases.orders.submit(caller, order_id, desk=wired, check=if_match.check)
 
 
 @app.route("/v1/orders/{order_id}/cancel", methods=["POST"], answer=views.OrderView, again=get_order)
 @refuses(errors.OrderNotCancelable)
-def cancel_order(caller: Caller, order_id: str) -> "Order":
-    return usecases.orders.cancel(caller, order_id, desk=wired)
+def cancel_order(caller: Caller, order_id: str, if_match: IfMatch) -> "Order":
+    return usecases.orders.cancel(caller, order_id, desk=wired, check=if_match.check)
 
 
 # Search

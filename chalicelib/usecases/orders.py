@@ -50,21 +50,20 @@ def change_order(
     """With today's prices. Raises: NotFound, OrderInProgress, Invalid, TotalMismatch."""
 
     def edit(order: Order) -> Order:
-        check(order)
         products = desk.orders.products(caller.account_id, (item.product_id for item in details.items))
         return edit_order(order, details, products, now=desk.clock.now())
 
-    return _change(caller, order_id, edit, desk=desk)
+    return _change(caller, order_id, edit, check, desk=desk)
 
 
-def submit(caller: Caller, order_id: str, *, desk: Desk) -> Order:
+def submit(caller: Caller, order_id: str, *, desk: Desk, check: Check[Order] = unconditionally) -> Order:
     """Raises: NotFound, OrderInProgress if it has ended."""
-    return _change(caller, order_id, lambda order: submit_order(order, now=desk.clock.now()), desk=desk)
+    return _change(caller, order_id, lambda order: submit_order(order, now=desk.clock.now()), check, desk=desk)
 
 
-def cancel(caller: Caller, order_id: str, *, desk: Desk) -> Order:
+def cancel(caller: Caller, order_id: str, *, desk: Desk, check: Check[Order] = unconditionally) -> Order:
     """Raises: NotFound, OrderNotCancelable."""
-    return _change(caller, order_id, lambda order: cancel_order(order, now=desk.clock.now()), desk=desk)
+    return _change(caller, order_id, lambda order: cancel_order(order, now=desk.clock.now()), check, desk=desk)
 
 
 def start_workflow(job: OrderJob, *, workflow: OrderWorkflow) -> None:
@@ -72,9 +71,10 @@ def start_workflow(job: OrderJob, *, workflow: OrderWorkflow) -> None:
     workflow.start(job.account_id, job.order_id)
 
 
-def _change(caller: Caller, order_id: str, change: Callable[[Order], Order], *, desk: Desk) -> Order:
+def _change(caller: Caller, order_id: str, change: Callable[[Order], Order], check: Check[Order], *, desk: Desk) -> Order:
     def attempt() -> Order:
         order = desk.orders.get(caller.account_id, order_id)
+        check(order)
         changed = change(order)
         if changed is not order:
             desk.orders.save(changed)

@@ -163,6 +163,20 @@ def test_an_order_that_is_held_can_be_changed_and_then_submitted(shop: Api) -> N
     assert (refused.status, refused.code) == (409, "order_in_progress")
 
 
+def test_nobody_submits_an_order_with_other_prices_than_they_have_seen(shop: Api) -> None:
+    path = f"/v1/orders/{place(shop, hold=True)['order_id']}"
+    seen = {"If-Match": shop.get(path).headers["ETag"]}
+    shop.put(path, order_body("lantern", 9))
+
+    refused = shop.call("POST", f"{path}/submit", headers=seen)
+
+    assert (refused.status, refused.code) == (412, "precondition_failed")
+    assert shop.get(path).json["workflow_status"] == "held"
+    seen = {"If-Match": shop.get(path).headers["ETag"]}
+    assert shop.call("POST", f"{path}/submit", headers=seen).json["workflow_status"] == "running"
+    assert shop.call("POST", f"{path}/cancel", headers=seen).code == "precondition_failed"
+
+
 def test_an_order_that_is_held_is_canceled_at_once(shop: Api) -> None:
     path = f"/v1/orders/{place(shop, hold=True)['order_id']}"
 
