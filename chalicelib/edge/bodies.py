@@ -53,6 +53,8 @@ WORDS = {
 
 MAX_STOCK = 1_000_000_000
 """As in `domain/products.py`, which only requests for products load; tests hold the two equal."""
+MAX_QUANTITY = 1_000_000
+"""As in `domain/orders.py`, likewise."""
 
 Line = Annotated[str, Meta(max_length=200, pattern=_ONE_LINE)]
 Name = Annotated[str, Meta(min_length=1, max_length=200, pattern=_ONE_LINE + _NOT_BLANK)]
@@ -71,7 +73,7 @@ ProductId = Annotated[str, Meta(extra_json_schema={"pattern": f"^{PRODUCT_ID}$"}
 CustomerId = Annotated[str, Meta(min_length=1, max_length=64, pattern=_ONE_LINE + _NOT_BLANK)]
 PaymentMethod = Annotated[str, Meta(min_length=1, max_length=64, pattern=_ONE_LINE + _NOT_BLANK)]
 PostalCode = Annotated[str, Meta(min_length=1, max_length=16, pattern=_CODE)]
-Quantity = Annotated[int, Meta(ge=1, le=1_000_000)]
+Quantity = Annotated[int, Meta(ge=1, le=MAX_QUANTITY)]
 Stock = Annotated[int, Meta(ge=0, le=MAX_STOCK)]
 # What the domain checks, in the schema only: it tells all faults at once, the decoder the first.
 Currency = Annotated[Code, Meta(extra_json_schema={"enum": sorted(MINOR_UNITS)})]

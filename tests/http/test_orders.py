@@ -158,6 +158,7 @@ def test_an_order_that_is_held_can_be_changed_and_then_submitted(shop: Api) -> N
     submitted = shop.post(f"{path}/submit")
     assert (submitted.status, submitted.json["workflow_status"]) == (200, "running")
     assert shop.post(f"{path}/submit").body == submitted.body
+    assert [entry["step"] for entry in submitted.json["history"]] == ["PlaceOrder", "EditOrder", "SubmitOrder"]
 
     refused = shop.put(path, order_body("lantern"))
     assert (refused.status, refused.code) == (409, "order_in_progress")
