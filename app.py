@@ -323,7 +323,7 @@ def change_stock(caller: Caller, product_id: str, body: bodies.NewStockChange) -
 
 @app.route("/v1/orders", answer=views.OrderList)
 def list_orders(caller: Caller, query: bodies.OrderQuery) -> "Page[Order]":
-    return usecases.orders.list_orders(caller, query.page(caller.account_id), orders=wired.orders)
+    return usecases.orders.list_orders(caller, query.wanted(), query.page(caller.account_id), orders=wired.orders)
 
 
 @app.route("/v1/orders/{order_id}", answer=views.OrderView)

@@ -183,6 +183,15 @@ class Order:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OrderFilter:
+    """Which orders a list shows; None means no matter."""
+
+    customer_id: str | None = None
+    status: OrderStatus | None = None
+    workflow_status: WorkflowStatus | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Reservation:
     """Units taken from stock for an order; of products whose stock is counted only.
 

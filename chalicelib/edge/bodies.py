@@ -19,14 +19,14 @@ from chalicelib.domain.identifiers import PRODUCT_ID
 from chalicelib.domain.kinds import SearchType
 from chalicelib.domain.money import MINOR_UNITS
 from chalicelib.domain.paging import DEFAULT_LIMIT, MAX_LIMIT, PageRequest
-from chalicelib.domain.statuses import InvoiceStatus
+from chalicelib.domain.statuses import InvoiceStatus, OrderStatus, WorkflowStatus
 from chalicelib.domain.users import Role
 from chalicelib.edge.cursors import unseal
 
 if TYPE_CHECKING:
     from chalicelib.domain.invoices import InvoiceFilter, PaymentDetails
     from chalicelib.domain.membership import UserDetails
-    from chalicelib.domain.orders import OrderDetails
+    from chalicelib.domain.orders import OrderDetails, OrderFilter
     from chalicelib.domain.products import ProductDetails, StockLevel
     from chalicelib.domain.search import SearchRequest
     from chalicelib.domain.work import WorkDetails, WorkFilter
@@ -388,6 +388,15 @@ class ProductQuery(ListQuery, frozen=True, kw_only=True):
 
 class OrderQuery(ListQuery, frozen=True, kw_only=True):
     list_name = "orders"
+
+    customer_id: Id | None = None
+    status: OrderStatus | None = None
+    workflow_status: WorkflowStatus | None = None
+
+    def wanted(self) -> "OrderFilter":
+        from chalicelib.domain.orders import OrderFilter
+
+        return msgspec.convert(self, type=OrderFilter, from_attributes=True)
 
 
 class StockChangeQuery(ListQuery, frozen=True, kw_only=True):

@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
-from chalicelib.domain.orders import Order, OrderDetails, OrderJob, cancel_order, edit_order, place_order, submit_order
+from chalicelib.domain.orders import (
+    Order,
+    OrderDetails,
+    OrderFilter,
+    OrderJob,
+    cancel_order,
+    edit_order,
+    place_order,
+    submit_order,
+)
 from chalicelib.domain.paging import Page, PageRequest
 from chalicelib.domain.users import Caller
 from chalicelib.usecases.contention import Check, unconditionally, until_uncontended
@@ -25,8 +34,8 @@ class Desk(Protocol):
     def clock(self) -> Clock: ...
 
 
-def list_orders(caller: Caller, request: PageRequest, *, orders: Orders) -> Page[Order]:
-    return orders.page(caller.account_id, request)
+def list_orders(caller: Caller, wanted: OrderFilter, request: PageRequest, *, orders: Orders) -> Page[Order]:
+    return orders.page(caller.account_id, wanted, request)
 
 
 def get_order(caller: Caller, order_id: str, *, orders: Orders) -> Order:

@@ -1,10 +1,12 @@
 """Orders as people place, change, submit and cancel them; what becomes of them is the workflow's."""
 
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
+from chalicelib.domain.orders import OrderStatus, WorkflowStatus
 from tests.http.api import Api, made, order_body, product_body
 from tests.wired import MemoryWired
 
@@ -147,6 +149,50 @@ def test_orders_are_listed_newest_first_a_page_at_a_time(shop: Api, wired: Memor
     rest = shop.get(f"/v1/orders?limit=2&next={first['next']}").json
 
     assert [order["order_id"] for order in (*first["orders"], *rest["orders"])] == placed[::-1]
+
+
+def test_orders_are_listed_by_customer_and_statuses(shop: Api, wired: MemoryWired) -> None:
+    held = place(shop, hold=True)["order_id"]
+    canceled = place(shop, hold=True, customer_id="Ada & Co")["order_id"]
+    shop.post(f"/v1/orders/{canceled}/cancel")
+    stuck = place(shop, customer_id="Ada & Co")["order_id"]
+    order = wired.store.orders.get(shop.account_id, stuck)
+    wired.store.orders.save(
+        replace(order, status=OrderStatus.FAILED, workflow_status=WorkflowStatus.COMPENSATION_FAILED, version=order.version + 1)
+    )
+
+    for query, expected in {
+        "status=PENDING": {held},
+        "status=CANCELED": {canceled},
+        "status=FAILED": {stuck},
+        "status=CONFIRMED": set(),
+        "customer_id=Ada%20%26%20Co": {canceled, stuck},
+        "customer_id=Ada%20%26%20Co&status=FAILED": {stuck},
+        "customer_id=nobody": set(),
+        "workflow_status=compensation_failed": {stuck},
+        "workflow_status=held&status=CANCELED": set(),
+    }.items():
+        assert {order["order_id"] for order in shop.get(f"/v1/orders?{query}").json["orders"]} == expected, query
+
+
+def test_a_list_of_some_orders_goes_on_with_those(shop: Api, wired: MemoryWired) -> None:
+    for number in range(4):
+        wired.clock.advance(minutes=1)
+        place(shop, customer_id=f"CUST{number % 2}")
+
+    first = shop.get("/v1/orders?limit=1&customer_id=CUST0")
+    assert "customer_id=CUST0" in first.headers["Link"]
+    second = shop.get(f"/v1/orders?limit=1&customer_id=CUST0&next={first.json['next']}")
+
+    assert [answer.json["orders"][0]["customer_id"] for answer in (first, second)] == ["CUST0", "CUST0"]
+    assert "next" not in second.json
+
+
+@pytest.mark.parametrize("query", ["status=paid", "status=pending", "workflow_status=DONE", "status=", "payment_status=failed"])
+def test_orders_are_not_listed_by_what_they_never_are(shop: Api, query: str) -> None:
+    answer = shop.get(f"/v1/orders?{query}")
+
+    assert (answer.status, answer.pointers) == (422, [f"/{query.partition('=')[0]}"])
 
 
 def test_an_order_that_is_held_can_be_changed_and_then_submitted(shop: Api) -> None:
