@@ -187,6 +187,17 @@ def test_orders_are_listed_newest_first_and_nothing_else_is(store: Store) -> Non
     assert pages(5)[-1] == expected[4::-1], "a full page may be the last"
 
 
+def test_a_page_of_large_orders_ends_early_and_loses_none(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An order of one line weighs 700 bytes and more, one of fifty lines over 5,000."""
+    monkeypatch.setattr("chalicelib.repositories.pages.MAX_BYTES", 5_000)
+    for number in range(9):
+        placed(store, *[("a", 1)] * (50 if number in (3, 4) else 1), order_id=f"ord_{number}")
+
+    pages = all_pages(lambda request: store.orders.page("acc_1", OrderFilter(), request), 3)
+
+    assert pages == [["ord_8", "ord_7", "ord_6"], ["ord_5"], ["ord_4"], ["ord_3"], ["ord_2", "ord_1", "ord_0"]]
+
+
 def test_orders_are_listed_by_customer_and_statuses(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("chalicelib.repositories.pages.READ_AT_ONCE", 2)
     for number in range(7):

@@ -1,5 +1,6 @@
 """Orders as people place, change, submit and cancel them; what becomes of them is the workflow's."""
 
+import json
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any
@@ -173,6 +174,30 @@ def test_orders_are_listed_by_customer_and_statuses(shop: Api, wired: MemoryWire
         "workflow_status=held&status=CANCELED": set(),
     }.items():
         assert {order["order_id"] for order in shop.get(f"/v1/orders?{query}").json["orders"]} == expected, query
+
+
+@pytest.mark.parametrize("character", ["n", '"', "ж", "\U0001f600"])
+def test_no_page_of_orders_is_more_than_lambda_can_answer(api: Api, wired: MemoryWired, character: str) -> None:
+    """Lambda's runtime writes the body as a text within JSON, what is beyond ASCII as `\\u0436`; at most 6 MB of it."""
+    items = []
+    for number in range(50):
+        items.append({"product_id": f"{'p' * 60}{number:02}", "quantity": 1_000_000})
+        made(api.put(f"/v1/products/{items[-1]['product_id']}", product_body(name=character * 200, price="1234567.1234")))
+    order_id = made(api.post("/v1/orders", order_body("", items=items, customer_id=character * 64)))["order_id"]
+    order = wired.store.orders.get(api.account_id, order_id)
+    for _ in range(99):
+        wired.store.orders.add(replace(order, id=wired.ids.new("ord", wired.clock.now())))
+
+    listed: list[str] = []
+    path = "/v1/orders?limit=100"
+    while path:
+        answer = api.get(path)
+        assert len(json.dumps({"body": answer.body.decode()})) < 6_000_000
+        listed += [each["order_id"] for each in answer.json["orders"]]
+        path = f"/v1/orders?limit=100&next={answer.json['next']}" if "next" in answer.json else ""
+
+    assert listed == sorted(listed, reverse=True)
+    assert len(set(listed)) == 100
 
 
 def test_a_list_of_some_orders_goes_on_with_those(shop: Api, wired: MemoryWired) -> None:
