@@ -21,7 +21,7 @@ from chalicelib.domain.work import WorkEntry, WorkSheet
 
 MAX_LINES = 2_500
 MAX_CHARACTERS = 700_000
-"""Of all lines' descriptions, one of two halves (`\\ud83d\\ude00`) counted twice: with six bytes for each (`\\u20ac`) the whole
+"""Of all lines' descriptions, one beyond U+FFFF (`\\ud83d\\ude00`) counted twice: with six bytes for each (`\\u20ac`) the whole
 invoice still fits into Lambda's answer of 6 MB.
 """
 MAX_SHEETS = 72

@@ -17,7 +17,7 @@ MAX_BYTES = 5_000_000
 
 
 def first_page(things: Iterable[T], limit: int, position: Callable[[T], str]) -> Page[T]:
-    """Takes one more than it shows, to know whether another page follows. Ends early where things are large, after one at least."""
+    """Takes one more than it shows, to know whether another page follows. Ends early where things are large, but not empty."""
     shown: list[T] = []
     size = 0
     for thing in things:
