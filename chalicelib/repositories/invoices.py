@@ -1,11 +1,13 @@
 """Issued invoices with their lines, and credit notes, in DynamoDB. The ledger writes them; what is frozen stays."""
 
+from functools import partial
+
 from chalicelib.domain.errors import NotFound
 from chalicelib.domain.invoices import CreditNote, Invoice, InvoiceFilter, InvoiceLine
 from chalicelib.domain.paging import Page, PageRequest
 from chalicelib.repositories import keys
 from chalicelib.repositories.items import Item, from_item, members
-from chalicelib.repositories.pages import first_page, reading
+from chalicelib.repositories.pages import page_by_id
 from chalicelib.repositories.table import Table, Write, set_members, update
 
 _NOT_FROZEN = ("status", "payments", "credit_note_id", "credit_note_number", "delivery", "version")
@@ -25,13 +27,8 @@ class DynamoInvoices:
         return tuple(from_item(line, InvoiceLine) for chunk in chunks for line in chunk["lines"])
 
     def page(self, account_id: str, wanted: InvoiceFilter, request: PageRequest) -> Page[Invoice]:
-        items = self._table.query(
-            keys.invoices(account_id),
-            newest_first=True,
-            after=None if request.after is None else keys.invoice(account_id, request.after).sk,
-            **reading(wanted, request.limit),
-        )
-        return first_page((from_item(item, Invoice) for item in items), request.limit, lambda invoice: invoice.id)
+        within, key = keys.invoices(account_id), partial(keys.invoice, account_id)
+        return page_by_id(self._table, Invoice, within, key, request, wanted=wanted)
 
     def save(self, invoice: Invoice) -> None:
         self._table.transact(invoice_update(invoice, version_before=invoice.version - 1))

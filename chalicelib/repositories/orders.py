@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from chalicelib.domain.errors import Contended, DaybookError, OutOfStock
@@ -13,7 +14,7 @@ from chalicelib.domain.products import MAX_STOCK, Product, is_product_id
 from chalicelib.repositories import keys
 from chalicelib.repositories.items import Item, from_item, to_item
 from chalicelib.repositories.keys import Key
-from chalicelib.repositories.pages import first_page, reading
+from chalicelib.repositories.pages import page_by_id
 from chalicelib.repositories.table import Refused, Table, Write, add, always_contended, decisive, delete, put, unchanged, update
 
 
@@ -28,13 +29,8 @@ class DynamoOrders:
         return from_item(self._table.find(keys.order(account_id, order_id)), Order)
 
     def page(self, account_id: str, wanted: OrderFilter, request: PageRequest) -> Page[Order]:
-        items = self._table.query(
-            keys.orders(account_id),
-            newest_first=True,
-            after=None if request.after is None else keys.order(account_id, request.after).sk,
-            **reading(wanted, request.limit),
-        )
-        return first_page((from_item(item, Order) for item in items), request.limit, lambda order: order.id)
+        within, key = keys.orders(account_id), partial(keys.order, account_id)
+        return page_by_id(self._table, Order, within, key, request, wanted=wanted)
 
     def save(self, order: Order) -> None:
         self._table.transact(_next_version(order))

@@ -2,14 +2,23 @@
 
 import json
 from collections.abc import Callable, Iterable
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
-import msgspec
+from chalicelib.domain.paging import Page, PageRequest
+from chalicelib.repositories.items import as_json, from_item, members
+from chalicelib.repositories.keys import Key, Range
 
-from chalicelib.domain.paging import Page
-from chalicelib.repositories.items import members
+if TYPE_CHECKING:
+    from chalicelib.repositories.table import Table
+
+
+class _Thing(Protocol):
+    @property
+    def id(self) -> str: ...
+
 
 T = TypeVar("T")
+AnyThing = TypeVar("AnyThing", bound=_Thing)
 READ_AT_ONCE = 100
 """Items, where a filter lets only some of them through."""
 MAX_BYTES = 5_000_000
@@ -28,16 +37,29 @@ def first_page(things: Iterable[T], limit: int, position: Callable[[T], str]) ->
     return Page(items=tuple(shown))
 
 
-def reading(wanted: object, limit: int) -> dict[str, Any]:
-    """What a query is to be asked for a page of what has every member of the filter `wanted` that is not None."""
-    filters = {name: value for name, value in members(wanted).items() if value is not None}
-    return {
-        "where": " AND ".join(f"#{name} = :{name}" for name in filters),
-        "page_size": max(limit + 1, READ_AT_ONCE) if filters else limit + 1,
+def page_by_id(
+    table: "Table",
+    kind: type[AnyThing],
+    within: Range,
+    key: Callable[[str], Key],
+    request: PageRequest,
+    *,
+    newest_first: bool = True,
+    wanted: object = None,
+) -> Page[AnyThing]:
+    """Of what is `within`, each thing under the `key` of its id; only what has every member of `wanted` that is not None."""
+    filters = {} if wanted is None else {name: value for name, value in members(wanted).items() if value is not None}
+    items = table.query(
+        within,
+        newest_first=newest_first,
+        after=None if request.after is None else key(request.after).sk,
+        where=" AND ".join(f"#{name} = :{name}" for name in filters),
+        page_size=max(request.limit + 1, READ_AT_ONCE) if filters else request.limit + 1,
         **filters,
-    }
+    )
+    return first_page((from_item(item, kind) for item in items), request.limit, lambda thing: thing.id)
 
 
 def _size(thing: object) -> int:
     """Bytes in Lambda's answer, whose body is a text within JSON, and all of it in ASCII."""
-    return len(json.dumps(msgspec.json.encode(thing).decode()))
+    return len(json.dumps(as_json(thing)))
