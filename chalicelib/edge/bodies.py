@@ -365,7 +365,9 @@ class Query(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 class ListQuery(Query, frozen=True, kw_only=True):
     list_name: ClassVar[str]
 
-    limit: Annotated[int, Meta(ge=1, le=MAX_LIMIT)] = DEFAULT_LIMIT
+    limit: Annotated[
+        int, Meta(ge=1, le=MAX_LIMIT, description="At most so many; a page of very large things ends earlier, with `next`.")
+    ] = DEFAULT_LIMIT
     next: str | None = None
 
     def page(self, account_id: str) -> PageRequest:
