@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from chalicelib.domain.invoices import CreditNote, Invoice, InvoiceFilter, InvoiceLine
     from chalicelib.domain.limits import Attempts
     from chalicelib.domain.membership import Standing
-    from chalicelib.domain.orders import News, Order, Receipt, Reservation, Shipment, StepKey
+    from chalicelib.domain.orders import News, Order, OrderFilter, Receipt, Reservation, Shipment, StepKey
     from chalicelib.domain.paging import Page, PageRequest
     from chalicelib.domain.products import Product, StockChange
     from chalicelib.domain.reports import DueOutcome, InvoiceDue
@@ -261,7 +261,7 @@ class Orders(Protocol):
 
     def get(self, account_id: str, order_id: str) -> Order: ...
 
-    def page(self, account_id: str, request: PageRequest) -> Page[Order]:
+    def page(self, account_id: str, wanted: OrderFilter, request: PageRequest) -> Page[Order]:
         """Newest first."""
 
     def save(self, order: Order) -> None:

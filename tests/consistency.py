@@ -41,6 +41,7 @@ _KINDS = frozenset(
 _WITH_THE_PRODUCT = {"set with the product", "deleted with the product"}
 """Reasons of changes that were written together with a product's own change."""
 _MAX_STOCK = 1_000_000_000
+_MAX_EDITS = 10
 _WORKFLOWS = {
     "PENDING": {"held", "running", "compensating"},
     "CONFIRMED": {"done"},
@@ -322,6 +323,9 @@ class Books:
             if Decimal(order["total_amount"]) != sum(Decimal(line["amount"]) for line in lines):
                 yield Broken("an order's total is that of its lines", f"{order_id}: {order['total_amount']}")
             done = Counter(entry["step"] for entry in order["history"] if entry["outcome"] == "done")
+            edits = done.pop("EditOrder", 0)
+            if edits > _MAX_EDITS:
+                yield Broken("an order tells of its last edits only", f"{order_id}: {edits}")
             if max(done.values(), default=0) > 1 or not done["PlaceOrder"]:
                 yield Broken("each step of an order is done once", f"{order_id}: {done}")
             if order["version"] < len(order["history"]):

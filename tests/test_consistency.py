@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from chalicelib.domain.orders import MAX_EDITS_TOLD, MAX_QUANTITY
 from chalicelib.domain.products import MAX_STOCK
 from chalicelib.edge import bodies
 from tests import consistency
@@ -92,7 +93,7 @@ def good_books() -> Books:
             "version": 2,
             "expires_at": 1_800_000_000,
         },
-        "held order": an_order("ord0", workflow_status="held"),
+        "held order": an_order("ord0", "EditOrder", "EditOrder", workflow_status="held"),
         "paid order": an_order("ord1", "ReserveInventory", "ProcessPayment", payment_status="captured"),
         "books": some_books("ord1"),
         "kept": a_reservation("ord1", kept=True, due=None, due_at=None),
@@ -299,6 +300,7 @@ SPOILT: list[tuple[str, Callable[[Books], None]]] = [
         "each step of an order is done once",
         lambda books: books.update(twice=an_order("ord9", "RefundPayment", "RefundPayment")),
     ),
+    ("an order tells of its last edits only", lambda books: books.update(edited=an_order("ord9", *["EditOrder"] * 11))),
     ("each step of an order moved its version", having("paid order", version=2)),
     ("an order's statuses go together", having("failed order", workflow_status="running")),
     ("an order's statuses go together", having("running order", status="CANCELED")),
@@ -361,3 +363,11 @@ def test_amounts_are_reckoned_half_up_in_the_currencys_decimals(seconds: int, ra
 
 def test_the_edge_the_domain_and_the_checker_count_stock_to_the_same_bound() -> None:
     assert bodies.MAX_STOCK == consistency._MAX_STOCK == MAX_STOCK
+
+
+def test_the_edge_and_the_domain_take_as_many_units_in_a_line() -> None:
+    assert bodies.MAX_QUANTITY == MAX_QUANTITY
+
+
+def test_the_domain_and_the_checker_tell_as_many_edits() -> None:
+    assert consistency._MAX_EDITS == MAX_EDITS_TOLD

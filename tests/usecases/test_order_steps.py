@@ -87,8 +87,8 @@ def check_books(shop: MemoryWired) -> None:
     assert max(Counter(shop.carrier.handed_over).values(), default=0) <= 1, "no order is shipped twice"
     taken: Counter[str] = Counter()
     for order in shop.tables()["orders"].values():
-        done = Counter(entry.step for entry in order.history if entry.outcome == "done")
-        assert max(done.values()) == 1, "no step is noted twice"
+        done = Counter(entry.step for entry in order.history if entry.outcome == "done" and entry.step != "EditOrder")
+        assert max(done.values()) == 1, "no step is noted twice, but for edits"
         payment = shop.payments.books.get(f"{order.id}-ProcessPayment")
         owed = payment is not None and payment.owed
         assert payment is None or payment.amount in (None, order.total_amount)
