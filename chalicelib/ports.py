@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from chalicelib.domain.invoices import CreditNote, Invoice, InvoiceFilter, InvoiceLine
     from chalicelib.domain.limits import Attempts
     from chalicelib.domain.membership import Standing
-    from chalicelib.domain.orders import News, Order, Receipt, Reservation, Shipment
+    from chalicelib.domain.orders import News, Order, OrderFilter, Receipt, Reservation, Shipment, StepKey
     from chalicelib.domain.paging import Page, PageRequest
     from chalicelib.domain.products import Product, StockChange
     from chalicelib.domain.reports import DueOutcome, InvoiceDue
@@ -261,7 +261,7 @@ class Orders(Protocol):
 
     def get(self, account_id: str, order_id: str) -> Order: ...
 
-    def page(self, account_id: str, request: PageRequest) -> Page[Order]:
+    def page(self, account_id: str, wanted: OrderFilter, request: PageRequest) -> Page[Order]:
         """Newest first."""
 
     def save(self, order: Order) -> None:
@@ -302,32 +302,39 @@ class Reservations(Protocol):
 class Payments(Protocol):
     """A payment processor. A `key` names one payment, however often it is asked for."""
 
-    def capture(self, key: str, amount: Decimal, currency: str, method: str) -> Receipt:
+    def capture(self, key: StepKey, amount: Decimal, currency: str, method: str) -> Receipt:
         """Raises: PaymentDeclined, of what was undone too, InsufficientFunds; PaymentGatewayError if it may be captured."""
 
-    def undo(self, key: str) -> Receipt | None:
+    def undo(self, key: StepKey) -> Receipt | None:
         """Gives back what was captured under the key, once, and lets nothing be captured under it any more.
 
         Returns what was given back, now or before; None if nothing was captured. Raises: PaymentGatewayError.
         """
 
 
+class PaymentRules(Protocol):
+    """What a payment processor can be asked for; said without asking it."""
+
+    def check(self, amount: Decimal, currency: str, method: str) -> None:
+        """Raises: Invalid of `/payment_method` or `/total_amount`."""
+
+
 class Books(Protocol):
     """What a gateway knows of payments or shipments: facts by name, under their key. A fact that is noted stays as it is."""
 
-    def read(self, key: str) -> Mapping[str, str]: ...
+    def read(self, key: StepKey) -> Mapping[str, str]: ...
 
-    def note(self, key: str, facts: Mapping[str, str], *, unless: Collection[str]) -> bool:
+    def note(self, key: StepKey, facts: Mapping[str, str], *, unless: Collection[str]) -> bool:
         """Whether all of them were noted; none are if one of those named in `unless` is known."""
 
 
 class Carrier(Protocol):
     """Who brings parcels. A `key` names one shipment, however often it is asked for."""
 
-    def ship(self, key: str, order: Order) -> Shipment:
+    def ship(self, key: StepKey, order: Order) -> Shipment:
         """Raises: ShippingError, Unavailable."""
 
-    def void(self, key: str) -> None:
+    def void(self, key: StepKey) -> None:
         """Calls back the shipment, if there is one, and lets none be made under the key any more. Raises: Unavailable."""
 
 

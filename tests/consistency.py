@@ -35,11 +35,13 @@ _KINDS = frozenset(
         "stock_change",
         "order",
         "reservation",
+        "books",
     }
 )
 _WITH_THE_PRODUCT = {"set with the product", "deleted with the product"}
 """Reasons of changes that were written together with a product's own change."""
 _MAX_STOCK = 1_000_000_000
+_MAX_EDITS = 10
 _WORKFLOWS = {
     "PENDING": {"held", "running", "compensating"},
     "CONFIRMED": {"done"},
@@ -108,6 +110,7 @@ class Books:
         yield from self._outcomes()
         yield from self._products()
         yield from self._orders()
+        yield from self._books()
         yield from self._reservations()
 
     def _of(self, kind: str) -> dict[str, Plain]:
@@ -320,6 +323,9 @@ class Books:
             if Decimal(order["total_amount"]) != sum(Decimal(line["amount"]) for line in lines):
                 yield Broken("an order's total is that of its lines", f"{order_id}: {order['total_amount']}")
             done = Counter(entry["step"] for entry in order["history"] if entry["outcome"] == "done")
+            edits = done.pop("EditOrder", 0)
+            if edits > _MAX_EDITS:
+                yield Broken("an order tells of its last edits only", f"{order_id}: {edits}")
             if max(done.values(), default=0) > 1 or not done["PlaceOrder"]:
                 yield Broken("each step of an order is done once", f"{order_id}: {done}")
             if order["version"] < len(order["history"]):
@@ -334,6 +340,15 @@ class Books:
                 yield Broken("what is confirmed is paid and shipped", f"{order_id}: {served}")
             if order["workflow_status"] in {"compensated", "held"} and any(served):
                 yield Broken("what was undone is neither paid nor shipped", f"{order_id}: {served}")
+
+    def _books(self) -> Iterator[Broken]:
+        """What guards against charging twice is there as long as the order is."""
+        orders = self._of("order")
+        for item in self.by_kind["books"]:
+            if item["order_id"] not in orders or item["sk"].rpartition("#")[0] != f"books#{item['order_id']}":
+                yield Broken("a processor's books are of an order", item["sk"])
+            if "expires_at" in item:
+                yield Broken("a processor's books never expire", item["sk"])
 
     def _reservations(self) -> Iterator[Broken]:
         """What is taken from stock is taken for an order that goes on, or that is paid."""

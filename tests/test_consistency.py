@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from chalicelib.domain.orders import MAX_EDITS_TOLD, MAX_QUANTITY
 from chalicelib.domain.products import MAX_STOCK
 from chalicelib.edge import bodies
 from tests import consistency
@@ -92,8 +93,9 @@ def good_books() -> Books:
             "version": 2,
             "expires_at": 1_800_000_000,
         },
-        "held order": an_order("ord0", workflow_status="held"),
+        "held order": an_order("ord0", "EditOrder", "EditOrder", workflow_status="held"),
         "paid order": an_order("ord1", "ReserveInventory", "ProcessPayment", payment_status="captured"),
+        "books": some_books("ord1"),
         "kept": a_reservation("ord1", kept=True, due=None, due_at=None),
         "running order": an_order("ord2", "ReserveInventory"),
         "reserved": a_reservation("ord2"),
@@ -129,6 +131,11 @@ def an_order(order_id: str, *steps: str, **members: Any) -> Plain:
 
 def a_line(product_id: str, quantity: int, amount: str) -> Plain:
     return {"product_id": product_id, "quantity": quantity, "unit_price": "2.555", "amount": amount}
+
+
+def some_books(order_id: str) -> Plain:
+    key = {"pk": "acc", "sk": f"books#{order_id}#ProcessPayment", "type": "books", "account_id": "acc", "order_id": order_id}
+    return {**key, "payment_id": "sandbox_1", "amount": "17.55"}
 
 
 def a_reservation(order_id: str, **members: Any) -> Plain:
@@ -295,6 +302,7 @@ SPOILT: list[tuple[str, Callable[[Books], None]]] = [
         "each step of an order is done once",
         lambda books: books.update(twice=an_order("ord9", "RefundPayment", "RefundPayment")),
     ),
+    ("an order tells of its last edits only", lambda books: books.update(edited=an_order("ord9", *["EditOrder"] * 11))),
     ("each step of an order moved its version", having("paid order", version=2)),
     ("an order's statuses go together", having("failed order", workflow_status="running")),
     ("an order's statuses go together", having("running order", status="CANCELED")),
@@ -316,6 +324,9 @@ SPOILT: list[tuple[str, Callable[[Books], None]]] = [
     ("a reservation ends unless it is kept", having("kept", due="reservations", due_at="2026-01-05T09:15:00Z")),
     ("no reservation is swept away without being released", having("reserved", expires_at=1_800_000_000)),
     ("what is paid is kept", without("kept")),
+    ("a processor's books are of an order", having("books", order_id="ord9")),
+    ("a processor's books are of an order", lambda books: books.update(more=some_books("ord9"))),
+    ("a processor's books never expire", having("books", expires_at=1)),
     ("what is paid is kept", having("running order", payment_status="captured")),
     ("what may be on its way is not in stock", having("running order", shipping_begun=True)),
     ("an order can be found as long as it is under way", having("running order", due=None)),
@@ -358,3 +369,11 @@ def test_amounts_are_reckoned_half_up_in_the_currencys_decimals(seconds: int, ra
 
 def test_the_edge_the_domain_and_the_checker_count_stock_to_the_same_bound() -> None:
     assert bodies.MAX_STOCK == consistency._MAX_STOCK == MAX_STOCK
+
+
+def test_the_edge_and_the_domain_take_as_many_units_in_a_line() -> None:
+    assert bodies.MAX_QUANTITY == MAX_QUANTITY
+
+
+def test_the_domain_and_the_checker_tell_as_many_edits() -> None:
+    assert consistency._MAX_EDITS == MAX_EDITS_TOLD

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from chalicelib.domain.errors import (
     CancelRequested,
@@ -34,6 +34,9 @@ from chalicelib.domain.statuses import WorkflowStatus as WorkflowStatus
 MAX_LINES = 50
 """With an order, its reservation and its note of a key, well inside the 100 items of one transaction."""
 MAX_QUANTITY = 1_000_000
+"""Units of one line."""
+MAX_EDITS_TOLD = 10
+"""The last ones: however often an order is edited, it stays one item of DynamoDB, which has 400 KB."""
 RESERVED_FOR = timedelta(minutes=15)
 """Longer than all that may happen between reserving and paying, retries too."""
 QUIET_FOR = timedelta(hours=1)
@@ -42,6 +45,7 @@ QUIET_FOR = timedelta(hours=1)
 
 Step = Literal[
     "PlaceOrder",
+    "EditOrder",
     "SubmitOrder",
     "CancelOrder",
     "ValidateOrder",
@@ -74,6 +78,17 @@ _NOT_OF_THE_PAYMENT = frozenset({CancelRequested.code, ReservationExpired.code, 
 """What may end the step that pays, and says nothing of the payment."""
 News = Literal["order_confirmed", "payment_failed", "out_of_stock", "shipping_failed", "validation_failed"]
 """What a customer is told."""
+
+
+class StepKey(NamedTuple):
+    """Under which a step asks others for what must happen once. Written, it is the order's id and the step."""
+
+    account_id: str
+    order_id: str
+    step: Step
+
+    def __str__(self) -> str:
+        return f"{self.order_id}-{self.step}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -213,6 +228,15 @@ class Order:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OrderFilter:
+    """Which orders a list shows; None means no matter."""
+
+    customer_id: str | None = None
+    status: OrderStatus | None = None
+    workflow_status: WorkflowStatus | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Reservation:
     """Units taken from stock for an order; of products whose stock is counted only.
 
@@ -274,7 +298,7 @@ def edit_order(order: Order, details: OrderDetails, products: Mapping[str, Produ
     _check_held(order)
     _check_payment_method(details)
     items, currency = _lines(details.items, products)
-    return replace(
+    edited = replace(
         order,
         customer_id=details.customer_id,
         items=items,
@@ -282,9 +306,9 @@ def edit_order(order: Order, details: OrderDetails, products: Mapping[str, Produ
         currency=currency,
         payment_method=details.payment_method,
         shipping_address=details.shipping_address,
-        version=order.version + 1,
-        updated_at=now,
+        history=_with_room_for_an_edit(order.history),
     )
+    return noted(edited, "EditOrder", now=now)
 
 
 def submit_order(order: Order, *, now: datetime) -> Order:
@@ -447,8 +471,18 @@ def _check_held(order: Order) -> None:
         raise OrderInProgress
 
 
+def _with_room_for_an_edit(history: Sequence[HistoryEntry]) -> tuple[HistoryEntry, ...]:
+    """Without its oldest edit, if it has as many as are told."""
+    edits = [place for place, entry in enumerate(history) if entry.step == "EditOrder"]
+    given_up = edits[0] if len(edits) >= MAX_EDITS_TOLD else None
+    return tuple(entry for place, entry in enumerate(history) if place != given_up)
+
+
 def _lines(wanted: Sequence[WantedItem], products: Mapping[str, Product]) -> tuple[tuple[OrderItem, ...], str]:
-    """Raises: NotFound, Invalid if the products have prices in several currencies."""
+    """Raises: NotFound, Invalid if the products have prices in several currencies, or a line has too many units, or none."""
+    for place, item in enumerate(wanted):
+        if not 1 <= item.quantity <= MAX_QUANTITY:
+            raise Invalid(FieldError(f"/items/{place}/quantity", f"must be between 1 and {MAX_QUANTITY}"))
     if any(item.product_id not in products for item in wanted):
         raise NotFound
     currencies = sorted({products[item.product_id].currency for item in wanted})

@@ -334,7 +334,7 @@ class HistoryEntryView(View, frozen=True, kw_only=True):
 
 
 class OrderView(View, frozen=True, kw_only=True, rename={"id": "order_id"}):
-    """`failure` says in a word why it failed; `history` has every step in its order."""
+    """`failure` says in a word why it failed; `history` has every step in its order, of many edits the last ten."""
 
     id: str
     customer_id: str

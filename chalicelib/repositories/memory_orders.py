@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Protocol
 
 from chalicelib.domain.errors import Contended, DaybookError, NotFound, OutOfStock
-from chalicelib.domain.orders import QUIET_FOR, Order, Reservation
+from chalicelib.domain.orders import QUIET_FOR, Order, OrderFilter, Reservation
 from chalicelib.domain.paging import Page, PageRequest
 from chalicelib.domain.products import MAX_STOCK, Product, is_product_id
 from chalicelib.repositories import keys
@@ -52,11 +52,17 @@ class MemoryOrders(_OfOrders):
     def get(self, account_id: str, order_id: str) -> Order:
         return self._order(account_id, order_id)
 
-    def page(self, account_id: str, request: PageRequest) -> Page[Order]:
+    def page(self, account_id: str, wanted: OrderFilter, request: PageRequest) -> Page[Order]:
         after = None if request.after is None else keys.order(account_id, request.after).sk
         with self._kept.lock:
             orders = within(self._kept.orders, keys.orders(account_id))
-        left = (order for order in reversed(orders) if after is None or keys.order(account_id, order.id).sk < after)
+        left = (
+            order
+            for order in reversed(orders)
+            if after is None or keys.order(account_id, order.id).sk < after
+            if wanted.customer_id in (None, order.customer_id) and wanted.status in (None, order.status)
+            if wanted.workflow_status in (None, order.workflow_status)
+        )
         return first_page(left, request.limit, lambda order: order.id)
 
     def save(self, order: Order) -> None:

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from chalicelib.domain.errors import Contended, DaybookError, OutOfStock
-from chalicelib.domain.orders import QUIET_FOR, Order, Reservation
+from chalicelib.domain.orders import QUIET_FOR, Order, OrderFilter, Reservation
 from chalicelib.domain.paging import Page, PageRequest
 from chalicelib.domain.products import MAX_STOCK, Product, is_product_id
 from chalicelib.repositories import keys
 from chalicelib.repositories.items import Item, from_item, to_item
 from chalicelib.repositories.keys import Key
-from chalicelib.repositories.pages import first_page
+from chalicelib.repositories.pages import page_by_id
 from chalicelib.repositories.table import Refused, Table, Write, add, always_contended, decisive, delete, put, unchanged, update
 
 
@@ -27,10 +28,9 @@ class DynamoOrders:
     def get(self, account_id: str, order_id: str) -> Order:
         return from_item(self._table.find(keys.order(account_id, order_id)), Order)
 
-    def page(self, account_id: str, request: PageRequest) -> Page[Order]:
-        after = None if request.after is None else keys.order(account_id, request.after).sk
-        items = self._table.query(keys.orders(account_id), newest_first=True, after=after, page_size=request.limit + 1)
-        return first_page((from_item(item, Order) for item in items), request.limit, lambda order: order.id)
+    def page(self, account_id: str, wanted: OrderFilter, request: PageRequest) -> Page[Order]:
+        within, key = keys.orders(account_id), partial(keys.order, account_id)
+        return page_by_id(self._table, Order, within, key, request, wanted=wanted)
 
     def save(self, order: Order) -> None:
         self._table.transact(_next_version(order))

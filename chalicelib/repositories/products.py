@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 
 from chalicelib.domain.errors import BadCursor, Contended, DaybookError, NotFound
@@ -11,7 +12,7 @@ from chalicelib.domain.paging import Page, PageRequest
 from chalicelib.domain.products import Product, StockChange
 from chalicelib.repositories import keys
 from chalicelib.repositories.items import Item, from_item, members, to_item
-from chalicelib.repositories.pages import first_page
+from chalicelib.repositories.pages import first_page, page_by_id
 from chalicelib.repositories.table import (
     Refused,
     Table,
@@ -54,9 +55,8 @@ class DynamoProducts:
         return from_item(self._table.find(keys.product(account_id, product_id)), Product)
 
     def page(self, account_id: str, request: PageRequest) -> Page[Product]:
-        after = None if request.after is None else keys.product(account_id, request.after).sk
-        items = self._table.query(keys.products(account_id), after=after, page_size=request.limit + 1)
-        return first_page((from_item(item, Product) for item in items), request.limit, lambda product: product.id)
+        within, key = keys.products(account_id), partial(keys.product, account_id)
+        return page_by_id(self._table, Product, within, key, request, newest_first=False)
 
     def save(self, product: Product, counted: StockChange | None = None) -> None:
         change, values = set_members({name: value for name, value in members(product).items() if name not in _IDENTITY})

@@ -20,6 +20,7 @@ from chalicelib.domain.orders import (
     OrderJob,
     Reservation,
     Step,
+    StepKey,
     WorkflowStatus,
     begin_shipping,
     check_not_on_its_way,
@@ -306,8 +307,8 @@ def _save_without_reservation(order: Order, *, shop: Shop) -> None:
         shop.reservations.release(reservation, order, now=order.updated_at)
 
 
-def _key(order: Order, step: Step) -> str:
-    return f"{order.id}-{step}"
+def _key(order: Order, step: Step) -> StepKey:
+    return StepKey(account_id=order.account_id, order_id=order.id, step=step)
 
 
 def _code_of(error: str) -> str:

@@ -15,7 +15,7 @@ import app as daybook
 from benchmarks.costs import ENTRIES_OF_DUE, QUEUE, Desk, Meter, invoice, night
 from benchmarks.things import CLIENT, a_client, an_account, an_owner, api_event
 from chalicelib.domain.limits import Quotas
-from chalicelib.domain.orders import Receipt, noted, paid
+from chalicelib.domain.orders import OrderFilter, Receipt, noted, paid
 from chalicelib.domain.paging import PageRequest
 from chalicelib.domain.users import Role
 from chalicelib.repositories import keys
@@ -289,7 +289,7 @@ def test_what_is_done_for_an_order_costs_the_same_however_many_there_are(
     with meter.measuring() as sweeping:
         assert list(reservations.expired(order.created_at + timedelta(days=1))) == []
     with meter.measuring() as listing:
-        orders.page("acc_1", PageRequest())
+        orders.page("acc_1", OrderFilter(), PageRequest())
 
     write, read, read_all = Counter(TransactWriteItems=1), Counter(GetItem=1), Counter(BatchGetItem=1)
     cost_of = {

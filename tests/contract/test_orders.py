@@ -14,6 +14,7 @@ from chalicelib.domain.orders import (
     FulfillmentStatus,
     HistoryEntry,
     Order,
+    OrderFilter,
     OrderStatus,
     PaymentStatus,
     Receipt,
@@ -160,7 +161,7 @@ def test_anothers_order_is_as_if_it_never_was(store: Store) -> None:
     with pytest.raises(NotFound):
         make(store, ours)
     assert store.reservations.find("acc_1", "ord_1") is None
-    assert store.orders.page("acc_1", PageRequest()).items == ()
+    assert store.orders.page("acc_1", OrderFilter(), PageRequest()).items == ()
     assert (store.orders.get("acc_2", "ord_1"), stock_of(store)) == (theirs, 5)
 
 
@@ -169,7 +170,7 @@ def test_what_no_order_is_called_is_not_found(store: Store, order_id: str) -> No
     with pytest.raises(NotFound):
         store.orders.get("acc_1", order_id)
     with pytest.raises(NotFound):
-        store.orders.page("acc_1", PageRequest(after=order_id))
+        store.orders.page("acc_1", OrderFilter(), PageRequest(after=order_id))
 
 
 def test_orders_are_listed_newest_first_and_nothing_else_is(store: Store) -> None:
@@ -180,11 +181,43 @@ def test_orders_are_listed_newest_first_and_nothing_else_is(store: Store) -> Non
     placed(store, order_id="ord_99", account_id="acc_2")
 
     def pages(limit: int) -> list[list[str]]:
-        return all_pages(lambda request: store.orders.page("acc_1", request), limit)
+        return all_pages(lambda request: store.orders.page("acc_1", OrderFilter(), request), limit)
 
     assert pages(100) == [expected[::-1]]
     assert pages(10) == [expected[:14:-1], expected[14:4:-1], expected[4::-1]]
     assert pages(5)[-1] == expected[4::-1], "a full page may be the last"
+
+
+def test_a_page_of_large_orders_ends_early_and_loses_none(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An order of one line weighs 700 bytes and more, one of fifty lines over 5,000."""
+    monkeypatch.setattr("chalicelib.repositories.pages.MAX_BYTES", 5_000)
+    for number in range(9):
+        placed(store, *[("a", 1)] * (50 if number in (3, 4) else 1), order_id=f"ord_{number}")
+
+    pages = all_pages(lambda request: store.orders.page("acc_1", OrderFilter(), request), 3)
+
+    assert pages == [["ord_8", "ord_7", "ord_6"], ["ord_5"], ["ord_4"], ["ord_3"], ["ord_2", "ord_1", "ord_0"]]
+
+
+def test_orders_are_listed_by_customer_and_statuses(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("chalicelib.repositories.pages.READ_AT_ONCE", 2)
+    for number in range(7):
+        placed(store, order_id=f"ord_{number}", customer_id=f"CUST {number % 2}")
+    for number in (1, 2, 5):
+        store.orders.save(failed(store.orders.get("acc_1", f"ord_{number}"), now=LATER))
+    stuck = replace(store.orders.get("acc_1", "ord_0"), workflow_status=WorkflowStatus.COMPENSATION_FAILED, version=2)
+    store.orders.save(stuck)
+
+    def listed(limit: int = 20, **wanted: Any) -> list[list[str]]:
+        return all_pages(lambda request: store.orders.page("acc_1", OrderFilter(**wanted), request), limit)
+
+    assert listed(customer_id="CUST 1") == [["ord_5", "ord_3", "ord_1"]]
+    assert listed(status=OrderStatus.FAILED, limit=2) == [["ord_5", "ord_2"], ["ord_1"]]
+    assert listed(status=OrderStatus.PENDING, limit=3) == [["ord_6", "ord_4", "ord_3"], ["ord_0"]]
+    assert listed(status=OrderStatus.FAILED, customer_id="CUST 0") == [["ord_2"]]
+    assert listed(workflow_status=WorkflowStatus.COMPENSATION_FAILED) == [["ord_0"]]
+    assert listed(workflow_status=WorkflowStatus.COMPENSATION_FAILED, customer_id="CUST 1") == [[]]
+    assert listed(status=OrderStatus.CANCELED) == listed(customer_id="") == [[]]
 
 
 def test_products_are_those_that_are_there(store: Store) -> None:
@@ -717,7 +750,7 @@ def test_a_keyed_order_is_noted_as_the_effect_and_made_once(store: Store) -> Non
         placed(store, order_id="ord_2")
 
     assert store.keyed_requests.find("a1") == replace(keeping, made={"order": "ord_1"})
-    assert ids(store.orders.page("acc_1", PageRequest()).items) == ["ord_1"]
+    assert ids(store.orders.page("acc_1", OrderFilter(), PageRequest()).items) == ["ord_1"]
 
 
 def test_a_keyed_change_of_an_order_is_noted_as_the_effect_and_made_once(store: Store) -> None:

@@ -20,6 +20,7 @@ from chalicelib.domain.errors import (
 )
 from chalicelib.domain.orders import (
     FORWARD,
+    MAX_QUANTITY,
     RESERVED_FOR,
     Order,
     OrderStatus,
@@ -92,6 +93,27 @@ def test_an_order_is_what_its_lines_come_to_each_rounded_once(items: list[tuple[
     assert (order.version, [entry.step for entry in order.history]) == (1, ["PlaceOrder"])
 
 
+@pytest.mark.parametrize(
+    ("price", "items", "total"),
+    [
+        ("0.004", [("e", 1)] * 50, "0.00"),
+        ("0.004", [("e", 50)], "0.20"),
+        ("0.005", [("e", 1)] * 50, "0.50"),
+        ("0.005", [("e", 50)], "0.25"),
+    ],
+)
+def test_the_total_is_of_the_lines_as_they_are_printed_however_tiny_they_are(
+    price: str, items: list[tuple[str, int]], total: str
+) -> None:
+    """Whoever adds up what is printed comes to what is charged; the exact sum would be another one."""
+    products = {"e": a_product("e", price=Decimal(price))}
+
+    order = place_order(order_details(*items), products, account_id="acc_1", order_id="ord_1", hold=False, now=NOW)
+
+    assert str(order.total_amount) == total
+    assert order.total_amount == sum(item.amount for item in order.items)
+
+
 @given(lines, some.sampled_from([Decimal("0.01"), Decimal("-0.01"), Decimal(1), Decimal("0.001")]))
 def test_a_total_that_is_sent_must_be_the_one_that_comes_out(items: list[tuple[str, int]], off: Decimal) -> None:
     total = placed(*items).total_amount
@@ -126,11 +148,32 @@ def test_an_order_that_is_held_is_edited_at_todays_prices_and_submitted_once() -
     edited = edit_order(held, order_details(("b", 2)), dearer, now=LATER)
     running = submit_order(edited, now=LATER)
 
+    assert [entry.step for entry in running.history] == ["PlaceOrder", "EditOrder", "SubmitOrder"]
     assert (edited.total_amount, edited.version, edited.workflow_status) == (Decimal("19.98"), 2, WorkflowStatus.HELD)
     assert (running.workflow_status, running.version) == (WorkflowStatus.RUNNING, 3)
     assert submit_order(running, now=LATER) is running
     with pytest.raises(OrderInProgress):
         edit_order(running, order_details(("b", 2)), dearer, now=LATER)
+
+
+def test_every_edit_is_told_with_its_time_but_no_more_than_the_last_ten() -> None:
+    order = placed(("a", 1), hold=True)
+    for minute in range(1, 10_001):
+        order = edit_order(order, order_details(("a", 2)), PRODUCTS, now=NOW + timedelta(minutes=minute))
+        told = [(entry.step, entry.outcome, entry.at) for entry in order.history]
+        last = range(max(1, minute - 9), minute + 1)
+        assert told == [
+            ("PlaceOrder", "done", NOW),
+            *(("EditOrder", "done", NOW + timedelta(minutes=each)) for each in last),
+        ]
+    assert order.version == 10_001
+
+
+@pytest.mark.parametrize("quantity", [0, -1, MAX_QUANTITY + 1])
+def test_a_line_has_units_and_not_too_many(quantity: int) -> None:
+    with pytest.raises(Invalid) as refused:
+        placed(("a", MAX_QUANTITY), ("a", quantity))
+    assert [error.pointer for error in refused.value.errors] == ["/items/1/quantity"]
 
 
 @pytest.mark.parametrize("order", ended(), ids=lambda order: order.workflow_status)

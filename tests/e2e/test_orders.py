@@ -18,7 +18,7 @@ from tests.e2e.conftest import Deployed, User
 pytestmark = [pytest.mark.deployed, pytest.mark.xdist_group("deployed")]
 
 ENDED = {"CONFIRMED", "FAILED", "CANCELED"}
-BOOKS = "daybook-local-ephemeral"
+BOOKS = "daybook-local"
 """The table with the processor's."""
 ADDRESS = {"name": "Charles", "street": "Dorset Street 1", "city": "London", "postal_code": "W1U 4EE", "country": "GB"}
 
@@ -84,7 +84,7 @@ def charges(deployed: Deployed, order_id: str) -> list[dict[str, Any]]:
     """What the sandbox's books say of the order's payment."""
     pages = deployed.client("dynamodb").get_paginator("scan").paginate(TableName=BOOKS)
     items = [item for page in pages for item in page["Items"]]
-    return [item for item in items if order_id in json.dumps(item) and item["pk"]["S"].startswith("payment#")]
+    return [item for item in items if item["sk"]["S"].startswith(f"books#{order_id}#ProcessPayment")]
 
 
 def test_an_order_is_charged_shipped_confirmed_and_told(

@@ -190,7 +190,8 @@ def told_of(record: Item) -> Told | None:
         detail_type = {"paid": "InvoicePaid", "credited": "InvoiceCredited"}.get(status) if moved else None
     elif kind == "order":
         before, after = _as_told(old), _as_told(new)
-        detail_type = _TOLD_OF_ORDERS[after] if after and after != before else None
+        unheard_of = old is not None and not before and after == "CANCELED"
+        detail_type = _TOLD_OF_ORDERS[after] if after and after != before and not unheard_of else None
     elif detail_type and record["eventName"] == "MODIFY" and old["version"] == new["version"]:
         detail_type = None
     return None if detail_type is None else (detail_type, _text(last, "id"), int(last["version"]["N"]))

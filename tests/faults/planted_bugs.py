@@ -367,8 +367,9 @@ def _payment_without_key(app: Any) -> None:
 
     original = payments_class.capture
 
-    def capture(payments: Any, key: str, *arguments: Any) -> Any:
-        return original(payments, f"{key}-{next(asked)}-{int(1000 * app.wired.clock.seconds())}", *arguments)
+    def capture(payments: Any, key: Any, *arguments: Any) -> Any:
+        another = f"{key.step}-{next(asked)}-{int(1000 * app.wired.clock.seconds())}"
+        return original(payments, key._replace(step=another), *arguments)
 
     payments_class.capture = capture
 

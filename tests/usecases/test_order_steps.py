@@ -27,6 +27,7 @@ from chalicelib.domain.orders import (
     OrderJob,
     OrderStatus,
     PaymentStatus,
+    StepKey,
     WorkflowStatus,
 )
 from chalicelib.usecases import order_steps as steps
@@ -101,8 +102,8 @@ def check_books(shop: MemoryWired) -> None:
     assert max(Counter(shop.carrier.handed_over).values(), default=0) <= 1, "no order is shipped twice"
     taken: Counter[str] = Counter()
     for order in shop.tables()["orders"].values():
-        done = Counter(entry.step for entry in order.history if entry.outcome == "done")
-        assert max(done.values()) == 1, "no step is noted twice"
+        done = Counter(entry.step for entry in order.history if entry.outcome == "done" and entry.step != "EditOrder")
+        assert max(done.values()) == 1, "no step is noted twice, but for edits"
         payment = shop.payments.books.get(f"{order.id}-ProcessPayment")
         owed = payment is not None and payment.owed
         assert payment is None or payment.amount in (None, order.total_amount)
@@ -646,7 +647,7 @@ def expires_while_paying(shop: MemoryWired, *, swept: bool) -> Any:
                 assert release_expired(now, reservations=shop.store.reservations) == 1
             return receipt
 
-        def undo(self, key: str) -> Any:
+        def undo(self, key: StepKey) -> Any:
             return shop.payments.undo(key)
 
     return _With(shop, payments=Slow())
