@@ -12,11 +12,11 @@ from chalicelib.domain.errors import OrderInProgress, OrderNotCancelable, Paymen
 from chalicelib.domain.events import Change, event_of
 from chalicelib.domain.orders import Order, OrderStatus, WorkflowStatus
 from chalicelib.repositories.items import exactly
-from chalicelib.usecases import orders
+from chalicelib.usecases import orders, products
 from chalicelib.usecases.order_steps import release_expired
 from tests.builders import ADDRESS, order_details
 from tests.usecases.order_flow import Crash, Execution, Interrupting
-from tests.usecases.test_order_steps import CALLER, STOCK, check_books, job_of, kept, open_shop, place
+from tests.usecases.test_order_steps import CALLER, STOCK, check_books, job_of, journal_of, kept, open_shop, place, put
 
 METHODS = ["card", "card", "declined", "insufficient_funds", "gateway_error_twice", "gateway_error", "answer_lost"]
 POSTAL_CODES = ["1010", "1010", "00042", "99900"]
@@ -115,6 +115,17 @@ class AShopsDay(RuleBasedStateMachine):
     def mails_fail(self, failures: int) -> None:
         self.shop.customers.failures = [Unavailable()] * failures
 
+    @rule(product_id=some.sampled_from([*STOCK]), units=some.integers(0, 12))
+    def count(self, product_id: str, units: int) -> None:
+        """What is reserved is not there to be counted, and comes back on top."""
+        put(self.shop, product_id, units)
+
+    @rule(units=some.integers(0, 5))
+    def make_anew(self, units: int) -> None:
+        """From then on what was taken from the one before is nothing to it."""
+        products.remove_product(CALLER, "b", desk=self.shop)
+        put(self.shop, "b", units)
+
     @rule(minutes=some.integers(1, 20))
     def wait(self, minutes: int) -> None:
         self.shop.clock.advance(minutes=minutes)
@@ -190,11 +201,13 @@ class AShopsDay(RuleBasedStateMachine):
         ]
         if all(execution.ended_well for execution in self.executions.values()):
             assert not given_up
-            for product_id, stock in STOCK.items():
+            brought = journal_of(self.shop, None)
+            for product_id in STOCK:
+                product = self.shop.store.products.get("acc_1", product_id)
                 sold = sum(
                     order.quantities.get(product_id, 0) for order in self.seen_now() if order.status is OrderStatus.CONFIRMED
                 )
-                assert self.shop.store.products.get("acc_1", product_id).stock == stock - sold
+                assert product.follows is not None or product.stock == brought[product_id] - sold
 
     def seen_now(self) -> list[Order]:
         return list(self.shop.tables()["orders"].values())
