@@ -361,18 +361,25 @@ class Books:
             if order["payment_status"] == "captured" and not sold and not reservations.get(order["id"], {}).get("kept"):
                 yield Broken("what is paid is kept", order["id"])
 
+    def _of_orders(self) -> list[Plain]:
+        return [change for change in self.by_kind["stock_change"] if "order_id" in change]
+
     def _journals(self) -> Iterator[Broken]:
         """They add up to the stock, and each order has taken what it was to take, and given back no more."""
         products, orders = self._of("product"), self._of("order")
         reservations = {item["order_id"]: item for item in self.by_kind["reservation"]}
         added: Counter[str] = Counter()
         by_order: dict[str, Counter[str]] = defaultdict(Counter)
+        taken_at = {(it["order_id"], it["product_id"]): it["created_at"] for it in self._of_orders() if it["change"] < 0}
         for change in self.by_kind["stock_change"]:
             added[change["product_id"]] += change["change"]
             if ("user_id" in change) == ("order_id" in change):
                 yield Broken("a change of stock is by a user or for an order", change["sk"])
             if "order_id" in change:
                 by_order[change["order_id"]][change["product_id"]] -= change["change"]
+                made_at = products.get(change["product_id"], {}).get("created_at", "")
+                if taken_at.get((change["order_id"], change["product_id"]), "9999") < made_at < change["created_at"]:
+                    yield Broken("units go back to the very product that they were taken from", change["sk"])
         for product_id in products.keys() | added.keys():
             stock = products.get(product_id, {}).get("stock", 0)
             if stock != added[product_id]:

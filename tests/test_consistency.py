@@ -223,6 +223,16 @@ def settled_twice(books: Books) -> None:
     books["second night"] = {**books["outcome"], "sk": "outcome#2026-02-01#cli#2026-01-31"}
 
 
+def given_back_to_another(books: Books) -> None:
+    """The one of today; it was taken from the one of last year."""
+    taken = a_stock_change("stk8", "BANK CHARGES", -1, user_id=None, order_id="ord3", created_at="2025-01-06T09:00:00Z")
+    books["taken then"] = taken
+    books["given back now"] = {**taken, "id": "stk9", "sk": "stock#BANK CHARGES#stk9", "change": 1} | {
+        "created_at": "2026-01-05T09:00:01Z"
+    }
+    books["product"]["version"] += 1
+
+
 SPOILT: list[tuple[str, Callable[[Books], None]]] = [
     ("every item has a kind", having("sheet", type="sheets")),
     ("an item lies under its account", having("open", pk="another")),
@@ -334,6 +344,7 @@ SPOILT: list[tuple[str, Callable[[Books], None]]] = [
     ("an order gives back no more than it has taken", having("taken for the paid", order_id="ord9")),
     ("what is reserved was taken", without("taken for the running")),
     ("what is reserved was taken", having("reserved", units={})),
+    ("units go back to the very product that they were taken from", given_back_to_another),
     (
         "what is sold was taken",
         lambda books: books.update(back=a_stock_change("stk8", "BANK CHARGES", 1, user_id=None, order_id="ord4")),

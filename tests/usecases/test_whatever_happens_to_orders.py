@@ -6,7 +6,7 @@ from typing import Any
 
 from hypothesis import settings
 from hypothesis import strategies as some
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, rule
 
 from chalicelib.domain.errors import OrderInProgress, OrderNotCancelable, PaymentGatewayError, Unavailable
 from chalicelib.domain.events import Change, event_of
@@ -33,6 +33,12 @@ class AShopsDay(RuleBasedStateMachine):
         self.executions: dict[str, Execution] = {}
         self.seen: dict[str, Order] = {}
         self.told: list[tuple[str, str]] = []
+        self.gone: dict[str, int] = {}
+        """Units of products that are gone, by the order that had taken them."""
+
+    @initialize(target=order_ids, method=some.sampled_from(METHODS), postal_code=some.sampled_from(POSTAL_CODES))
+    def begin(self, method: str, postal_code: str) -> str:
+        return self.place(1, 1, method, postal_code, hold=False)
 
     @rule(
         target=order_ids,
@@ -120,9 +126,11 @@ class AShopsDay(RuleBasedStateMachine):
         """What is reserved is not there to be counted, and comes back on top."""
         put(self.shop, product_id, units)
 
-    @rule(units=some.integers(0, 5))
-    def make_anew(self, units: int) -> None:
-        """From then on what was taken from the one before is nothing to it."""
+    @rule(order_id=order_ids, states=some.integers(0, 4), units=some.integers(0, 5))
+    def make_anew(self, order_id: str, states: int, units: int) -> None:
+        """While an order is somewhere on its way: what was taken from the product before is nothing to this one."""
+        self._step(order_id, self.shop, states)
+        self.gone = {order.id: journal_of(self.shop, order.id)["b"] for order in self.seen_now()}
         products.remove_product(CALLER, "b", desk=self.shop)
         put(self.shop, "b", units)
 
@@ -164,6 +172,12 @@ class AShopsDay(RuleBasedStateMachine):
     @invariant()
     def books_agree(self) -> None:
         check_books(self.shop)
+
+    @invariant()
+    def what_was_taken_from_a_product_that_is_gone_stays_gone(self) -> None:
+        for order_id, change in self.gone.items():
+            if change:
+                assert journal_of(self.shop, order_id)["b"] == change
 
     @invariant()
     def the_feed_tells_how_each_order_ended_once(self) -> None:
