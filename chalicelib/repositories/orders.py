@@ -143,7 +143,9 @@ def _give_back(reservation: Reservation, product: Item, now: datetime) -> Iterat
 def _change_stock(reservation: Reservation, change: StockChange, *, least: int, most: int, refused: Refused) -> Write:
     """Of the very product that the reservation is from, if it has between so many units and so many."""
     follows = reservation.follows.get(change.product_id)
-    same = "attribute_not_exists(#follows)" if follows is None else "#follows = :follows"
+    same, more = "attribute_not_exists(#follows)", dict[str, Any]()
+    if follows is not None:
+        same, more = "#follows = :follows", {"follows": follows}
     return update(
         keys.product(change.account_id, change.product_id),
         "SET #stock = #stock + :units, #version = #version + :one, #updated_at = :now",
@@ -154,5 +156,5 @@ def _change_stock(reservation: Reservation, change: StockChange, *, least: int, 
         least=least,
         most=most,
         now=keys.instant(change.created_at),
-        **({} if follows is None else {"follows": follows}),
+        **more,
     )

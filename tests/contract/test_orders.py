@@ -46,9 +46,8 @@ AFTER = NOW + RESERVED_FOR
 def in_stock(store: Store, **units: int | None) -> None:
     """Products by their ids, with so many units; None for those that nobody counts."""
     for product_id, stock in units.items():
-        noted = {"product_id": product_id, "change": stock, "reason": "set with the product"}
-        counted = a_stock_change(f"stk_{product_id}", **noted) if stock else None
-        store.products.add(a_product(product_id, stock=stock), counted)
+        brought = a_stock_change(f"stk_{product_id}", product_id=product_id, change=stock or 0, reason="set with the product")
+        store.products.add(a_product(product_id, stock=stock), brought if stock else None)
 
 
 def stock_of(store: Store, product_id: str = "a") -> int | None:

@@ -38,7 +38,8 @@ class AShopsDay(RuleBasedStateMachine):
 
     @initialize(target=order_ids, method=some.sampled_from(METHODS), postal_code=some.sampled_from(POSTAL_CODES))
     def begin(self, method: str, postal_code: str) -> str:
-        return self.place(1, 1, method, postal_code, hold=False)
+        address = replace(ADDRESS, postal_code=postal_code)
+        return place(self.shop, ("a", 1), ("b", 1), ("service", 1), payment_method=method, shipping_address=address)
 
     @rule(
         target=order_ids,
