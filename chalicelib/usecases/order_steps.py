@@ -6,13 +6,14 @@ What cannot be conditional is asked for under a key: a payment and a shipment ha
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from chalicelib.domain import errors
-from chalicelib.domain.errors import ReservationExpired
+from chalicelib.domain.errors import ReservationExpired, Unavailable
 from chalicelib.domain.orders import (
     News,
     Order,
@@ -39,6 +40,8 @@ from chalicelib.usecases.contention import until_uncontended
 
 if TYPE_CHECKING:
     from chalicelib.ports import Attention, Carrier, Clock, Customers, Orders, Payments, Reservations
+
+_log = logging.getLogger("daybook")
 
 
 class Shop(Protocol):
@@ -180,7 +183,10 @@ def give_up_order(job: OrderJob, *, shop: Shop) -> None:
 
 
 def release_expired(as_of: datetime, *, reservations: Reservations) -> int:
-    """Gives back the units of orders that were not paid in time; how many orders."""
+    """Gives back the units of orders that were not paid in time; how many orders.
+
+    Raises: Unavailable if some could not be given back, when all others are: to be run again.
+    """
 
     def release(account_id: str, order_id: str) -> bool:
         reservation = reservations.find(account_id, order_id)
@@ -189,7 +195,16 @@ def release_expired(as_of: datetime, *, reservations: Reservations) -> int:
         reservations.release(reservation, None, now=as_of)
         return True
 
-    return sum(until_uncontended(partial(release, *ended)) for ended in reservations.expired(as_of))
+    released, last_error = 0, None
+    for account_id, order_id in reservations.expired(as_of):
+        try:
+            released += until_uncontended(partial(release, account_id, order_id))
+        except Exception as error:  # noqa: BLE001  each order of a sweep is on its own
+            _log.exception("what %s of %s has reserved cannot be given back", order_id, account_id)
+            last_error = error
+    if last_error is not None:
+        raise Unavailable from last_error
+    return released
 
 
 def _reservation_of(order: Order, *, shop: Shop) -> Reservation:
