@@ -265,7 +265,10 @@ class Orders(Protocol):
         """Newest first."""
 
     def save(self, order: Order) -> None:
-        """Replaces the version before `order.version`. Raises: Contended."""
+        """Replaces the version before `order.version`; one that is confirmed is sold, and has no reservation any more.
+
+        Raises: Contended.
+        """
 
     def products(self, account_id: str, product_ids: Iterable[str]) -> Mapping[str, Product]:
         """Those that are there, by id."""
@@ -275,7 +278,9 @@ class Orders(Protocol):
 
 
 class Reservations(Protocol):
-    """Units taken from stock for orders. Each change is one transaction with the order's next version."""
+    """Units taken from stock for orders. Each change is one transaction with the order's next version, and with what the
+    products' journals say of it: they add up to the stock.
+    """
 
     def find(self, account_id: str, order_id: str) -> Reservation | None: ...
 
@@ -283,14 +288,15 @@ class Reservations(Protocol):
         """Takes the units of all products, or of none.
 
         Raises: Contended if the order is not as it was read, whatever else there is; OutOfStock; Contended also if a product
-        is gone, or is counted now and was not, or the other way round.
+        is gone, or another has its id, or it is counted now and was not, or the other way round.
         """
 
     def keep(self, reservation: Reservation, order: Order) -> None:
         """From now on it does not end any more. Raises: Contended if it is not as it was read."""
 
     def release(self, reservation: Reservation, order: Order | None, *, now: datetime) -> None:
-        """Gives back the units of what is still there and counted, once. Without an order none is changed.
+        """Gives back the units of what is still there and counted, once, whoever has set its stock meanwhile: whoever counts
+        what lies there does not count what is reserved. Without an order none is changed.
 
         Raises: Contended if it is not as it was read.
         """

@@ -112,6 +112,7 @@ class Books:
         yield from self._orders()
         yield from self._books()
         yield from self._reservations()
+        yield from self._journals()
 
     def _of(self, kind: str) -> dict[str, Plain]:
         return {item["id"]: item for item in self.by_kind[kind]}
@@ -364,7 +365,7 @@ class Books:
                 ordered[line["product_id"]] += line["quantity"]
             if any(ordered[product_id] != units for product_id, units in reservation["units"].items()):
                 yield Broken("a reservation is of what was ordered", f"{order_id}: {reservation['units']}")
-            if order["workflow_status"] in {"compensated", "held"}:
+            if order["workflow_status"] in {"compensated", "held", "done"}:
                 yield Broken("only an order that goes on has a reservation", f"{order_id}: {order['workflow_status']}")
             if reservation["kept"] and order["payment_status"] not in {"captured", "refunded"}:
                 yield Broken("what is kept was paid", f"{order_id}: {order['payment_status']}")
@@ -375,11 +376,48 @@ class Books:
                 yield Broken("no reservation is swept away without being released", order_id)
         for order in orders.values():
             done = {entry["step"] for entry in order["history"] if entry["outcome"] == "done"}
-            in_stock = not reservations.get(order["id"], {}).get("kept")
+            in_stock = order["status"] != "CONFIRMED" and not reservations.get(order["id"], {}).get("kept")
             if order["payment_status"] == "captured" and in_stock and "ReleaseInventory" not in done:
                 yield Broken("what is paid is kept", order["id"])
             if order.get("shipping_begun") and "VoidShipment" not in done and in_stock:
                 yield Broken("what may be on its way is not in stock", order["id"])
+
+    def _of_orders(self) -> list[Plain]:
+        return [change for change in self.by_kind["stock_change"] if "order_id" in change]
+
+    def _journals(self) -> Iterator[Broken]:
+        """They add up to the stock, and each order has taken what it was to take, and given back no more."""
+        products, orders = self._of("product"), self._of("order")
+        reservations = {item["order_id"]: item for item in self.by_kind["reservation"]}
+        added: Counter[str] = Counter()
+        by_order: dict[str, Counter[str]] = defaultdict(Counter)
+        taken_at = {(it["order_id"], it["product_id"]): it["created_at"] for it in self._of_orders() if it["change"] < 0}
+        for change in self.by_kind["stock_change"]:
+            added[change["product_id"]] += change["change"]
+            if ("user_id" in change) == ("order_id" in change):
+                yield Broken("a change of stock is by a user or for an order", change["sk"])
+            if "order_id" in change:
+                by_order[change["order_id"]][change["product_id"]] -= change["change"]
+                made_at = products.get(change["product_id"], {}).get("created_at", "")
+                if taken_at.get((change["order_id"], change["product_id"]), "9999") < made_at < change["created_at"]:
+                    yield Broken("units go back to the very product that they were taken from", change["sk"])
+        for product_id in products.keys() | added.keys():
+            stock = products.get(product_id, {}).get("stock", 0)
+            if stock != added[product_id]:
+                yield Broken("the journal adds up to the stock", f"{product_id}: {stock}, not {added[product_id]}")
+        for order_id in orders.keys() | by_order.keys():
+            taken = by_order[order_id]
+            ordered: Counter[str] = Counter()
+            for line in orders.get(order_id, {}).get("items", ()):
+                ordered[line["product_id"]] += line["quantity"]
+            if any(not 0 <= units <= ordered[product_id] for product_id, units in taken.items()):
+                yield Broken("an order gives back no more than it has taken", f"{order_id}: {taken}")
+            reservation = reservations.get(order_id)
+            if reservation is not None and reservation["units"] != taken:
+                yield Broken("what is reserved was taken", f"{order_id}: {reservation['units']}, not {taken}")
+            sold = orders.get(order_id, {}).get("status") == "CONFIRMED"
+            if sold and any(units != ordered[product_id] for product_id, units in taken.items()):
+                yield Broken("what is sold was taken", f"{order_id}: {taken}")
 
 
 def _totals(invoice: Plain, lines: list[Plain]) -> Iterator[Broken]:

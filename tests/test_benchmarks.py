@@ -156,28 +156,31 @@ def test_what_an_order_asks_of_aws_on_each_way_through_its_workflow() -> None:
         for name, way in ways.items()
     }
     # An order of two products. Each step reads the order and writes its next version, for two units, and for four once it has
-    # more than 1 KB: at the fifth version or so. A product, a reservation and a note in the sandbox's books are two units
-    # each. An order and a reservation have one more on the index of what comes to an end, to come and to go.
+    # more than 1 KB: at the fifth version or so. A product, an entry in its journal, a reservation and a note in the sandbox's
+    # books are two units each. An order and a reservation have one more on the index of those that end, to come and to go.
     begun = {"POST": (3, 2, 1 + 2 + 1), "start": (1, 0, 0)}
-    begun |= {"validate_order": (3, 1 + 2, 2), "reserve_inventory": (3, 1 + 2, 2 + 2 * 2 + 2 + 1)}
+    begun |= {"validate_order": (3, 1 + 2, 2), "reserve_inventory": (3, 1 + 2, 2 + 2 * (2 + 2) + 2 + 1)}
     paid = {"process_payment": (6, 4, 2 + 2 + 2 + 1)}
     told = {"tell the bus": (1, 0, 0), "index": (2, 0, 0)}
     undone = {"notify_customer": (3, 1, 4), "fail_order": (3, 2, 4 + 1)}
     assert asked_for == {
         "confirmed": begun
         | paid
-        | {"create_shipment": (5, 2, 2 + 2 + 4), "send_confirmation": (3, 1, 4), "confirm_order": (2, 1, 4 + 1)}
+        | {"create_shipment": (5, 2, 2 + 2 + 4), "send_confirmation": (3, 1, 4), "confirm_order": (2, 1, 4 + 2 + 1)}
         | told,
-        "declined": begun | {"process_payment": (3, 3, 0), "release_inventory": (5, 4, 2 + 4 + 2 * 2 + 2 + 1)} | undone | told,
+        "declined": begun
+        | {"process_payment": (3, 3, 0), "release_inventory": (5, 4, 2 + 4 + 2 * (2 + 2) + 2 + 1)}
+        | undone
+        | told,
         "shipping failed": begun
         | paid
         | {"create_shipment": (3, 2, 2), "void_shipment": (5, 2, 4 + 2 + 4), "refund_payment": (5, 2, 2 + 2 + 4)}
-        | {"release_inventory": (4, 4, 4 + 2 * 2 + 2)}
+        | {"release_inventory": (4, 4, 4 + 2 * (2 + 2) + 2)}
         | undone
         | told,
     }
     wholes = {name: (way.whole.call_count, way.whole.read_units, way.whole.write_units) for name, way in ways.items()}
-    assert wholes == {"confirmed": (29, 16, 39), "declined": (27, 18, 37), "shipping failed": (42, 25, 61)}
+    assert wholes == {"confirmed": (29, 16, 45), "declined": (27, 18, 45), "shipping failed": (42, 25, 69)}
     assert {name: len(way.states) for name, way in ways.items()} == {"confirmed": 7, "declined": 8, "shipping failed": 11}
     shown = orders.way_table("declined", ways["declined"])
     assert re.search(r"^process_payment +3\.0 +0\.0  3 GetItem$", shown, re.MULTILINE)

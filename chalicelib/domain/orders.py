@@ -24,15 +24,19 @@ from chalicelib.domain.errors import (
     TotalMismatch,
     ValidationError,
 )
+from chalicelib.domain.identifiers import derived_id
 from chalicelib.domain.money import exact_sum, quantity_amount
-from chalicelib.domain.products import Product
+from chalicelib.domain.products import Product, StockChange
 from chalicelib.domain.statuses import FulfillmentStatus as FulfillmentStatus
 from chalicelib.domain.statuses import OrderStatus as OrderStatus
 from chalicelib.domain.statuses import PaymentStatus as PaymentStatus
 from chalicelib.domain.statuses import WorkflowStatus as WorkflowStatus
 
 MAX_LINES = 50
-"""With an order, its reservation and its note of a key, well inside the 100 items of one transaction."""
+MAX_PRODUCTS = 48
+"""Of one order. Each is two items of a transaction, its stock and the entry in its journal, and there are the order and its
+reservation; a transaction takes 99, and the note of a request's key.
+"""
 MAX_QUANTITY = 1_000_000
 """Units of one line."""
 MAX_EDITS_TOLD = 10
@@ -41,7 +45,8 @@ RESERVED_FOR = timedelta(minutes=15)
 """Longer than all that may happen between reserving and paying, retries too."""
 QUIET_FOR = timedelta(hours=1)
 """Longer than a workflow that goes on leaves its order alone."""
-
+TAKEN = "reserved for an order"
+GIVEN_BACK = "given back by an order"
 
 Step = Literal[
     "PlaceOrder",
@@ -240,14 +245,20 @@ class OrderFilter:
 class Reservation:
     """Units taken from stock for an order; of products whose stock is counted only.
 
-    Once `kept`, when the order is paid, it no longer ends at `reserved_until`.
+    They go back to the very products that they were taken from, so `follows` has what these say of the ones that had their ids
+    before. Once `kept`, when the order is paid, it no longer ends at `reserved_until`.
     """
 
     account_id: str
     order_id: str
     units: Mapping[str, int]
+    follows: Mapping[str, int] = field(default_factory=dict)
     reserved_until: datetime
     kept: bool = False
+
+    def is_from(self, product_id: str, follows: int | None) -> bool:
+        """Whether it has taken from that product, and not from another that had its id."""
+        return product_id in self.units and self.follows.get(product_id) == follows
 
     def holds(self, now: datetime) -> bool:
         return self.kept or now < self.reserved_until
@@ -362,7 +373,27 @@ def reserve(order: Order, products: Mapping[str, Product], *, now: datetime) -> 
     """What is to be taken from stock. Raises: ValidationError."""
     check_valid(order, products)
     counted = {name: units for name, units in order.quantities.items() if products[name].stock is not None}
-    return Reservation(account_id=order.account_id, order_id=order.id, units=counted, reserved_until=now + RESERVED_FOR)
+    return Reservation(
+        account_id=order.account_id,
+        order_id=order.id,
+        units=counted,
+        follows={name: before for name in counted if (before := products[name].follows) is not None},
+        reserved_until=now + RESERVED_FOR,
+    )
+
+
+def stock_change(reservation: Reservation, product_id: str, change: int, *, now: datetime) -> StockChange:
+    """What the product's journal says of the units that are taken, or given back."""
+    reason = TAKEN if change < 0 else GIVEN_BACK
+    return StockChange(
+        account_id=reservation.account_id,
+        id=derived_id("stk", now, reservation.account_id, reservation.order_id, product_id, reason),
+        product_id=product_id,
+        order_id=reservation.order_id,
+        change=change,
+        reason=reason,
+        created_at=now,
+    )
 
 
 def paid(order: Order, receipt: Receipt, *, now: datetime) -> Order:
@@ -479,10 +510,12 @@ def _with_room_for_an_edit(history: Sequence[HistoryEntry]) -> tuple[HistoryEntr
 
 
 def _lines(wanted: Sequence[WantedItem], products: Mapping[str, Product]) -> tuple[tuple[OrderItem, ...], str]:
-    """Raises: NotFound, Invalid if the products have prices in several currencies, or a line has too many units, or none."""
+    """Raises: NotFound; Invalid of a line with too many units, or none, of too many products, or of several currencies."""
     for place, item in enumerate(wanted):
         if not 1 <= item.quantity <= MAX_QUANTITY:
             raise Invalid(FieldError(f"/items/{place}/quantity", f"must be between 1 and {MAX_QUANTITY}"))
+    if len({item.product_id for item in wanted}) > MAX_PRODUCTS:
+        raise Invalid(FieldError("/items", f"are of more than {MAX_PRODUCTS} products"))
     if any(item.product_id not in products for item in wanted):
         raise NotFound
     currencies = sorted({products[item.product_id].currency for item in wanted})

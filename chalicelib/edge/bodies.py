@@ -53,6 +53,7 @@ WORDS = {
 
 MAX_STOCK = 1_000_000_000
 """As in `domain/products.py`, which only requests for products load; tests hold the two equal."""
+MAX_LINES = 50
 MAX_QUANTITY = 1_000_000
 """As in `domain/orders.py`, likewise."""
 
@@ -323,10 +324,12 @@ class OrderItemBody(Body, frozen=True, kw_only=True):
 
 
 class EditedOrder(Body, frozen=True, kw_only=True):
-    """Either `items`, or one product by `product_id` and `quantity`. `total_amount` is checked if it is sent."""
+    """Either `items`, of at most 48 different products, or one by `product_id` and `quantity`. `total_amount` is checked if it
+    is sent.
+    """
 
     customer_id: CustomerId
-    items: Annotated[tuple[OrderItemBody, ...], Meta(min_length=1, max_length=50)] | None = None
+    items: Annotated[tuple[OrderItemBody, ...], Meta(min_length=1, max_length=MAX_LINES)] | None = None
     product_id: ProductId | None = None
     quantity: Quantity | None = None
     total_amount: Price | None = None

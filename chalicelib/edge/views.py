@@ -294,9 +294,12 @@ class ProductView(View, frozen=True, kw_only=True):
 
 
 class StockChangeView(View, frozen=True, kw_only=True):
+    """By a user, or for an order: the other id is null."""
+
     id: str
     product_id: str
-    user_id: str
+    user_id: str | None
+    order_id: str | None
     change: int
     reason: str
     created_at: Instant

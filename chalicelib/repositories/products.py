@@ -45,10 +45,10 @@ class DynamoProducts:
         if gone is None:
             as_read = unchanged(left, condition="attribute_not_exists(#pk)")
         else:
-            product = replace(product, version=gone["version"] + 1)
+            product = replace(product, version=gone["version"] + 1, follows=gone["version"])
             as_read = delete(left, condition="#version = :gone", refused=always_contended, gone=gone["version"])
         there = add(to_item(keys.product(product.account_id, product.id), "product", product))
-        self._table.transact(there, as_read, *_noted(counted))
+        self._table.transact(there, as_read, *noted_change(counted))
         return product
 
     def get(self, account_id: str, product_id: str) -> Product:
@@ -67,11 +67,11 @@ class DynamoProducts:
             before=product.version - 1,
             **values,
         )
-        self._table.transact(as_read, *_noted(counted))
+        self._table.transact(as_read, *noted_change(counted))
 
     def remove(self, product: Product, counted: StockChange | None = None) -> None:
         as_read = delete(keys.product(product.account_id, product.id), condition="#version = :version", version=product.version)
-        self._table.transact(as_read, put(self._version_item(product)), *_noted(counted))
+        self._table.transact(as_read, put(self._version_item(product)), *noted_change(counted))
 
     def _version_item(self, product: Product) -> Item:
         return {
@@ -101,7 +101,7 @@ class DynamoStock:
             least=change.least,
             most=change.most,
         )
-        self._table.transact(counted, *_noted(change))
+        self._table.transact(counted, *noted_change(change))
 
     def page(self, account_id: str, product_id: str, request: PageRequest) -> Page[StockChange]:
         last = None if request.after is None else stock_change_at(request.after, product_id)
@@ -124,7 +124,7 @@ def stock_change_at(position: str, product_id: str) -> str:
     return change_id
 
 
-def _noted(change: StockChange | None) -> tuple[Write, ...]:
+def noted_change(change: StockChange | None) -> tuple[Write, ...]:
     if change is None:
         return ()
     return (add(to_item(keys.stock_change(change.account_id, change.product_id, change.id), "stock_change", change)),)

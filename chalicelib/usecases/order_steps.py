@@ -6,13 +6,14 @@ What cannot be conditional is asked for under a key: a payment and a shipment ha
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import logging
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from chalicelib.domain import errors
-from chalicelib.domain.errors import DaybookError, ReservationExpired, Unavailable
+from chalicelib.domain.errors import ReservationExpired, Unavailable
 from chalicelib.domain.orders import (
     QUIET_FOR,
     News,
@@ -42,6 +43,8 @@ from chalicelib.usecases.contention import until_uncontended
 
 if TYPE_CHECKING:
     from chalicelib.ports import Attention, Carrier, Clock, Customers, Orders, OrderWorkflow, Payments, Reservations
+
+_log = logging.getLogger("daybook")
 
 
 class Shop(Protocol):
@@ -203,7 +206,10 @@ def give_up_order(job: OrderJob, *, shop: Shop) -> None:
 
 
 def release_expired(as_of: datetime, *, reservations: Reservations) -> int:
-    """Gives back the units of orders that were not paid in time; how many orders."""
+    """Gives back the units of orders that were not paid in time; how many orders.
+
+    Raises: Unavailable if some could not be given back, when all others are: to be run again.
+    """
 
     def release(account_id: str, order_id: str) -> bool:
         reservation = reservations.find(account_id, order_id)
@@ -212,7 +218,7 @@ def release_expired(as_of: datetime, *, reservations: Reservations) -> int:
         reservations.release(reservation, None, now=as_of)
         return True
 
-    return sum(until_uncontended(partial(release, *ended)) for ended in reservations.expired(as_of))
+    return _each(reservations.expired(as_of), lambda *order: until_uncontended(partial(release, *order)), "cannot be released")
 
 
 def take_up(as_of: datetime, *, desk: NightDesk) -> int:
@@ -231,15 +237,24 @@ def take_up(as_of: datetime, *, desk: NightDesk) -> int:
             (confirm_order if order.only_to_be_confirmed else give_up_order)(job, shop=desk)
         return True
 
-    taken, left = 0, 0
-    for unfinished in desk.orders.unfinished(as_of):
+    return _each(desk.orders.unfinished(as_of), take, "cannot be taken up")
+
+
+def _each(found: Iterable[tuple[str, str]], work: Callable[[str, str], bool], trouble: str) -> int:
+    """For how many orders `work` had something to do.
+
+    Raises: Unavailable if it failed for some, when all others are done.
+    """
+    worked, last_error = 0, None
+    for account_id, order_id in found:
         try:
-            taken += take(*unfinished)
-        except DaybookError:
-            left += 1
-    if left:
-        raise Unavailable(f"{left} orders that are not at their end could not be taken up")
-    return taken
+            worked += work(account_id, order_id)
+        except Exception as error:  # noqa: BLE001  each order of a sweep is on its own
+            _log.exception("%s of %s %s", order_id, account_id, trouble)
+            last_error = error
+    if last_error is not None:
+        raise Unavailable from last_error
+    return worked
 
 
 def _reservation_of(order: Order, *, shop: Shop) -> Reservation:

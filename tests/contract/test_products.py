@@ -293,7 +293,8 @@ def test_a_version_goes_on_where_it_was_when_a_product_comes_back(store: Store) 
     third = added(store, a_product(name="Candle"))
 
     assert [first.version, second.version, third.version] == [1, 2, 5]
-    assert store.products.get("acc_1", "85123A") == third == a_product(name="Candle", version=5)
+    assert [first.follows, second.follows, third.follows] == [None, 1, 4]
+    assert store.products.get("acc_1", "85123A") == third == a_product(name="Candle", version=5, follows=4)
 
 
 def test_a_version_goes_on_only_for_its_own_id(store: Store) -> None:

@@ -233,7 +233,10 @@ def test_policies_are_for_this_stage_of_this_account_in_this_region_only(resourc
         ("states:StartExecution", {"OnOrderPlacedRole", "NightlyRole"}),
         ("lambda:InvokeFunction", set()),
         ("dynamodb:GetRecords", {"OnChangeRole", "OnSearchableChangeRole"}),
-        ("dynamodb:DeleteItem", {"ApiHandlerRole", "NightlyRole", "ReleaseInventoryRole", "FailOrderRole"}),
+        (
+            "dynamodb:DeleteItem",
+            {"ApiHandlerRole", "NightlyRole", "ReleaseInventoryRole", "FailOrderRole", "ConfirmOrderRole"},
+        ),
         ("dynamodb:Scan", set()),
         ("dynamodb:ConditionCheckItem", {"ApiHandlerRole", "ReserveInventoryRole"}),
         ("s3:DeleteObject", set()),

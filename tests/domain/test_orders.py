@@ -20,6 +20,7 @@ from chalicelib.domain.errors import (
 )
 from chalicelib.domain.orders import (
     FORWARD,
+    MAX_PRODUCTS,
     MAX_QUANTITY,
     RESERVED_FOR,
     Order,
@@ -130,6 +131,24 @@ def test_a_total_that_is_sent_must_be_the_one_that_comes_out(items: list[tuple[s
 def test_what_is_not_sold_cannot_be_ordered() -> None:
     with pytest.raises(NotFound):
         placed(("a", 1), ("gone", 1))
+
+
+def test_an_order_is_of_so_many_products_in_any_number_of_lines() -> None:
+    names = [f"p{number}" for number in range(MAX_PRODUCTS + 1)]
+    products = {name: a_product(name) for name in names}
+
+    def place(*items: tuple[str, int]) -> Order:
+        return place_order(order_details(*items), products, account_id="acc_1", order_id="ord_1", hold=True, now=NOW)
+
+    order = place(*((name, 1) for name in [*names[:MAX_PRODUCTS], *names[:2]]))
+    assert len(order.quantities) == MAX_PRODUCTS
+    too_many = [(name, 1) for name in names]
+    with pytest.raises(Invalid) as refused:
+        place(*too_many)
+    with pytest.raises(Invalid):
+        edit_order(order, order_details(*too_many), products, now=LATER)
+
+    assert [error.pointer for error in refused.value.errors] == ["/items"]
 
 
 def test_an_order_has_one_currency() -> None:

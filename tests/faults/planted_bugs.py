@@ -390,6 +390,18 @@ def _given_back_apart(app: Any) -> None:
     reservations_class.release = release
 
 
+def _given_back_unnoted(app: Any) -> None:
+    """The units go back to stock, and the journal does not hear of it."""
+    repository = _part("repositories.orders")
+
+    original = repository.noted_change
+
+    def noted_change(change: Any) -> Any:
+        return original(change if change is not None and change.change < 0 else None)
+
+    repository.noted_change = noted_change
+
+
 class _LastFirst:
     """A table whose transactions are of one item each, the last of them first."""
 
@@ -611,6 +623,13 @@ BUGS: Final = (
         patch=_given_back_apart,
         breaks=frozenset({"the stock is what is left"}),
         strikes={"release_inventory dynamodb.TransactWriteItems": _DIES},
+    ),
+    Bug(
+        name="units given back without a word in the journal",
+        scenario="orders",
+        patch=_given_back_unnoted,
+        breaks=frozenset({"journals say what orders have taken"}),
+        strikes={},
     ),
     Bug(
         name="a capture that is not undone when the reservation has ended",

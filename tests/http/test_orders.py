@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from chalicelib.domain.orders import OrderStatus, WorkflowStatus
+from chalicelib.domain.orders import MAX_LINES, MAX_PRODUCTS, OrderStatus, WorkflowStatus
 from chalicelib.gateways.payment_rules import StripeRules
 from tests.http.api import Api, made, order_body, product_body
 from tests.wired import MemoryWired
@@ -203,10 +203,10 @@ def test_orders_are_listed_by_customer_and_statuses(shop: Api, wired: MemoryWire
 @pytest.mark.parametrize("character", ["n", '"', "ж", "\U0001f600"])
 def test_no_page_of_orders_is_more_than_lambda_can_answer(api: Api, wired: MemoryWired, character: str) -> None:
     """Lambda's runtime writes the body as a text within JSON, what is beyond ASCII as `\\u0436`; at most 6 MB of it."""
-    items = []
-    for number in range(50):
-        items.append({"product_id": f"{'p' * 60}{number:02}", "quantity": 1_000_000})
-        made(api.put(f"/v1/products/{items[-1]['product_id']}", product_body(name=character * 200, price="1234567.1234")))
+    product_ids = [f"{'p' * 60}{number:02}" for number in range(MAX_PRODUCTS)]
+    for product_id in product_ids:
+        made(api.put(f"/v1/products/{product_id}", product_body(name=character * 200, price="1234567.1234")))
+    items = [{"product_id": product_ids[line % MAX_PRODUCTS], "quantity": 1_000_000} for line in range(MAX_LINES)]
     order_id = made(api.post("/v1/orders", order_body("", items=items, customer_id=character * 64)))["order_id"]
     order = wired.store.orders.get(api.account_id, order_id)
     for _ in range(99):

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from chalicelib.domain.errors import (
+    Contended,
     DaybookError,
     NotUndone,
     OrderNotCancelable,
@@ -27,14 +28,16 @@ from chalicelib.domain.orders import (
     OrderJob,
     OrderStatus,
     PaymentStatus,
+    Reservation,
     StepKey,
     WorkflowStatus,
 )
+from chalicelib.domain.products import ProductDetails, StockLevel
 from chalicelib.usecases import order_steps as steps
-from chalicelib.usecases import orders
+from chalicelib.usecases import orders, products
 from chalicelib.usecases.order_steps import release_expired, take_up
 from operations.settle import settle
-from tests.builders import ADDRESS, NOW, a_caller, a_product, order_details
+from tests.builders import ADDRESS, NOW, a_caller, a_product, a_user, an_account, order_details
 from tests.fakes import FixedClock
 from tests.usecases.order_flow import Crash, Execution, Interrupting, run_step
 from tests.usecases.test_invoicing import at_once
@@ -52,9 +55,16 @@ def shop() -> MemoryWired:
 
 def open_shop() -> MemoryWired:
     wired = MemoryWired(clock=FixedClock(NOW))
+    wired.store.accounts.add(an_account(), a_user())
     for product_id, stock in [*STOCK.items(), ("service", None)]:
-        wired.store.products.add(a_product(product_id, stock=stock))
+        put(wired, product_id, stock)
     return wired
+
+
+def put(shop: MemoryWired, product_id: str, stock: int | None) -> None:
+    """Makes a product at 2.55, or says how many of it are there."""
+    details = ProductDetails(name="Holder", price=Decimal("2.55"))
+    products.put_product(CALLER, product_id, details, StockLevel(stock), desk=shop)
 
 
 def place(shop: MemoryWired, *items: tuple[str, int], hold: bool = False, **details: Any) -> str:
@@ -109,7 +119,7 @@ def check_books(shop: MemoryWired) -> None:
         assert payment is None or payment.amount in (None, order.total_amount)
         on_the_way = f"{order.id}-CreateShipment" in shop.carrier.on_the_way
         reservation = shop.store.reservations.find("acc_1", order.id)
-        taken.update(reservation.units if reservation else {})
+        journal = journal_of(shop, order.id)
         told = {news for order_id, news in shop.customers.told if order_id == order.id}
         match order.status:
             case OrderStatus.CONFIRMED:
@@ -117,11 +127,8 @@ def check_books(shop: MemoryWired) -> None:
                 assert on_the_way
                 assert order.payment_status is PaymentStatus.CAPTURED
                 assert order.fulfillment_status is FulfillmentStatus.SHIPPED
-                assert reservation is not None
-                assert reservation.kept
-                assert {key: reservation.units.get(key, 0) for key in STOCK} == {
-                    key: order.quantities.get(key, 0) for key in STOCK
-                }
+                assert reservation is None, "it is sold"
+                assert journal == {key: -units for key, units in order.quantities.items() if key in STOCK}
                 assert told <= {"order_confirmed"}
             case OrderStatus.FAILED | OrderStatus.CANCELED if order.workflow_status is WorkflowStatus.COMPENSATED:
                 assert not owed
@@ -135,9 +142,27 @@ def check_books(shop: MemoryWired) -> None:
                 asked = [detail for order_id, detail in shop.attention.asked if order_id == order.id]
                 assert [entry.detail for entry in order.history if entry.step == "CompensationFailed"] == asked[-1:], "is seen"
                 assert not on_the_way or (reservation is not None and reservation.kept), "what has left is not in stock"
-    for product_id, stock in STOCK.items():
-        product = shop.tables()["products"].get(("acc_1", f"product#{product_id}"))
-        assert product is None or product.stock is None or product.stock + taken[product_id] == stock, product_id
+        if reservation is not None:
+            assert journal == {key: -units for key, units in reservation.units.items()}
+            taken.update(reservation.units)
+        elif order.status is OrderStatus.CONFIRMED:
+            taken.update(order.quantities)
+    for product in shop.tables()["products"].values():
+        journal = journal_of(shop)
+        assert (product.stock or 0) == journal[product.id], "the journal adds up to the stock"
+        if product.stock is not None and product.follows is None:  # else the one before is gone with what was taken from it
+            brought = journal_of(shop, None)[product.id]
+            assert product.stock + taken[product.id] == brought, product.id
+
+
+def journal_of(shop: MemoryWired, *order_ids: str | None) -> Counter[str]:
+    """The changes of stock by product, of all orders if none is said; None stands for those of people."""
+    changes = shop.tables()["stock_changes"].values()
+    summed: Counter[str] = Counter()
+    for change in changes:
+        if not order_ids or change.order_id in order_ids:
+            summed[change.product_id] += change.change
+    return summed
 
 
 # Each way through the workflow
@@ -300,15 +325,42 @@ def test_a_product_that_goes_after_it_is_reserved_stops_nothing(
     execution = Execution(job_of(order_id))
     while execution.state != "ProcessPayment":
         execution.step(shop)
-    product = shop.store.products.get("acc_1", "b")
     if change == "removed":
-        shop.store.products.remove(product)
+        products.remove_product(CALLER, "b", desk=shop)
     else:
-        shop.store.products.save(replace(product, stock=None, version=product.version + 1))
+        put(shop, "b", None)
 
     assert execution.run(shop).ended_well
 
     assert kept(shop, order_id).status is (OrderStatus.FAILED if details else OrderStatus.CONFIRMED)
+    check_books(shop)
+
+
+@pytest.mark.parametrize("way", ["good", "declined", "not served"])
+def test_what_is_counted_by_hand_lies_there_and_what_is_reserved_does_not(shop: MemoryWired, way: str) -> None:
+    order_id = place(shop, ("a", 4), **details_of(way))
+    execution = Execution(job_of(order_id))
+    while execution.state != "ProcessPayment":
+        execution.step(shop)
+    put(shop, "a", 5)
+
+    assert execution.run(shop).ended_well
+
+    assert shop.store.products.get("acc_1", "a").stock == (5 if way == "good" else 9)
+    check_books(shop)
+
+
+def test_a_product_that_is_made_anew_gets_nothing_back_of_the_one_before(shop: MemoryWired) -> None:
+    order_id = place(shop, payment_method="declined")
+    execution = Execution(job_of(order_id))
+    while execution.state != "ProcessPayment":
+        execution.step(shop)
+    products.remove_product(CALLER, "a", desk=shop)
+    put(shop, "a", 5)
+
+    assert execution.run(shop).ended_well
+
+    assert [shop.store.products.get("acc_1", name).stock for name in STOCK] == [5, 3]
     check_books(shop)
 
 
@@ -728,6 +780,47 @@ def test_what_is_paid_for_before_the_sweep_gets_to_it_is_not_released(shop: Memo
     assert late.happened_at == "reservations.find"
     assert kept(shop, order_id).payment_status is PaymentStatus.CAPTURED
     assert shop.store.products.get("acc_1", "a").stock == 7
+    check_books(shop)
+
+
+class FailsFor:
+    """Reservations of which those of some orders cannot be given back."""
+
+    def __init__(self, shop: MemoryWired, errors: dict[str, Exception]) -> None:
+        self._reservations = shop.store.reservations
+        self._errors = errors
+
+    def release(self, reservation: Reservation, *arguments: Any, **more: Any) -> None:
+        if reservation.order_id in self._errors:
+            raise self._errors[reservation.order_id]
+        self._reservations.release(reservation, *arguments, **more)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._reservations, name)
+
+
+@pytest.mark.parametrize("error", [Unavailable(), Contended(), ValueError("broken")])
+@pytest.mark.parametrize("place_of_it", range(3))
+def test_one_that_cannot_be_given_back_stops_no_other_and_is_told(
+    shop: MemoryWired, caplog: pytest.LogCaptureFixture, place_of_it: int, error: Exception
+) -> None:
+    order_ids = [place(shop, ("a", 1)) for _ in range(3)]
+    for order_id in order_ids:
+        for step in FORWARD[:2]:
+            step(job_of(order_id), shop=shop)
+        shop.clock.advance(minutes=1)
+    as_of = shop.clock.advance(hours=1)
+    stuck = order_ids[place_of_it]
+
+    with pytest.raises(Unavailable) as told:
+        release_expired(as_of, reservations=FailsFor(shop, {stuck: error}))
+
+    assert told.value.__cause__ is error
+    assert [shop.store.reservations.find("acc_1", order_id) is None for order_id in order_ids] == [
+        order_id != stuck for order_id in order_ids
+    ]
+    assert [stuck in record.getMessage() for record in caplog.records] == [True]
+    assert release_expired(as_of, reservations=shop.store.reservations) == 1, "the next run does the rest"
     check_books(shop)
 
 
