@@ -45,13 +45,16 @@ def settle(order: Order, call: Call) -> Iterator[tuple[Step, str]]:
 
 
 class Workflow:
-    """The deployed one: it knows its steps' functions, however they were deployed."""
+    """The deployed one: it knows its steps' functions, however they were deployed. Raises: NotToBeSettled if there is none."""
 
     def __init__(self, stepfunctions: "SFNClient", functions: "LambdaClient", name: str) -> None:
         self._stepfunctions = stepfunctions
         self._functions = functions
         pages = stepfunctions.get_paginator("list_state_machines").paginate()
-        self._arn = next(each["stateMachineArn"] for page in pages for each in page["stateMachines"] if each["name"] == name)
+        arns = [each["stateMachineArn"] for page in pages for each in page["stateMachines"] if each["name"] == name]
+        if not arns:
+            raise NotToBeSettled(f"cannot be settled: there is no workflow {name} here")
+        self._arn = arns[0]
         self._states = json.loads(stepfunctions.describe_state_machine(stateMachineArn=self._arn)["definition"])["States"]
 
     def status_of(self, order: Order) -> str:
