@@ -354,14 +354,17 @@ def test_whatever_happens_to_products_at_once_the_table_fits_together(
 
     def keep_shop(number: int) -> None:
         for turn in range(8):
+            change_id = f"stk_{number}-{turn}"
             try:
                 match (number + turn) % 3:
                     case 0:
-                        added(dynamo_store, a_product(stock=2))
+                        dynamo_store.products.add(a_product(stock=2), a_stock_change(change_id, change=2))
                     case 1:
-                        dynamo_store.products.remove(dynamo_store.products.get("acc_1", "85123A"))
+                        product = dynamo_store.products.get("acc_1", "85123A")
+                        left = a_stock_change(change_id, change=-product.stock) if product.stock else None
+                        dynamo_store.products.remove(product, left)
                     case _:
-                        dynamo_store.stock.change(a_stock_change(f"stk_{number}-{turn}"))
+                        dynamo_store.stock.change(a_stock_change(change_id))
             except (Contended, NotFound, OutOfStock):
                 continue
 
