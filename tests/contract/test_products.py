@@ -29,6 +29,7 @@ from chalicelib.edge.cursors import seal, unseal
 from chalicelib.repositories import keys
 from chalicelib.repositories.products import VERSION_KEPT_FOR
 from chalicelib.repositories.stream_images import plain_image
+from chalicelib.usecases.products import DELETED, SET
 from tests.builders import NOW, a_product, a_stock_change
 from tests.consistency import check_table
 from tests.contract.stores import TABLE, DynamoStore, Store, ids, items_in, opened
@@ -358,10 +359,10 @@ def test_whatever_happens_to_products_at_once_the_table_fits_together(
             try:
                 match (number + turn) % 3:
                     case 0:
-                        dynamo_store.products.add(a_product(stock=2), a_stock_change(change_id, change=2))
+                        dynamo_store.products.add(a_product(stock=2), a_stock_change(change_id, change=2, reason=SET))
                     case 1:
                         product = dynamo_store.products.get("acc_1", "85123A")
-                        left = a_stock_change(change_id, change=-product.stock) if product.stock else None
+                        left = a_stock_change(change_id, change=-product.stock, reason=DELETED) if product.stock else None
                         dynamo_store.products.remove(product, left)
                     case _:
                         dynamo_store.stock.change(a_stock_change(change_id))
