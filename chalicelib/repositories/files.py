@@ -62,10 +62,12 @@ class S3Files:
 
         if start >= file.size:  # S3 refuses a range without bytes
             return
-        whole: Any = {"Bucket": self._bucket, "Key": file.key, "VersionId": file.version_id}
+        asked: Any = {"Bucket": self._bucket, "Key": file.key, "VersionId": file.version_id}
+        if start:
+            asked["Range"] = f"bytes={start}-"
         with calling(_SERVICE):
             try:
-                body = self._s3.get_object(**whole, **({"Range": f"bytes={start}-"} if start else {}))["Body"]
+                body = self._s3.get_object(**asked)["Body"]
             except ClientError as error:
                 if code_of(error) in _GONE:
                     raise NotFound from error
