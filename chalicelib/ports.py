@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from chalicelib.domain.clients import Client, DueClient
     from chalicelib.domain.deliveries import Mail
     from chalicelib.domain.events import DomainEvent
+    from chalicelib.domain.files import StoredFile, UploadForm
     from chalicelib.domain.idempotency import Keeping, KeptAnswer
     from chalicelib.domain.identifiers import Prefix
     from chalicelib.domain.invoices import CreditNote, Invoice, InvoiceFilter, InvoiceLine
@@ -403,6 +404,32 @@ class Documents(Protocol):
 
     def link(self, account_id: str, document_id: str, filename: str) -> str:
         """A URL under which the document can be read for a few minutes."""
+
+
+class Uploads(Protocol):
+    """Files that people put into the store themselves. A key may get a newer version at any time; none is ever changed."""
+
+    def form(self, key: str, content_type: str, max_bytes: int) -> UploadForm:
+        """With it that key and that type can be uploaded, 1 to `max_bytes` bytes of it, for 15 minutes."""
+
+    def head(self, key: str) -> StoredFile | None:
+        """The newest version."""
+
+    def read(self, file: StoredFile, start: int = 0) -> Iterator[bytes]:
+        """The bytes of that very version from `start` on, in chunks. Raises: NotFound if it is gone, Unavailable."""
+
+
+class Files(Protocol):
+    """The store of files, as we write it."""
+
+    def put(self, key: str, content: bytes, content_type: str) -> str:
+        """Returns the id of the version that it makes."""
+
+    def remove(self, key: str, through: str | None = None) -> None:
+        """For good: all versions, or that version and those before it; what is not there is no matter."""
+
+    def link(self, key: str, version_id: str, filename: str, content_type: str) -> str:
+        """A URL under which that version can be read for a few minutes, as a file of that name and type."""
 
 
 class Printer(Protocol):

@@ -86,7 +86,7 @@ class Settings:
 
     @property
     def files_bucket(self) -> str:
-        """What users upload, and what is made of it."""
+        """Beside the other, with its versions: what people upload, and what is made of it."""
         return f"{self.bucket}-files"
 
     @property

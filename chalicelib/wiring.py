@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         Documents,
         DueClients,
         EventBus,
+        Files,
         Ids,
         Invoices,
         InvoicingQueue,
@@ -49,9 +50,11 @@ if TYPE_CHECKING:
         Stock,
         Timers,
         TokenKeys,
+        Uploads,
         Users,
         Work,
     )
+    from chalicelib.repositories.files import S3Files
     from chalicelib.repositories.table import Table
 
 
@@ -234,6 +237,20 @@ class Wired:
         from chalicelib.repositories.documents import S3Documents
 
         return S3Documents(self._s3, self._settings.bucket)
+
+    @cached_property
+    def _files(self) -> S3Files:
+        from chalicelib.repositories.files import S3Files
+
+        return S3Files(self._s3, self._settings.files_bucket)
+
+    @property
+    def uploads(self) -> Uploads:
+        return self._files
+
+    @property
+    def files(self) -> Files:
+        return self._files
 
     @cached_property
     def searchable(self) -> Searchable:
