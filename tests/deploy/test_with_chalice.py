@@ -157,12 +157,13 @@ def test_chalice_has_s3_call_the_functions_of_what_lands_and_their_failures_go_w
     s3 = account.s3()
     told = s3.get_bucket_notification_configuration(Bucket=deployment.outputs["FilesBucketName"])
     called = {
-        one["LambdaFunctionArn"]: (one["Events"], one["Filter"]["Key"]["FilterRules"])
+        one["LambdaFunctionArn"]: (one["Events"], rule["Name"].lower(), rule["Value"])
         for one in told["LambdaFunctionConfigurations"]
+        for rule in one["Filter"]["Key"]["FilterRules"]
     }
     arn = f"arn:aws:lambda:{account.region}:{account.id}:function:daybook-local-"
     assert called == {
-        f"{arn}{function}": (["s3:ObjectCreated:*"], [{"Name": "Prefix", "Value": prefix}])
+        f"{arn}{function}": (["s3:ObjectCreated:*"], "prefix", prefix)
         for function, prefix in {"on_upload": "uploads/", "on_incoming": "incoming/"}.items()
     }
     client = account.session.client("lambda", endpoint_url=account.endpoint)
