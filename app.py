@@ -4,7 +4,7 @@ import os
 from datetime import date
 from typing import TYPE_CHECKING
 
-from chalice.app import AuthRequest, AuthResponse, CloudWatchEvent, Cron, DynamoDBEvent, SQSEvent
+from chalice.app import AuthRequest, AuthResponse, CloudWatchEvent, Cron, DynamoDBEvent, S3Event, SQSEvent
 
 from chalicelib import edge, usecases
 from chalicelib.domain import errors
@@ -371,7 +371,7 @@ def get_report(caller: Caller, day: date) -> "NightlyReport":
     return usecases.reports.get_report(caller, day, reports=wired.reports)
 
 
-# Every night: ask for the invoices that are due; issue them; tell of every change; index it; deliver; start orders' workflows.
+# Every night: ask for the invoices that are due. Issue them; tell of changes; index them; deliver; start workflows; take files.
 
 
 @app.schedule(Cron(0, 2, "*", "*", "?", "*"))
@@ -420,6 +420,23 @@ def on_delivery(event: SQSEvent) -> BatchAnswer:
 @app.on_sqs_message(queue=settings.orders_queue, batch_size=10, maximum_concurrency=5)
 def on_order_placed(event: SQSEvent) -> BatchAnswer:
     return edge.steps.each_order_placed(event, lambda job: usecases.orders.start_workflow(job, workflow=wired.order_workflow))
+
+
+@app.on_s3_event(bucket=settings.files_bucket, events=["s3:ObjectCreated:*"], prefix="uploads/")
+def on_upload(event: S3Event) -> None:
+    edge.uploads.each_upload(event, lambda upload: usecases.images.make_thumbnails(upload, desk=wired))
+
+
+@app.on_s3_event(bucket=settings.files_bucket, events=["s3:ObjectCreated:*"], prefix="incoming/")
+def on_incoming(event: S3Event) -> None:
+    edge.uploads.each_upload(event, lambda upload: usecases.imports.queue_import(upload, desk=wired))
+
+
+@app.on_sqs_message(queue=settings.imports_queue, batch_size=1, maximum_concurrency=5)
+def on_import(event: SQSEvent) -> BatchAnswer:
+    return edge.messages.each_import_job(
+        event, lambda job, left, tries: usecases.imports.go_on(job, remaining=left, tries=tries, desk=wired)
+    )
 
 
 # The steps of an order's workflow, which .chalice/order_workflow.asl.json puts together: forward, then back.

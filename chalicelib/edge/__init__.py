@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from chalicelib.edge import schedules as schedules
     from chalicelib.edge import steps as steps
     from chalicelib.edge import stream_records as stream_records
+    from chalicelib.edge import uploads as uploads
 else:
     from importlib import import_module
 
