@@ -202,7 +202,7 @@ def _see_to(account_id: str, import_id: str, as_of: datetime, desk: NightDesk) -
     return False
 
 
-def go_on(job: ImportJob, *, read: ReadRows, remaining: Callable[[], float], tries: int, desk: Desk) -> None:
+def go_on(job: ImportJob, read: ReadRows, *, remaining: Callable[[], float], tries: int, desk: Desk) -> None:
     """Works the import off until its end, or until little is left of `remaining` seconds: then the next run is asked for.
 
     A failure is raised, so that the message comes again; with the last of its tries the import fails too, until somebody puts

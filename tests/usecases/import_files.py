@@ -103,7 +103,7 @@ def arrive(office: Any, imported: Import) -> None:
 
 
 def deliver(office: Any, job: ImportJob, *, left: float = 1e6, tries: int = 1) -> None:
-    imports.go_on(job, read=read_lines, remaining=Seconds(left), tries=tries, desk=office)
+    imports.go_on(job, read_lines, remaining=Seconds(left), tries=tries, desk=office)
 
 
 def work_off(office: Any, *, left: float = 1e6) -> None:

@@ -506,10 +506,10 @@ def test_a_fault_of_ours_fails_the_import_with_its_last_try(office: MemoryWired)
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        imports.go_on(job, read=broken, remaining=lambda: 100.0, tries=3, desk=office)
+        imports.go_on(job, broken, remaining=lambda: 100.0, tries=3, desk=office)
 
     assert kept(office, job).interrupted
-    imports.go_on(job, read=read_lines, remaining=lambda: 100.0, tries=1, desk=office)
+    imports.go_on(job, read_lines, remaining=lambda: 100.0, tries=1, desk=office)
     assert counts(kept(office, job)) == (1, 0, 0)
 
 
