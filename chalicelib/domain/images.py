@@ -68,7 +68,8 @@ SIZES = (
 )
 
 
-class Thumbnail(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Thumbnail:
     """A thumbnail that is kept: its size's name, its sides in pixels, and the version under its key."""
 
     name: str
@@ -77,7 +78,8 @@ class Thumbnail(NamedTuple):
     version_id: str
 
 
-class DrawnThumbnail(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class DrawnThumbnail:
     name: str
     width: int
     height: int

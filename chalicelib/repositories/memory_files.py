@@ -64,6 +64,12 @@ class MemoryFiles:
                 if not self._versions[key]:
                     del self._versions[key]
 
+    def drop(self, key: str, version_id: str) -> None:
+        with self._lock:
+            self._versions[key] = [one for one in self._versions.get(key, ()) if one.file.version_id != version_id]
+            if not self._versions[key]:
+                del self._versions[key]
+
     def link(self, key: str, version_id: str, filename: str, content_type: str) -> str:
         return f"memory://files/{quote(key)}?versionId={version_id}&filename={quote(filename)}&type={quote(content_type)}"
 
