@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from chalicelib.domain.errors import FieldError, Invalid
-from chalicelib.domain.files import StoredFile, check_filename, upload_key
+from chalicelib.domain.files import StoredFile, filename_faults, upload_key
 from chalicelib.domain.statuses import ImageStatus as ImageStatus
 
 MAX_BYTES = 20 * 1024 * 1024
@@ -146,9 +146,11 @@ class ImageRemoval:
 
 def new_image(details: ImageDetails, *, account_id: str, image_id: str, now: datetime) -> Image:
     """Raises: Invalid."""
-    check_filename(details.filename)
+    faults = [*filename_faults(details.filename)]
     if details.content_type not in CONTENT_TYPES:
-        raise Invalid(FieldError("/content_type", f"must be one of {', '.join(CONTENT_TYPES)}"))
+        faults.append(FieldError("/content_type", f"must be one of {', '.join(CONTENT_TYPES)}"))
+    if faults:
+        raise Invalid(faults)
     return Image(
         account_id=account_id,
         id=image_id,
