@@ -8,6 +8,7 @@ from chalicelib.domain.events import Plain
 from chalicelib.domain.limits import Quotas
 from chalicelib.repositories.memory import MemoryStore
 from chalicelib.repositories.memory_documents import MemoryDocuments
+from chalicelib.repositories.memory_files import MemoryFiles
 from chalicelib.repositories.memory_search import MemorySearchIndex
 from tests.fake_workflow import MemoryOrderWorkflow
 from tests.fakes import (
@@ -24,6 +25,7 @@ from tests.fakes import (
     MemoryTokenKeys,
     PlainPasswords,
     PlainPrinter,
+    PlainThumbnailer,
 )
 
 UNLIMITED = Quotas(user_requests=10**6, address_requests=10**6, sign_in_attempts=10**6, sign_in_quiet_seconds=900)
@@ -40,6 +42,8 @@ class MemoryWired:
     passwords: PlainPasswords = field(default_factory=PlainPasswords)
     token_keys: MemoryTokenKeys = field(default_factory=MemoryTokenKeys)
     documents: MemoryDocuments = field(default_factory=MemoryDocuments)
+    stored: MemoryFiles = field(default_factory=MemoryFiles)
+    thumbnailer: Any = field(default_factory=PlainThumbnailer)
     search_index: MemorySearchIndex = field(default_factory=MemorySearchIndex)
     printer: Any = field(default_factory=PlainPrinter)
     mailer: MemoryMailer = field(default_factory=MemoryMailer)
@@ -53,6 +57,14 @@ class MemoryWired:
     reindex_queue: MemoryReindexQueue = field(default_factory=MemoryReindexQueue)
 
     quotas: Quotas = UNLIMITED
+
+    @property
+    def uploads(self) -> MemoryFiles:
+        return self.stored
+
+    @property
+    def files(self) -> MemoryFiles:
+        return self.stored
 
     def __getattr__(self, name: str) -> Any:
         """The repositories, all of one store."""
@@ -75,6 +87,7 @@ class MemoryWired:
         return {
             **self.tables(),
             "documents": dict(self.documents._kept),
+            "files": self.stored.contents(),
             "search_index": self.search_index.documents(),
             "mails": list(self.mailer.sent),
             "asked": list(self.invoicing_queue.messages),

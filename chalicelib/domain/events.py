@@ -35,6 +35,7 @@ _EVENTS: Mapping[str, _Told] = {
             "CANCELED": "OrderCanceled",
         }
     ),
+    "image": _Told(by_status={"ready": "ImageReady", "rejected": "ImageRejected"}),
 }
 """By the type of the item; accounts and credit notes concern nobody outside by themselves."""
 _SECRETS = frozenset({"password_hash"})

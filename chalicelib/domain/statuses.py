@@ -1,4 +1,4 @@
-"""How far an invoice and its delivery have come."""
+"""How far things have come."""
 
 from enum import StrEnum
 
@@ -42,3 +42,9 @@ class WorkflowStatus(StrEnum):
     COMPENSATING = "compensating"
     COMPENSATED = "compensated"
     COMPENSATION_FAILED = "compensation_failed"
+
+
+class ImageStatus(StrEnum):
+    PENDING = "pending"
+    READY = "ready"
+    REJECTED = "rejected"

@@ -28,6 +28,9 @@ an order; orders, newest first             | account        | order#<order>     
 what an order has taken from stock         | account        | reservation#<order>                     | get
 reservations that ended, of all accounts   | due = "reser-  | due_at <= now (only on the index)       | query
                                            |   vations"     |                                         |
+an image; images, newest first             | account        | image#<image>                           | get; query
+what is left of an image that is gone      | account        | image_removal#<image>                   | get
+images to look after, of all accounts      | due = "images" | due_at <= now (only on the index)       | query
 
 The ephemeral table: `pk` and `sk` too, no index, no stream; every item has `expires_at` (seconds since 1970), after which
 DynamoDB removes it, some day: so whoever reads it looks at the time, too.
@@ -62,6 +65,8 @@ DUE = "due"
 """The partition of the index `due` that has clients."""
 RESERVATIONS = "reservations"
 """The one that has reservations."""
+IMAGES = "images"
+"""The one that has images of which something is to be seen to."""
 _PART = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
 _AFTER_ALL = "~"
 """Sorts after every character that a part of a sort key begins with; within a product's id it may stand as well."""
@@ -224,6 +229,23 @@ def reservation(account_id: str, order_id: str) -> Key:
 def reserved_for(key: Key) -> str:
     """The order that a reservation is for, by the key of the reservation."""
     return key.sk.removeprefix("reservation#")
+
+
+def image(account_id: str, image_id: str) -> Key:
+    return _key(account_id, "image", image_id)
+
+
+def images(account_id: str) -> Range:
+    return _range(account_id, "image")
+
+
+def image_removal(account_id: str, image_id: str) -> Key:
+    return _key(account_id, "image_removal", image_id)
+
+
+def image_id_of(key: Key) -> str:
+    """The image that is there, or is gone, by the key of either."""
+    return key.sk.partition("#")[2]
 
 
 def requests(who: Caller | str, window: int) -> Key:

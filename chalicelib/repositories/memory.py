@@ -23,6 +23,7 @@ from chalicelib.domain.errors import (
     WorkSheetFull,
 )
 from chalicelib.domain.idempotency import Keeping, KeptAnswer
+from chalicelib.domain.images import Image, ImageRemoval
 from chalicelib.domain.invoices import CreditNote, Invoice, InvoiceFilter, InvoiceLine
 from chalicelib.domain.membership import Standing
 from chalicelib.domain.orders import Order, Reservation
@@ -45,6 +46,7 @@ from chalicelib.domain.work import (
 )
 from chalicelib.repositories import keys
 from chalicelib.repositories.keys import Key
+from chalicelib.repositories.memory_images import MemoryImages, MemoryUnsettledImages
 from chalicelib.repositories.memory_limits import MemoryLimits
 from chalicelib.repositories.memory_orders import MemoryOrders, MemoryReservations
 from chalicelib.repositories.memory_products import MemoryProducts, MemoryStock
@@ -80,6 +82,8 @@ class _State:
     stock_changes: dict[Key, StockChange] = field(default_factory=dict)
     orders: dict[Key, Order] = field(default_factory=dict)
     reservations: dict[Key, Reservation] = field(default_factory=dict)
+    images: dict[Key, Image] = field(default_factory=dict)
+    image_removals: dict[Key, ImageRemoval] = field(default_factory=dict)
 
     def sheet(self, account_id: str, client_id: str, month: str) -> WorkSheet:
         blank = WorkSheet(account_id=account_id, client_id=client_id, month=month)
@@ -114,6 +118,8 @@ class MemoryStore:
         self.stock = MemoryStock(state, committing)
         self.orders = MemoryOrders(state, committing)
         self.reservations = MemoryReservations(state, committing)
+        self.images = MemoryImages(state, committing)
+        self.unsettled_images = MemoryUnsettledImages(state, committing)
 
 
 class _Repository:
