@@ -1,6 +1,7 @@
-"""Every trigger: accounts to invoices, products, orders, search, reports; then schedule, queues, stream, workflow."""
+"""Every trigger: accounts to invoices, products, orders, images, search; then schedule, queues, stream, workflow."""
 
 import os
+from contextlib import ExitStack
 from datetime import date
 from typing import TYPE_CHECKING
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from chalicelib.domain.reports import NightlyReport
     from chalicelib.domain.search import SearchResults
     from chalicelib.domain.work import LoggedWork, Timer
+    from chalicelib.usecases.images import AddedImage, ShownImage
     from chalicelib.usecases.imports import FullImport, OpenedImport
     from chalicelib.usecases.invoices import FullInvoice, InvoiceAsOf
 
@@ -357,6 +359,33 @@ def cancel_order(caller: Caller, order_id: str) -> "Order":
     return usecases.orders.cancel(caller, order_id, desk=wired)
 
 
+# Images
+
+
+@app.route("/v1/images", answer=views.ImageList)
+def list_images(caller: Caller, query: bodies.ImageQuery) -> "Page[ShownImage]":
+    return usecases.images.list_images(caller, query.page(caller.account_id), gallery=wired)
+
+
+@app.route("/v1/images/{image_id}", answer=views.ImageView)
+def get_image(caller: Caller, image_id: str) -> "ShownImage":
+    return usecases.images.get_image(caller, image_id, gallery=wired)
+
+
+def get_added_image(caller: Caller, image_id: str) -> "AddedImage":
+    return usecases.images.get_added_image(caller, image_id, desk=wired)
+
+
+@app.route("/v1/images", methods=["POST"], answer=views.AddedImageView, status=201, again=get_added_image)
+def add_image(caller: Caller, body: bodies.NewImage) -> "AddedImage":
+    return usecases.images.add_image(caller, body.details(), desk=wired)
+
+
+@app.route("/v1/images/{image_id}", methods=["DELETE"], answer=views.ImageView)
+def remove_image(caller: Caller, image_id: str, if_match: IfMatch) -> "ShownImage":
+    return usecases.images.remove_image(caller, image_id, desk=wired, check=if_match.check)
+
+
 # Imports
 
 
@@ -400,13 +429,12 @@ def get_report(caller: Caller, day: date) -> "NightlyReport":
 
 @app.schedule(Cron(0, 2, "*", "*", "?", "*"))
 def nightly(event: CloudWatchEvent) -> int:
-    try:
-        return usecases.invoices.ask_for_due_invoices(edge.schedules.time_of(event), desk=wired)
-    finally:
-        try:
-            usecases.order_steps.release_expired(edge.schedules.time_of(event), reservations=wired.reservations)
-        finally:
-            usecases.imports.see_to_waiting(edge.schedules.time_of(event), desk=wired)
+    now = edge.schedules.time_of(event)
+    with ExitStack() as whatever_fails:
+        whatever_fails.callback(usecases.imports.see_to_waiting, now, desk=wired)
+        whatever_fails.callback(usecases.images.look_after_images, now, desk=wired)
+        whatever_fails.callback(usecases.order_steps.release_expired, now, reservations=wired.reservations)
+        return usecases.invoices.ask_for_due_invoices(now, desk=wired)
 
 
 @app.on_sqs_message(queue=settings.invoicing_queue, batch_size=10, maximum_concurrency=5)

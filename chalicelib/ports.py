@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from chalicelib.domain.files import StoredFile, UploadForm
     from chalicelib.domain.idempotency import Keeping, KeptAnswer
     from chalicelib.domain.identifiers import Prefix
-    from chalicelib.domain.imports import Import, ImportJob, Rejection, RowMark
+    from chalicelib.domain.images import Drawn, Image, ImageRemoval, Rejection
+    from chalicelib.domain.imports import Import, ImportJob, RejectedRow, RowMark
     from chalicelib.domain.invoices import CreditNote, Invoice, InvoiceFilter, InvoiceLine
     from chalicelib.domain.limits import Attempts
     from chalicelib.domain.membership import Standing
@@ -231,7 +232,10 @@ class CreditNotes(Protocol):
 
 
 class Products(Protocol):
-    """Whatever sets a stock is noted as a `counted` change of it, in the same transaction: the notes add up to the stock."""
+    """Whatever sets a stock is noted as a `counted` change of it, in the same transaction: the notes add up to the stock.
+
+    An image that is newly put on a product has to be one of the account at that moment: Contended if it is not.
+    """
 
     def add(self, product: Product, counted: StockChange | None = None) -> Product:
         """Returns it with its version, higher than that of any product of this id before. Raises: Contended if there is one."""
@@ -241,7 +245,7 @@ class Products(Protocol):
     def page(self, account_id: str, request: PageRequest) -> Page[Product]:
         """By id, in the order of ASCII."""
 
-    def save(self, product: Product, counted: StockChange | None = None) -> None:
+    def save(self, product: Product, counted: StockChange | None = None, *, new_image: str | None = None) -> None:
         """Replaces the version before `product.version`. Raises: Contended."""
 
     def remove(self, product: Product, counted: StockChange | None = None) -> None:
@@ -257,6 +261,38 @@ class Stock(Protocol):
 
     def page(self, account_id: str, product_id: str, request: PageRequest) -> Page[StockChange]:
         """Newest first; also of a product that is gone. Raises: BadCursor for a position among another product's."""
+
+
+class Images(Protocol):
+    def add(self, image: Image) -> None: ...
+
+    def get(self, account_id: str, image_id: str) -> Image: ...
+
+    def page(self, account_id: str, request: PageRequest) -> Page[Image]:
+        """Newest first."""
+
+    def save(self, image: Image) -> None:
+        """Replaces the version before `image.version`. Raises: Contended."""
+
+    def remove(self, image: Image, removal: ImageRemoval) -> None:
+        """Removes the image as read, and notes what is still to be done. Raises: Contended."""
+
+
+class UnsettledImages(Protocol):
+    """Images, there or gone, of which something is to be seen to some day."""
+
+    def removal(self, account_id: str, image_id: str) -> ImageRemoval | None: ...
+
+    def finish(self, removal: ImageRemoval) -> None:
+        """Forgets it."""
+
+    def due(self, as_of: datetime) -> Iterator[tuple[str, str]]:
+        """Account and image of those of all accounts that are due at that instant."""
+
+
+class Thumbnailer(Protocol):
+    def draw(self, content: bytes, content_type: str) -> Drawn | Rejection:
+        """Thumbnails of a file that is announced as of that type, in the same type; or why there are none."""
 
 
 class Orders(Protocol):
@@ -430,6 +466,9 @@ class Files(Protocol):
     def remove(self, key: str, through: str | None = None) -> None:
         """For good: all versions, or that version and those before it; what is not there is no matter."""
 
+    def drop(self, key: str, version_id: str) -> None:
+        """Removes that one version for good; what is not there is no matter."""
+
     def link(self, key: str, version_id: str, filename: str, content_type: str) -> str:
         """A URL under which that version can be read for a few minutes, as a file of that name and type."""
 
@@ -442,12 +481,12 @@ class Imports(Protocol):
     def page(self, account_id: str, request: PageRequest) -> Page[Import]:
         """Newest first."""
 
-    def save(self, imported: Import, rejections: Sequence[Rejection] = ()) -> None:
+    def save(self, imported: Import, rejections: Sequence[RejectedRow] = ()) -> None:
         """Replaces the version before `imported.version`, with the last of the rejections that it counts; from then on no rows
         go in but those of its run, and none at all once it is at its end. Raises: Contended, also if it is gone.
         """
 
-    def rejections(self, account_id: str, import_id: str, limit: int | None = None) -> Iterator[Rejection]:
+    def rejections(self, account_id: str, import_id: str, limit: int | None = None) -> Iterator[RejectedRow]:
         """In the order of the file."""
 
 

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         EventBus,
         Files,
         Ids,
+        Images,
         Imports,
         ImportsQueue,
         Invoices,
@@ -52,8 +53,10 @@ if TYPE_CHECKING:
         Searchable,
         SearchIndex,
         Stock,
+        Thumbnailer,
         Timers,
         TokenKeys,
+        UnsettledImages,
         Uploads,
         Users,
         Work,
@@ -271,6 +274,24 @@ class Wired:
         from chalicelib.repositories.files import S3Files
 
         return S3Files(self._s3, self._settings.files_bucket)
+
+    @cached_property
+    def images(self) -> Images:
+        from chalicelib.repositories.images import DynamoImages
+
+        return DynamoImages(self._table)
+
+    @cached_property
+    def unsettled_images(self) -> UnsettledImages:
+        from chalicelib.repositories.images import DynamoUnsettledImages
+
+        return DynamoUnsettledImages(self._table)
+
+    @cached_property
+    def thumbnailer(self) -> Thumbnailer:
+        from chalicelib.gateways.thumbnailer import PillowThumbnailer
+
+        return PillowThumbnailer()
 
     @property
     def uploads(self) -> Uploads:

@@ -1,5 +1,6 @@
 """Gateways in memory: they keep what they were asked to do, and fail when told to."""
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -10,6 +11,7 @@ from chalicelib.domain.deliveries import Mail
 from chalicelib.domain.errors import InsufficientFunds, PaymentDeclined, PaymentGatewayError, ShippingError, Unavailable
 from chalicelib.domain.events import DomainEvent
 from chalicelib.domain.identifiers import ENTROPY_BYTES, Prefix, make_id
+from chalicelib.domain.images import SIZES, Drawn, DrawnThumbnail, Rejection
 from chalicelib.domain.imports import ImportJob
 from chalicelib.domain.invoices import CreditNote, Invoice, InvoiceLine
 from chalicelib.domain.limits import Attempts
@@ -289,6 +291,29 @@ class MemoryAttention:
         if self.failures:
             raise self.failures.pop(0)
         self.asked.append((order.id, detail))
+
+
+@dataclass
+class PlainThumbnailer:
+    """Takes a text such as `3x2 a lantern` for an image of those sides, and anything else for none."""
+
+    drawn: list[bytes] = field(default_factory=list)
+
+    def draw(self, content: bytes, content_type: str) -> Drawn | Rejection:
+        self.drawn.append(content)
+        sides = re.match(rb"(\d+)x(\d+) ", content)
+        if sides is None:
+            return Rejection.NO_IMAGE
+        width, height = int(sides[1]), int(sides[2])
+        cuts = [(size.name, size.cut(width, height)) for size in SIZES]
+        return Drawn(
+            width=width,
+            height=height,
+            thumbnails=tuple(
+                DrawnThumbnail(name, cut.width, cut.height, f"{name} {content_type} of ".encode() + content)
+                for name, cut in cuts
+            ),
+        )
 
 
 @dataclass

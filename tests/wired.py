@@ -27,6 +27,7 @@ from tests.fakes import (
     MemoryTokenKeys,
     PlainPasswords,
     PlainPrinter,
+    PlainThumbnailer,
 )
 
 UNLIMITED = Quotas(user_requests=10**6, address_requests=10**6, sign_in_attempts=10**6, sign_in_quiet_seconds=900)
@@ -43,6 +44,8 @@ class MemoryWired:
     passwords: PlainPasswords = field(default_factory=PlainPasswords)
     token_keys: MemoryTokenKeys = field(default_factory=MemoryTokenKeys)
     documents: MemoryDocuments = field(default_factory=MemoryDocuments)
+    stored: MemoryFiles = field(default_factory=MemoryFiles)
+    thumbnailer: Any = field(default_factory=PlainThumbnailer)
     search_index: MemorySearchIndex = field(default_factory=MemorySearchIndex)
     printer: Any = field(default_factory=PlainPrinter)
     mailer: MemoryMailer = field(default_factory=MemoryMailer)
@@ -57,13 +60,16 @@ class MemoryWired:
 
     imports_queue: MemoryImportsQueue = field(default_factory=MemoryImportsQueue)
     metrics: MemoryMetrics = field(default_factory=MemoryMetrics)
-    files: MemoryFiles = field(default_factory=MemoryFiles)
 
     quotas: Quotas = UNLIMITED
 
     @property
     def uploads(self) -> MemoryFiles:
-        return self.files
+        return self.stored
+
+    @property
+    def files(self) -> MemoryFiles:
+        return self.stored
 
     def __getattr__(self, name: str) -> Any:
         """The repositories, all of one store."""
@@ -86,6 +92,7 @@ class MemoryWired:
         return {
             **self.tables(),
             "documents": dict(self.documents._kept),
+            "files": self.stored.contents(),
             "search_index": self.search_index.documents(),
             "mails": list(self.mailer.sent),
             "asked": list(self.invoicing_queue.messages),

@@ -35,6 +35,7 @@ _EVENTS: Mapping[str, _Told] = {
             "CANCELED": "OrderCanceled",
         }
     ),
+    "image": _Told(by_status={"ready": "ImageReady", "rejected": "ImageRejected"}),
     "import": _Told(by_status={"completed": "ImportCompleted", "failed": "ImportFailed"}),
 }
 """By the type of the item; accounts and credit notes concern nobody outside by themselves."""

@@ -42,11 +42,16 @@ class StoredFile:
     content_type: str
 
 
-def check_filename(filename: str, pointer: str = "/filename") -> None:
-    """Raises: Invalid for what is no name of a file, or cannot be the last part of a key."""
+def filename_faults(filename: str, pointer: str = "/filename") -> tuple[FieldError, ...]:
+    """Of what is no name of a file, or cannot be the last part of a key."""
     wrong = _what_is_wrong(filename)
-    if wrong is not None:
-        raise Invalid(FieldError(pointer, wrong))
+    return () if wrong is None else (FieldError(pointer, wrong),)
+
+
+def check_filename(filename: str, pointer: str = "/filename") -> None:
+    """Raises: Invalid."""
+    if faults := filename_faults(filename, pointer):
+        raise Invalid(faults)
 
 
 def upload_key(prefix: str, account_id: str, file_id: str, filename: str) -> str:

@@ -124,7 +124,7 @@ class ImportJob:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rejection:
+class RejectedRow:
     """Why a record did not go in. `number` counts records from 1, `line` is the file's line on which it begins."""
 
     number: int
@@ -201,7 +201,7 @@ class Progress:
 
     added: int = 0
     unchanged: int = 0
-    rejections: tuple[Rejection, ...] = ()
+    rejections: tuple[RejectedRow, ...] = ()
     cursor: Mapping[str, object] | None = None
     milliseconds: int = 0
 
@@ -316,18 +316,18 @@ def mark_after(mark: RowMark | None, row: Row, imported: Import, number: int) ->
     )
 
 
-def rejection_of(refusal: DaybookError, row: Row, number: int) -> Rejection:
+def rejection_of(refusal: DaybookError, row: Row, number: int) -> RejectedRow:
     """In the words of the API, and the places of the file."""
     if isinstance(refusal, Invalid):
         places = [(row.pointers.get(fault.pointer, fault.pointer), fault.detail) for fault in refusal.errors]
         pointer = places[0][0]
         reason = "; ".join(detail if place == pointer else f"{place}: {detail}" for place, detail in places)
-        return Rejection(number=number, line=row.line, pointer=pointer, reason=reason)
+        return RejectedRow(number=number, line=row.line, pointer=pointer, reason=reason)
     detail = refusal.detail.partition(";")[0] if isinstance(refusal, WorkOverlaps) else refusal.detail
-    return Rejection(number=number, line=row.line, pointer="", reason=detail)
+    return RejectedRow(number=number, line=row.line, pointer="", reason=detail)
 
 
-def report_of(rejections: Iterable[Rejection]) -> Iterator[str]:
+def report_of(rejections: Iterable[RejectedRow]) -> Iterator[str]:
     """Lines of CSV as spreadsheets read it; a cell that would be taken for a formula is quoted (OWASP, CSV injection)."""
     yield "\ufeff" + _line("record", "line", "pointer", "reason")
     for one in rejections:
@@ -343,6 +343,6 @@ def _cell(text: str) -> str:
     return '"' + harmless.replace('"', '""') + '"'
 
 
-def parts_of(rejections: Sequence[Rejection], size: int) -> Iterator[Sequence[Rejection]]:
+def parts_of(rejections: Sequence[RejectedRow], size: int) -> Iterator[Sequence[RejectedRow]]:
     for start in range(0, len(rejections), size):
         yield rejections[start : start + size]

@@ -1,4 +1,4 @@
-"""Closed sets of words: how far things have come, and of what kind they are."""
+"""How far things have come, and of what kind they are."""
 
 from enum import StrEnum
 
@@ -58,3 +58,9 @@ class ImportStatus(StrEnum):
     PROCESSING = "processing"
     COMPLETED = "completed"
     FAILED = "failed"
+
+
+class ImageStatus(StrEnum):
+    PENDING = "pending"
+    READY = "ready"
+    REJECTED = "rejected"

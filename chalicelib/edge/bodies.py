@@ -24,6 +24,7 @@ from chalicelib.domain.users import Role
 from chalicelib.edge.cursors import unseal
 
 if TYPE_CHECKING:
+    from chalicelib.domain.images import ImageDetails
     from chalicelib.domain.imports import ImportDetails
     from chalicelib.domain.invoices import InvoiceFilter, PaymentDetails
     from chalicelib.domain.membership import UserDetails
@@ -38,6 +39,7 @@ T = TypeVar("T")
 _ONE_LINE = r"^(?![\s\S]*[\x00-\x1f\x7f])"
 _TEXT = r"^(?![\s\S]*[\x00-\x08\x0b\x0c\x0e-\x1f\x7f])"
 _NOT_BLANK = r"\s*\S"
+_NO_PATH = r"^(?!\.\.?(?![\s\S]))(?![\s\S]*[/\\\x00-\x1f\x7f-\x9f])"
 _CODE = r"^[A-Za-z0-9 .-]*(?![\s\S])"
 _PREFIX = r"^[A-Za-z0-9/_-]*(?![\s\S])"
 _TAX_NUMBER = r"^[A-Za-z0-9][A-Za-z0-9 ./-]*(?![\s\S])"
@@ -80,6 +82,11 @@ Country = Annotated[Code, Meta(extra_json_schema={"enum": sorted(COUNTRIES)})]
 Rate = Annotated[Decimal, Meta(extra_json_schema={"minimum": 0})]
 Percent = Annotated[Decimal, Meta(extra_json_schema={"minimum": 0, "maximum": 100})]
 Price = Annotated[Decimal, Meta(extra_json_schema={"minimum": 0})]
+Filename = Annotated[
+    str,
+    Meta(extra_json_schema={"minLength": 1, "maxLength": 900, "pattern": _NO_PATH + _NOT_BLANK}),
+]
+ImageType = Annotated[str, Meta(extra_json_schema={"enum": ["image/jpeg", "image/png", "image/webp"]})]
 Amount = Annotated[Decimal, Meta(extra_json_schema={"exclusiveMinimum": 0})]
 
 
@@ -312,6 +319,18 @@ class NewStockChange(Body, frozen=True, kw_only=True):
     reason: Line = ""
 
 
+class NewImage(Body, frozen=True, kw_only=True):
+    """What is going to be uploaded with the form that is answered: at most 20 MiB, and of that type only."""
+
+    filename: Filename
+    content_type: ImageType
+
+    def details(self) -> "ImageDetails":
+        from chalicelib.domain.images import ImageDetails
+
+        return self.into(ImageDetails)
+
+
 class ShippingAddressBody(Body, frozen=True, kw_only=True):
     name: Name
     street: Name
@@ -411,6 +430,10 @@ class ClientQuery(ListQuery, frozen=True, kw_only=True):
 
 class ProductQuery(ListQuery, frozen=True, kw_only=True):
     list_name = "products"
+
+
+class ImageQuery(ListQuery, frozen=True, kw_only=True):
+    list_name = "images"
 
 
 class OrderQuery(ListQuery, frozen=True, kw_only=True):

@@ -12,6 +12,7 @@ from chalicelib.domain.kinds import SearchType
 from chalicelib.domain.statuses import (
     DeliveryStatus,
     FulfillmentStatus,
+    ImageStatus,
     ImportKind,
     ImportStatus,
     InvoiceStatus,
@@ -36,6 +37,10 @@ class View(Struct, frozen=True, kw_only=True):
     def of(cls, thing: object) -> Self:
         """The view of a domain object: its fields and properties of the same names."""
         return msgspec.convert(_Merged(thing, cls.parts), type=cls, from_attributes=True)
+
+    def lasting(self) -> "View":
+        """The same without what is of the moment, such as links: what somebody saw of the thing, however long ago."""
+        return self
 
 
 class _Merged:
@@ -304,6 +309,48 @@ class StockChangeView(View, frozen=True, kw_only=True):
     created_at: Instant
 
 
+class ThumbnailView(View, frozen=True, kw_only=True):
+    """`url` can be read for five minutes."""
+
+    url: str
+    width: int
+    height: int
+
+
+class ImageView(View, frozen=True, kw_only=True):
+    """`width` and `height` are those of the upright image; `reason` says why it is rejected. The thumbnails are called `100x`,
+    `200x` and `400x`, by their width, and `200x200`, a square.
+    """
+
+    parts = ("image",)
+
+    id: str
+    filename: str
+    content_type: str
+    status: ImageStatus
+    reason: str | None
+    width: int | None
+    height: int | None
+    thumbnails: dict[str, ThumbnailView]
+    created_at: Instant
+    updated_at: Instant
+
+    def lasting(self) -> "ImageView":
+        without_links = {name: msgspec.structs.replace(one, url="") for name, one in self.thumbnails.items()}
+        return msgspec.structs.replace(self, thumbnails=without_links)
+
+
+class UploadView(View, frozen=True, kw_only=True):
+    """What is to be posted to `url` as multipart/form-data, within 15 minutes: all of `fields`, then the file as `file`."""
+
+    url: str
+    fields: dict[str, str]
+
+
+class AddedImageView(ImageView, frozen=True, kw_only=True):
+    upload: UploadView
+
+
 class OrderItemView(View, frozen=True, kw_only=True):
     product_id: str
     name: str
@@ -399,13 +446,6 @@ class FullImportView(ImportView, frozen=True, kw_only=True):
     report: str | None
 
 
-class UploadView(View, frozen=True, kw_only=True):
-    """To be posted to `url` as multipart/form-data: these fields, and behind them the file as `file`; within 15 minutes."""
-
-    url: str
-    fields: dict[str, str]
-
-
 class OpenedImportView(ImportView, frozen=True, kw_only=True):
     parts = ("imported",)
 
@@ -477,6 +517,13 @@ class StockChangeList(ListView, frozen=True, kw_only=True):
     item = StockChangeView
 
     stock_changes: tuple[StockChangeView, ...]
+
+
+class ImageList(ListView, frozen=True, kw_only=True):
+    list_name = "images"
+    item = ImageView
+
+    images: tuple[ImageView, ...]
 
 
 class OrderList(ListView, frozen=True, kw_only=True):

@@ -93,6 +93,9 @@ class S3Files:
             self._remove(key, before[start : start + _REMOVED_AT_ONCE])
         self._remove(key, versions[:1])  # by itself: as long as an older one is there, this one is, and stands before it
 
+    def drop(self, key: str, version_id: str) -> None:
+        self._remove(key, [version_id])
+
     def _versions(self, key: str) -> list[str]:
         """The newest first, the marks of deletions among them."""
         found: list[tuple[Any, str]] = []

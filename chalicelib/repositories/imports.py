@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
 from itertools import islice
 
-from chalicelib.domain.imports import SHOWN_REJECTIONS, Import, Rejection, RowMark, parts_of
+from chalicelib.domain.imports import SHOWN_REJECTIONS, Import, RejectedRow, RowMark, parts_of
 from chalicelib.domain.paging import Page, PageRequest
 from chalicelib.domain.statuses import ImportKind
 from chalicelib.repositories import keys
@@ -37,16 +37,16 @@ class DynamoImports:
         items = self._table.query(keys.imports(account_id), newest_first=True, after=after, page_size=request.limit + 1)
         return first_page((from_item(item, Import) for item in items), request.limit, lambda imported: imported.id)
 
-    def save(self, imported: Import, rejections: Sequence[Rejection] = ()) -> None:
+    def save(self, imported: Import, rejections: Sequence[RejectedRow] = ()) -> None:
         """The run that may write stands in an item of its own, which is small: every transaction of a row looks at it."""
         as_read = put(_item(imported), condition="#version = :before", refused=always_contended, before=imported.version - 1)
         run = keys.import_run(imported.account_id, imported.id)
         may_write = delete(run) if imported.due_at is None else put({**run._asdict(), **_run(imported)})
         self._table.transact(as_read, may_write, *_rejected(imported, rejections))
 
-    def rejections(self, account_id: str, import_id: str, limit: int | None = None) -> Iterator[Rejection]:
+    def rejections(self, account_id: str, import_id: str, limit: int | None = None) -> Iterator[RejectedRow]:
         parts = self._table.query(keys.all_import_rejections(account_id, import_id))
-        return islice((from_item(one, Rejection) for part in parts for one in part["rejections"]), limit)
+        return islice((from_item(one, RejectedRow) for part in parts for one in part["rejections"]), limit)
 
 
 class DynamoDueImports:
@@ -90,7 +90,7 @@ def _run(imported: Import) -> Item:
     return {"type": "import_run", "account_id": imported.account_id, "import_id": imported.id, "run": imported.run}
 
 
-def _rejected(imported: Import, rejections: Sequence[Rejection]) -> Iterator[Write]:
+def _rejected(imported: Import, rejections: Sequence[RejectedRow]) -> Iterator[Write]:
     before = imported.rejected_count - len(rejections)
     for part in parts_of(rejections, _REJECTIONS_IN_ITEM):
         item = {

@@ -23,7 +23,8 @@ from chalicelib.domain.errors import (
     WorkSheetFull,
 )
 from chalicelib.domain.idempotency import Keeping, KeptAnswer
-from chalicelib.domain.imports import Import, Rejection, RowMark
+from chalicelib.domain.images import Image, ImageRemoval
+from chalicelib.domain.imports import Import, RejectedRow, RowMark
 from chalicelib.domain.invoices import CreditNote, Invoice, InvoiceFilter, InvoiceLine
 from chalicelib.domain.membership import Standing
 from chalicelib.domain.orders import Order, Reservation
@@ -46,6 +47,7 @@ from chalicelib.domain.work import (
 )
 from chalicelib.repositories import keys
 from chalicelib.repositories.keys import Key
+from chalicelib.repositories.memory_images import MemoryImages, MemoryUnsettledImages
 from chalicelib.repositories.memory_imports import MemoryDueImports, MemoryImports, MemoryRowMarks, check_row, mark_row
 from chalicelib.repositories.memory_limits import MemoryLimits
 from chalicelib.repositories.memory_orders import MemoryOrders, MemoryReservations
@@ -82,8 +84,10 @@ class _State:
     stock_changes: dict[Key, StockChange] = field(default_factory=dict)
     orders: dict[Key, Order] = field(default_factory=dict)
     reservations: dict[Key, Reservation] = field(default_factory=dict)
+    images: dict[Key, Image] = field(default_factory=dict)
+    image_removals: dict[Key, ImageRemoval] = field(default_factory=dict)
     imports: dict[Key, Import] = field(default_factory=dict)
-    import_rejections: dict[Key, tuple[Rejection, ...]] = field(default_factory=dict)
+    import_rejections: dict[Key, tuple[RejectedRow, ...]] = field(default_factory=dict)
     import_runs: dict[Key, int] = field(default_factory=dict)
     import_rows: dict[Key, RowMark] = field(default_factory=dict)
 
@@ -120,6 +124,8 @@ class MemoryStore:
         self.stock = MemoryStock(state, committing)
         self.orders = MemoryOrders(state, committing)
         self.reservations = MemoryReservations(state, committing)
+        self.images = MemoryImages(state, committing)
+        self.unsettled_images = MemoryUnsettledImages(state, committing)
         self.imports = MemoryImports(state, committing)
         self.due_imports = MemoryDueImports(state, committing)
         self.row_marks = MemoryRowMarks(state, committing)

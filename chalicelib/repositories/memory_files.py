@@ -64,18 +64,16 @@ class MemoryFiles:
                 if not self._versions[key]:
                     del self._versions[key]
 
+    def drop(self, key: str, version_id: str) -> None:
+        with self._lock:
+            self._versions[key] = [one for one in self._versions.get(key, ()) if one.file.version_id != version_id]
+            if not self._versions[key]:
+                del self._versions[key]
+
     def link(self, key: str, version_id: str, filename: str, content_type: str) -> str:
         return f"memory://files/{quote(key)}?versionId={version_id}&filename={quote(filename)}&type={quote(content_type)}"
 
-    def keys(self) -> list[str]:
-        """Of whatever is there, in order."""
+    def contents(self) -> dict[str, dict[str, bytes]]:
+        """All that is there: the versions of each key, in order."""
         with self._lock:
-            return sorted(self._versions)
-
-    def content(self, key: str, version_id: str) -> bytes:
-        """Raises: NotFound."""
-        with self._lock:
-            for one in self._versions.get(key, ()):
-                if one.file.version_id == version_id:
-                    return one.content
-        raise NotFound
+            return {key: {one.file.version_id: one.content for one in kept} for key, kept in sorted(self._versions.items())}

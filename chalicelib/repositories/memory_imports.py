@@ -8,7 +8,7 @@ from threading import RLock
 from typing import Protocol
 
 from chalicelib.domain.errors import Contended, ImportTakenOver, NotFound, RowMarked
-from chalicelib.domain.imports import Import, Rejection, RowMark
+from chalicelib.domain.imports import Import, RejectedRow, RowMark
 from chalicelib.domain.paging import Page, PageRequest
 from chalicelib.domain.statuses import ImportKind
 from chalicelib.repositories import keys
@@ -23,7 +23,7 @@ class Imported(Protocol):
 
     lock: RLock
     imports: dict[Key, Import]
-    import_rejections: dict[Key, tuple[Rejection, ...]]
+    import_rejections: dict[Key, tuple[RejectedRow, ...]]
     import_runs: dict[Key, int]
     import_rows: dict[Key, RowMark]
 
@@ -55,7 +55,7 @@ class MemoryImports(_OfImports):
         left = (one for one in reversed(imports) if after is None or keys.import_(account_id, one.id).sk < after)
         return first_page(left, request.limit, lambda imported: imported.id)
 
-    def save(self, imported: Import, rejections: Sequence[Rejection] = ()) -> None:
+    def save(self, imported: Import, rejections: Sequence[RejectedRow] = ()) -> None:
         key, run = keys.import_(imported.account_id, imported.id), keys.import_run(imported.account_id, imported.id)
         with self._committing(**{"import": imported.id}):
             kept = self._kept.imports.get(key)
@@ -70,7 +70,7 @@ class MemoryImports(_OfImports):
                 part = keys.import_rejections(imported.account_id, imported.id, before)
                 self._kept.import_rejections[part] = tuple(rejections)
 
-    def rejections(self, account_id: str, import_id: str, limit: int | None = None) -> Iterator[Rejection]:
+    def rejections(self, account_id: str, import_id: str, limit: int | None = None) -> Iterator[RejectedRow]:
         with self._kept.lock:
             parts = within(self._kept.import_rejections, keys.all_import_rejections(account_id, import_id))
         return islice((one for part in parts for one in part), limit)

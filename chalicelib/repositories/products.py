@@ -47,7 +47,7 @@ class DynamoProducts:
             product = replace(product, version=gone["version"] + 1)
             as_read = delete(left, condition="#version = :gone", refused=always_contended, gone=gone["version"])
         there = add(to_item(keys.product(product.account_id, product.id), "product", product))
-        self._table.transact(there, as_read, *_noted(counted))
+        self._table.transact(there, as_read, *_noted(counted), *_with_image(product.account_id, product.image_id))
         return product
 
     def get(self, account_id: str, product_id: str) -> Product:
@@ -58,7 +58,7 @@ class DynamoProducts:
         items = self._table.query(keys.products(account_id), after=after, page_size=request.limit + 1)
         return first_page((from_item(item, Product) for item in items), request.limit, lambda product: product.id)
 
-    def save(self, product: Product, counted: StockChange | None = None) -> None:
+    def save(self, product: Product, counted: StockChange | None = None, *, new_image: str | None = None) -> None:
         change, values = set_members({name: value for name, value in members(product).items() if name not in _IDENTITY})
         as_read = update(
             keys.product(product.account_id, product.id),
@@ -67,7 +67,7 @@ class DynamoProducts:
             before=product.version - 1,
             **values,
         )
-        self._table.transact(as_read, *_noted(counted))
+        self._table.transact(as_read, *_noted(counted), *_with_image(product.account_id, new_image))
 
     def remove(self, product: Product, counted: StockChange | None = None) -> None:
         as_read = delete(keys.product(product.account_id, product.id), condition="#version = :version", version=product.version)
@@ -128,6 +128,12 @@ def _noted(change: StockChange | None) -> tuple[Write, ...]:
     if change is None:
         return ()
     return (add(to_item(keys.stock_change(change.account_id, change.product_id, change.id), "stock_change", change)),)
+
+
+def _with_image(account_id: str, image_id: str | None) -> tuple[Write, ...]:
+    if image_id is None:
+        return ()
+    return (unchanged(keys.image(account_id, image_id), condition="attribute_exists(#pk)"),)
 
 
 def _refusal_of(change: StockChange) -> Refused:

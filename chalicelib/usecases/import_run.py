@@ -32,7 +32,7 @@ from chalicelib.domain.imports import (
     Import,
     ProductRow,
     Progress,
-    Rejection,
+    RejectedRow,
     Row,
     RowMark,
     complete,
@@ -56,6 +56,7 @@ if TYPE_CHECKING:
         Clock,
         Files,
         Ids,
+        Images,
         Imports,
         Metrics,
         Noted,
@@ -101,6 +102,8 @@ class Desk(Protocol):
     def ids(self) -> Ids: ...
     @property
     def clock(self) -> Clock: ...
+    @property
+    def images(self) -> Images: ...
 
 
 def end_import(imported: Import, reason: str | None = None, *, desk: Desk) -> None:
@@ -115,7 +118,7 @@ def end_import(imported: Import, reason: str | None = None, *, desk: Desk) -> No
     desk.metrics.worked_off("imports", imported.record_count, imported.processing_time_ms)
 
 
-def _save(imported: Import, rejections: Sequence[Rejection], desk: Desk) -> None:
+def _save(imported: Import, rejections: Sequence[RejectedRow], desk: Desk) -> None:
     try:
         desk.imports.save(imported, rejections)
     except Contended:
@@ -146,14 +149,14 @@ class _Tally:
 
     added: int = 0
     unchanged: int = 0
-    rejections: list[Rejection] = field(default_factory=list)
+    rejections: list[RejectedRow] = field(default_factory=list)
 
     @property
     def count(self) -> int:
         return self.added + self.unchanged + len(self.rejections)
 
     def note(self, outcome: _Outcome) -> None:
-        if isinstance(outcome, Rejection):
+        if isinstance(outcome, RejectedRow):
             self.rejections.append(outcome)
         elif outcome:
             self.added += 1
@@ -161,7 +164,7 @@ class _Tally:
             self.unchanged += 1
 
 
-_Outcome = Rejection | bool
+_Outcome = RejectedRow | bool
 """Of a row: refused, added, or unchanged."""
 
 
@@ -237,7 +240,7 @@ class Run:
         for _ in range(ATTEMPTS):
             try:
                 outcome = self._put_in(number, row, marks)
-                if not isinstance(outcome, Rejection) or not isinstance(row, Row):
+                if not isinstance(outcome, RejectedRow) or not isinstance(row, Row):
                     return outcome
                 before = marks.get(row.subject)
                 marks |= self._marks_of([row])
@@ -249,7 +252,7 @@ class Run:
 
     def _put_in(self, number: int, row: Row | BadRow, marks: dict[str, RowMark], *, together: bool = False) -> _Outcome:
         if isinstance(row, BadRow):
-            return Rejection(number=number, line=row.line, pointer=row.pointer, reason=row.reason)
+            return RejectedRow(number=number, line=row.line, pointer=row.pointer, reason=row.reason)
         mark = marks.get(row.subject)
         verdict = verdict_on(mark, row, self._imported, number)
         if verdict != "new":
@@ -297,7 +300,7 @@ class _Rehearsal:
         port = getattr(self._desk, name)
         return _ReadOnly(port, self._wrote) if name in {"clients", "products", "work"} else port
 
-    def _wrote(self, *_: object) -> None:
+    def _wrote(self, *_: object, **__: object) -> None:
         self.noted = True
 
     @contextmanager

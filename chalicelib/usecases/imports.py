@@ -24,7 +24,7 @@ from chalicelib.domain.imports import (
     Import,
     ImportDetails,
     ImportJob,
-    Rejection,
+    RejectedRow,
     Row,
     fail,
     interrupt,
@@ -93,7 +93,7 @@ class FullImport:
     """An import with its first rejections; `report` is a short-lived link to all of them, if there are any and it has ended."""
 
     imported: Import
-    rejections: tuple[Rejection, ...]
+    rejections: tuple[RejectedRow, ...]
     report: str | None
 
 

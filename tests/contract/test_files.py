@@ -175,6 +175,24 @@ def test_removing_through_the_newest_version_leaves_none(files: Store) -> None:
     assert files.head(KEY) is None
 
 
+@pytest.mark.parametrize("dropped", [0, 1, 2])
+def test_one_version_alone_can_be_dropped(files: Store, dropped: int) -> None:
+    versions, found = [], []
+    for content in (b"1", b"2", b"3"):
+        versions.append(files.put(KEY, content, "image/jpeg"))
+        found.append(files.head(KEY))
+
+    files.drop(KEY, versions[dropped])
+    files.drop(KEY, versions[dropped])
+    files.drop("uploads/none", versions[dropped])
+
+    left = [file for number, file in enumerate(found) if number != dropped]
+    assert files.head(KEY) == left[-1]
+    assert [read(files, file) for file in left] == [str(number + 1).encode() for number in range(3) if number != dropped]
+    with pytest.raises(NotFound):
+        read(files, found[dropped])
+
+
 def test_nothing_is_left_in_s3_of_what_was_removed_though_somebody_else_deleted_it_before(s3: Any) -> None:
     S3Files(s3, BUCKET).put(KEY, b"1", "image/jpeg")
     s3.delete_object(Bucket=BUCKET, Key=KEY)

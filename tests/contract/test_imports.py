@@ -16,7 +16,7 @@ from chalicelib.domain.imports import (
     Import,
     ImportDetails,
     Progress,
-    Rejection,
+    RejectedRow,
     RowMark,
     complete,
     fail,
@@ -31,6 +31,7 @@ from chalicelib.domain.work import WorkChange
 from chalicelib.repositories import keys
 from tests.builders import NOW, a_client, a_product, a_timed_entry
 from tests.contract.stores import DynamoStore, Store, ids, items_in, opened
+from tests.contract.test_products import all_pages
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -50,7 +51,7 @@ def added(store: Store, imported: Import | None = None) -> Import:
     return imported
 
 
-def saved(store: Store, imported: Import, *rejections: Rejection) -> Import:
+def saved(store: Store, imported: Import, *rejections: RejectedRow) -> Import:
     store.imports.save(imported, rejections)
     return imported
 
@@ -105,7 +106,7 @@ def test_an_import_is_saved_as_it_was_read_or_not_at_all(store: Store) -> None:
 
     for late in (take_file(read, FILE, now=NOW), fail(read, "late", now=NOW), replace(queued, version=4)):
         with pytest.raises(Contended):
-            store.imports.save(late, [Rejection(number=1, line=1, pointer="", reason="late")])
+            store.imports.save(late, [RejectedRow(number=1, line=1, pointer="", reason="late")])
 
     assert store.imports.get("acc_1", "imp_1") == queued
     assert list(store.imports.rejections("acc_1", "imp_1")) == []
@@ -118,20 +119,14 @@ def test_imports_are_listed_newest_first_page_by_page(store: Store) -> None:
         added(store, an_import(f"imp_{number}"))
     store.imports.save(take_file(store.imports.get("acc_1", "imp_3"), FILE, now=NOW))
 
-    pages, after = [], None
-    while True:
-        page = store.imports.page("acc_1", PageRequest(limit=2, after=after))
-        pages.append(ids(page.items))
-        if page.next is None:
-            break
-        after = page.next
+    pages = all_pages(lambda request: store.imports.page("acc_1", request), 2)
 
     assert pages == [["imp_4", "imp_3"], ["imp_2", "imp_1"], ["imp_0"]]
     assert store.imports.page("acc_2", PageRequest()).items == ()
 
 
-def rejected(first: int, last: int) -> list[Rejection]:
-    return [Rejection(number=one, line=one + 1, pointer="/näme", reason=f"reason {one}") for one in range(first, last + 1)]
+def rejected(first: int, last: int) -> list[RejectedRow]:
+    return [RejectedRow(number=one, line=one + 1, pointer="/näme", reason=f"reason {one}") for one in range(first, last + 1)]
 
 
 def test_rejections_are_kept_in_the_order_of_the_file(store: Store) -> None:
@@ -177,11 +172,12 @@ def test_a_row_is_marked_with_what_it_makes(store: Store) -> None:
     run = running(store).run
 
     with store.row_marks.note(a_mark(), None, run) as note:
-        assert not note.noted
-        store.clients.add(a_client())
-        assert note.noted
-        store.clients.add(a_client("cli_2"))
+        noted = [note.noted]
+        for client_id in ("cli_1", "cli_2"):
+            store.clients.add(a_client(client_id))
+            noted.append(note.noted)
 
+    assert noted == [False, True, True]
     assert marks(store, "~f1", "~f2") == {"~f1": a_mark()}
     assert marks(store, "~f1", kind=ImportKind.WORK) == {}
     assert store.row_marks.find("acc_2", ImportKind.CLIENTS, ["~f1"]) == {}

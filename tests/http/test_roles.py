@@ -66,6 +66,10 @@ TABLE = {
     "PUT /v1/orders/{order_id}": EVERYBODY,
     "POST /v1/orders/{order_id}/submit": EVERYBODY,
     "POST /v1/orders/{order_id}/cancel": EVERYBODY,
+    "GET /v1/images": EVERYBODY,
+    "GET /v1/images/{image_id}": EVERYBODY,
+    "POST /v1/images": EVERYBODY,
+    "DELETE /v1/images/{image_id}": EVERYBODY,
     "GET /v1/search": EVERYBODY,
     "GET /v1/reports/{day}": EVERYBODY,
 }

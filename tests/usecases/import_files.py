@@ -147,7 +147,7 @@ def names(office: Any) -> list[str]:
 
 
 def report(office: Any, imported: Import) -> list[str]:
-    content: bytes = office.files.content(imported.report_key, imported.report_version)
+    content: bytes = office.files.contents()[imported.report_key][imported.report_version]
     return content.decode("utf-8-sig").splitlines()
 
 
