@@ -20,6 +20,7 @@ from tests.fakes import (
     MemoryEventBus,
     MemoryInvoicingQueue,
     MemoryMailer,
+    MemoryMetrics,
     MemoryPayments,
     MemoryReindexQueue,
     MemoryTokenKeys,
@@ -54,6 +55,7 @@ class MemoryWired:
     carrier: MemoryCarrier = field(default_factory=MemoryCarrier)
     customers: MemoryCustomers = field(default_factory=MemoryCustomers)
     attention: MemoryAttention = field(default_factory=MemoryAttention)
+    metrics: MemoryMetrics = field(default_factory=MemoryMetrics)
     reindex_queue: MemoryReindexQueue = field(default_factory=MemoryReindexQueue)
 
     quotas: Quotas = UNLIMITED
