@@ -479,7 +479,12 @@ def on_order_placed(event: SQSEvent) -> BatchAnswer:
 
 @app.on_s3_event(bucket=settings.files_bucket, events=["s3:ObjectCreated:*"], prefix="uploads/")
 def on_upload(event: S3Event) -> None:
-    edge.uploads.each_upload(event, lambda upload: usecases.images.make_thumbnails(upload, desk=wired))
+    edge.uploads.each_upload(
+        event,
+        lambda upload: usecases.pipelines.measure(
+            "images", lambda: usecases.images.make_thumbnails(upload, desk=wired), desk=wired
+        ),
+    )
 
 
 @app.on_s3_event(bucket=settings.files_bucket, events=["s3:ObjectCreated:*"], prefix="incoming/")

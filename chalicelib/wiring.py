@@ -40,6 +40,7 @@ if TYPE_CHECKING:
         Ledger,
         Limits,
         Mailer,
+        Metrics,
         Orders,
         OrderWorkflow,
         Passwords,
@@ -348,6 +349,12 @@ class Wired:
         from chalicelib.gateways.invoicing_queue import SqsInvoicingQueue
 
         return SqsInvoicingQueue(self._aws.client("sqs"), self._settings.invoicing_queue)
+
+    @cached_property
+    def metrics(self) -> Metrics:
+        from chalicelib.gateways.metrics import EmfMetrics
+
+        return EmfMetrics(self._settings.stage, self.clock)
 
     @cached_property
     def order_workflow(self) -> OrderWorkflow:

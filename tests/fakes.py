@@ -294,6 +294,18 @@ class MemoryAttention:
 
 
 @dataclass
+class MemoryMetrics:
+    files: list[tuple[str, int, int]] = field(default_factory=list)
+    failures: list[str] = field(default_factory=list)
+
+    def worked_off(self, pipeline: str, records: int, milliseconds: int) -> None:
+        self.files.append((pipeline, records, milliseconds))
+
+    def failed(self, pipeline: str) -> None:
+        self.failures.append(pipeline)
+
+
+@dataclass
 class PlainThumbnailer:
     """Takes a text such as `3x2 a lantern` for an image of those sides, and anything else for none."""
 

@@ -56,6 +56,7 @@ class MemoryWired:
     carrier: MemoryCarrier = field(default_factory=MemoryCarrier)
     customers: MemoryCustomers = field(default_factory=MemoryCustomers)
     attention: MemoryAttention = field(default_factory=MemoryAttention)
+    metrics: MemoryMetrics = field(default_factory=MemoryMetrics)
     reindex_queue: MemoryReindexQueue = field(default_factory=MemoryReindexQueue)
 
     imports_queue: MemoryImportsQueue = field(default_factory=MemoryImportsQueue)

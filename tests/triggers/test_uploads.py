@@ -65,6 +65,7 @@ def test_an_image_that_landed_is_handed_over(wired: MemoryWired, images: Taken, 
     assert images.uploads == [Upload(account_id=ACCOUNT, file_id=IMAGE, key=image_key())]
     assert images.desk is wired
     assert imports.uploads == []
+    assert (wired.metrics.files, wired.metrics.failures) == ([("images", 1, 0)], [])
 
 
 def test_an_import_that_landed_is_handed_over(wired: MemoryWired, images: Taken, imports: Taken) -> None:
@@ -122,7 +123,9 @@ def test_what_is_nobodys_upload_is_left_and_told(
     assert all("photo" not in json.dumps(line) for line in told)
 
 
-def test_if_one_fails_the_others_are_done_and_all_come_again(images: Taken, capsys: pytest.CaptureFixture[str]) -> None:
+def test_if_one_fails_the_others_are_done_and_all_come_again(
+    wired: MemoryWired, images: Taken, capsys: pytest.CaptureFixture[str]
+) -> None:
     others = [f"img_01K9AB0M40000000000000000{place}" for place in range(3)]
     images.failing = {others[0]: ValueError("first"), others[2]: ValueError("last")}
 
@@ -130,6 +133,7 @@ def test_if_one_fails_the_others_are_done_and_all_come_again(images: Taken, caps
         daybook.on_upload(landed(*(image_key("secret.jpg", image) for image in others)), None)
 
     assert [upload.file_id for upload in images.uploads] == others
+    assert (wired.metrics.files, wired.metrics.failures) == ([("images", 1, 0)], ["images", "images"])
     told = read(capsys)
     assert [line["message"] for line in told][:2] == [f"upload {others[0]} failed", f"upload {others[2]} failed"]
     assert (told[2]["message"], told[2]["status"], told[2]["records"]) == ("event", "failed", 3)
