@@ -554,14 +554,6 @@ class EventBus(Protocol):
         """Sends the events in order; returns the places of those that the bus did not take. Raises: Unavailable."""
 
 
-class Metrics(Protocol):
-    """Of the pipelines, which are images and imports."""
-
-    def worked_off(self, pipeline: str, records: int, milliseconds: int) -> None: ...
-
-    def failed(self, pipeline: str) -> None: ...
-
-
 class InvoicingQueue(Protocol):
     def ask_for(self, invoices: Iterable[InvoiceDue]) -> int:
         """Puts one message for each on the queue; returns how many. Raises: Unavailable unless all were taken."""

@@ -343,15 +343,3 @@ class MemoryImportsQueue:
         if place not in self.places:
             self.places.add(place)
             self.waiting.append(job)
-
-
-@dataclass
-class MemoryMetrics:
-    files: list[tuple[str, int, int]] = field(default_factory=list)
-    failures: list[str] = field(default_factory=list)
-
-    def worked_off(self, pipeline: str, records: int, milliseconds: int) -> None:
-        self.files.append((pipeline, records, milliseconds))
-
-    def failed(self, pipeline: str) -> None:
-        self.failures.append(pipeline)

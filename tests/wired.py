@@ -60,7 +60,6 @@ class MemoryWired:
     reindex_queue: MemoryReindexQueue = field(default_factory=MemoryReindexQueue)
 
     imports_queue: MemoryImportsQueue = field(default_factory=MemoryImportsQueue)
-    metrics: MemoryMetrics = field(default_factory=MemoryMetrics)
 
     quotas: Quotas = UNLIMITED
 
