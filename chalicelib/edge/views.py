@@ -446,9 +446,7 @@ class FullImportView(ImportView, frozen=True, kw_only=True):
     report: str | None
 
 
-class OpenedImportView(ImportView, frozen=True, kw_only=True):
-    parts = ("imported",)
-
+class OpenedImportView(FullImportView, frozen=True, kw_only=True):
     upload: UploadView
 
 

@@ -81,20 +81,19 @@ class ReadRows(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OpenedImport:
-    """An import that waits for its file, and the form with which that is uploaded."""
-
-    imported: Import
-    upload: UploadForm
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class FullImport:
     """An import with its first rejections; `report` is a short-lived link to all of them, if there are any and it has ended."""
 
     imported: Import
-    rejections: tuple[RejectedRow, ...]
-    report: str | None
+    rejections: tuple[RejectedRow, ...] = ()
+    report: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenedImport(FullImport):
+    """An import that waits for its file, and the form with which that is uploaded."""
+
+    upload: UploadForm
 
 
 def add_import(caller: Caller, details: ImportDetails, *, desk: Counter) -> OpenedImport:
