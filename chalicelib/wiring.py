@@ -27,14 +27,20 @@ if TYPE_CHECKING:
         Customers,
         Documents,
         DueClients,
+        DueImports,
         EventBus,
+        Files,
         Ids,
+        Images,
+        Imports,
+        ImportsQueue,
         Invoices,
         InvoicingQueue,
         KeyedRequests,
         Ledger,
         Limits,
         Mailer,
+        Metrics,
         Orders,
         OrderWorkflow,
         Passwords,
@@ -45,14 +51,19 @@ if TYPE_CHECKING:
         ReindexQueue,
         Reports,
         Reservations,
+        RowMarks,
         Searchable,
         SearchIndex,
         Stock,
+        Thumbnailer,
         Timers,
         TokenKeys,
+        UnsettledImages,
+        Uploads,
         Users,
         Work,
     )
+    from chalicelib.repositories.files import S3Files
     from chalicelib.repositories.table import Table
 
 
@@ -208,6 +219,30 @@ class Wired:
         return DynamoReservations(self._table)
 
     @cached_property
+    def imports(self) -> Imports:
+        from chalicelib.repositories.imports import DynamoImports
+
+        return DynamoImports(self._table)
+
+    @cached_property
+    def due_imports(self) -> DueImports:
+        from chalicelib.repositories.imports import DynamoDueImports
+
+        return DynamoDueImports(self._table)
+
+    @cached_property
+    def row_marks(self) -> RowMarks:
+        from chalicelib.repositories.imports import DynamoRowMarks
+
+        return DynamoRowMarks(self._table)
+
+    @cached_property
+    def imports_queue(self) -> ImportsQueue:
+        from chalicelib.gateways.imports_queue import SqsImportsQueue
+
+        return SqsImportsQueue(self._aws.client("sqs"), self._settings.imports_queue)
+
+    @cached_property
     def limits(self) -> Limits:
         from chalicelib.repositories.limits import DynamoLimits
 
@@ -235,6 +270,38 @@ class Wired:
         from chalicelib.repositories.documents import S3Documents
 
         return S3Documents(self._s3, self._settings.bucket)
+
+    @cached_property
+    def _files(self) -> S3Files:
+        from chalicelib.repositories.files import S3Files
+
+        return S3Files(self._s3, self._settings.files_bucket)
+
+    @cached_property
+    def images(self) -> Images:
+        from chalicelib.repositories.images import DynamoImages
+
+        return DynamoImages(self._table)
+
+    @cached_property
+    def unsettled_images(self) -> UnsettledImages:
+        from chalicelib.repositories.images import DynamoUnsettledImages
+
+        return DynamoUnsettledImages(self._table)
+
+    @cached_property
+    def thumbnailer(self) -> Thumbnailer:
+        from chalicelib.gateways.thumbnailer import PillowThumbnailer
+
+        return PillowThumbnailer()
+
+    @property
+    def uploads(self) -> Uploads:
+        return self._files
+
+    @property
+    def files(self) -> Files:
+        return self._files
 
     @cached_property
     def searchable(self) -> Searchable:
@@ -283,6 +350,12 @@ class Wired:
         from chalicelib.gateways.invoicing_queue import SqsInvoicingQueue
 
         return SqsInvoicingQueue(self._aws.client("sqs"), self._settings.invoicing_queue)
+
+    @cached_property
+    def metrics(self) -> Metrics:
+        from chalicelib.gateways.metrics import EmfMetrics
+
+        return EmfMetrics(self._settings.stage, self.clock)
 
     @cached_property
     def order_workflow(self) -> OrderWorkflow:

@@ -36,6 +36,10 @@ _KINDS = frozenset(
         "order",
         "reservation",
         "books",
+        "import",
+        "import_run",
+        "import_row",
+        "import_rejections",
     }
 )
 _WITH_THE_PRODUCT = {"set with the product", "deleted with the product"}

@@ -1,5 +1,6 @@
 """Gateways in memory: they keep what they were asked to do, and fail when told to."""
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -10,6 +11,8 @@ from chalicelib.domain.deliveries import Mail
 from chalicelib.domain.errors import InsufficientFunds, PaymentDeclined, PaymentGatewayError, ShippingError, Unavailable
 from chalicelib.domain.events import DomainEvent
 from chalicelib.domain.identifiers import ENTROPY_BYTES, Prefix, make_id
+from chalicelib.domain.images import SIZES, Drawn, DrawnThumbnail, Rejection
+from chalicelib.domain.imports import ImportJob
 from chalicelib.domain.invoices import CreditNote, Invoice, InvoiceLine
 from chalicelib.domain.limits import Attempts
 from chalicelib.domain.orders import News, Order, Receipt, Shipment, StepKey
@@ -291,3 +294,55 @@ class MemoryAttention:
         if self.failures:
             raise self.failures.pop(0)
         self.asked.append((order.id, detail))
+
+
+@dataclass
+class MemoryMetrics:
+    files: list[tuple[str, int, int]] = field(default_factory=list)
+    failures: list[str] = field(default_factory=list)
+
+    def worked_off(self, pipeline: str, records: int, milliseconds: int) -> None:
+        self.files.append((pipeline, records, milliseconds))
+
+    def failed(self, pipeline: str) -> None:
+        self.failures.append(pipeline)
+
+
+@dataclass
+class PlainThumbnailer:
+    """Takes a text such as `3x2 a lantern` for an image of those sides, and anything else for none."""
+
+    drawn: list[bytes] = field(default_factory=list)
+
+    def draw(self, content: bytes, content_type: str) -> Drawn | Rejection:
+        self.drawn.append(content)
+        sides = re.match(rb"(\d+)x(\d+) ", content)
+        if sides is None:
+            return Rejection.NO_IMAGE
+        width, height = int(sides[1]), int(sides[2])
+        cuts = [(size.name, size.cut(width, height)) for size in SIZES]
+        return Drawn(
+            width=width,
+            height=height,
+            thumbnails=tuple(
+                DrawnThumbnail(name, cut.width, cut.height, f"{name} {content_type} of ".encode() + content)
+                for name, cut in cuts
+            ),
+        )
+
+
+@dataclass
+class MemoryImportsQueue:
+    """FIFO: the jobs of one account in their order; the same place is taken once (for five minutes, here for ever)."""
+
+    waiting: list[ImportJob] = field(default_factory=list)
+    places: set[str] = field(default_factory=set)
+    failures: list[Exception | None] = field(default_factory=list)
+
+    def ask_for(self, job: ImportJob, place: str) -> None:
+        failure = self.failures.pop(0) if self.failures else None
+        if failure is not None:
+            raise failure
+        if place not in self.places:
+            self.places.add(place)
+            self.waiting.append(job)

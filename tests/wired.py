@@ -10,6 +10,7 @@ from chalicelib.gateways.payment_rules import SandboxRules
 from chalicelib.ports import PaymentRules
 from chalicelib.repositories.memory import MemoryStore
 from chalicelib.repositories.memory_documents import MemoryDocuments
+from chalicelib.repositories.memory_files import MemoryFiles
 from chalicelib.repositories.memory_search import MemorySearchIndex
 from tests.fake_workflow import MemoryOrderWorkflow
 from tests.fakes import (
@@ -19,13 +20,16 @@ from tests.fakes import (
     MemoryCarrier,
     MemoryCustomers,
     MemoryEventBus,
+    MemoryImportsQueue,
     MemoryInvoicingQueue,
     MemoryMailer,
+    MemoryMetrics,
     MemoryPayments,
     MemoryReindexQueue,
     MemoryTokenKeys,
     PlainPasswords,
     PlainPrinter,
+    PlainThumbnailer,
 )
 
 UNLIMITED = Quotas(user_requests=10**6, address_requests=10**6, sign_in_attempts=10**6, sign_in_quiet_seconds=900)
@@ -42,6 +46,8 @@ class MemoryWired:
     passwords: PlainPasswords = field(default_factory=PlainPasswords)
     token_keys: MemoryTokenKeys = field(default_factory=MemoryTokenKeys)
     documents: MemoryDocuments = field(default_factory=MemoryDocuments)
+    stored: MemoryFiles = field(default_factory=MemoryFiles)
+    thumbnailer: Any = field(default_factory=PlainThumbnailer)
     search_index: MemorySearchIndex = field(default_factory=MemorySearchIndex)
     printer: Any = field(default_factory=PlainPrinter)
     mailer: MemoryMailer = field(default_factory=MemoryMailer)
@@ -53,9 +59,20 @@ class MemoryWired:
     carrier: MemoryCarrier = field(default_factory=MemoryCarrier)
     customers: MemoryCustomers = field(default_factory=MemoryCustomers)
     attention: MemoryAttention = field(default_factory=MemoryAttention)
+    metrics: MemoryMetrics = field(default_factory=MemoryMetrics)
     reindex_queue: MemoryReindexQueue = field(default_factory=MemoryReindexQueue)
 
+    imports_queue: MemoryImportsQueue = field(default_factory=MemoryImportsQueue)
+
     quotas: Quotas = UNLIMITED
+
+    @property
+    def uploads(self) -> MemoryFiles:
+        return self.stored
+
+    @property
+    def files(self) -> MemoryFiles:
+        return self.stored
 
     def __getattr__(self, name: str) -> Any:
         """The repositories, all of one store."""
@@ -78,6 +95,7 @@ class MemoryWired:
         return {
             **self.tables(),
             "documents": dict(self.documents._kept),
+            "files": self.stored.contents(),
             "search_index": self.search_index.documents(),
             "mails": list(self.mailer.sent),
             "asked": list(self.invoicing_queue.messages),

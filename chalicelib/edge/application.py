@@ -1,9 +1,10 @@
 """A Chalice whose routes declare their types, and whose every answer, refusals too, comes from one place."""
 
 import re
+import sys
 import time
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar, cast
@@ -149,6 +150,13 @@ class Application(Chalice):
 
         return declare
 
+    def on_s3_event(self, bucket: str, *args: Any, **kwargs: Any) -> Callable[..., Any]:
+        if "chalice.package" in sys.modules:
+            from chalicelib.packager import package_s3_events
+
+            package_s3_events()
+        return super().on_s3_event(bucket, *args, **kwargs)
+
     def step(self, name: str, work: "Callable[[StepInput], None]") -> Callable[[Any, Any], Any]:
         """Declares the function of a workflow's step, which has to be assigned to that name. What it raises is the step's
         error, by the name of its class.
@@ -292,7 +300,7 @@ class Application(Chalice):
             view = endpoint.shown_by_get
             arguments["if_match"] = IfMatch(
                 request.headers.get("if-match"),
-                lambda thing: responses.shown(view.of(thing)),
+                lambda thing: responses.shown(view.of(thing).lasting()),
                 if_none_match=request.headers.get("if-none-match"),
             )
         if endpoint.query is not None:
@@ -305,7 +313,8 @@ class Application(Chalice):
         if endpoint.answer is None:
             return responses.redirect(str(result))
         if isinstance(endpoint.answer, Document):
-            return _tagged(endpoint, request, responses.text(cast("Text", result), endpoint.answer))
+            document = responses.text(cast("Text", result), endpoint.answer)
+            return _tagged(endpoint, request, document, entity_tag(document.body.encode()))
         if issubclass(endpoint.answer, ListView):
             account_id = who.account_id if isinstance(who, Caller) else ""
             return responses.answer_page(cast("Page[Any]", result), endpoint.answer, account_id, request)
@@ -315,12 +324,12 @@ class Application(Chalice):
         if endpoint.method == "POST":
             response.headers.update(self._place(endpoint, shown))
         elif endpoint.method != "DELETE":
-            return _tagged(endpoint, request, response)
+            return _tagged(endpoint, request, response, responses.tag_of(shown))
         return response
 
     def _place(self, endpoint: Endpoint, shown: object) -> dict[str, str]:
         """Where GET shows what was made; relative to the request (RFC 9110, 10.2.2), as links to next pages are."""
-        if (endpoint.path, endpoint.answer) in self._shown_below:
+        if is_shown_below(endpoint, self._shown_below):
             return {"Location": f"{endpoint.path.rpartition('/')[2]}/{getattr(shown, 'id')}"}  # noqa: B009  no view has one by its type
         return {}
 
@@ -335,8 +344,12 @@ def shown_below(endpoints: Sequence[Endpoint]) -> frozenset[tuple[str, Answer | 
     return frozenset((parent, each.answer) for (parent, _, name), each in places if name.startswith("{"))
 
 
-def _tagged(endpoint: Endpoint, request: Request, response: Response) -> Response:
-    tag = entity_tag(response.body.encode())
+def is_shown_below(made: Endpoint, places: Collection[tuple[str, Answer | None]]) -> bool:
+    """Whether GET shows, at a place of its own, what that POST makes, which may answer more of it."""
+    return isinstance(made.answer, type) and any((made.path, kind) in places for kind in made.answer.__mro__)
+
+
+def _tagged(endpoint: Endpoint, request: Request, response: Response, tag: str) -> Response:
     if endpoint.method == "GET" and is_known(request.headers.get("if-none-match"), tag):
         return responses.not_modified(tag)
     response.headers["ETag"] = tag

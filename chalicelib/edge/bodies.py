@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import date as Day
 from datetime import datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, TypeVar
 
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
@@ -19,11 +19,13 @@ from chalicelib.domain.identifiers import PRODUCT_ID
 from chalicelib.domain.kinds import SearchType
 from chalicelib.domain.money import MINOR_UNITS
 from chalicelib.domain.paging import DEFAULT_LIMIT, MAX_LIMIT, PageRequest
-from chalicelib.domain.statuses import InvoiceStatus, OrderStatus, WorkflowStatus
+from chalicelib.domain.statuses import ImportKind, InvoiceStatus, OrderStatus, WorkflowStatus
 from chalicelib.domain.users import Role
 from chalicelib.edge.cursors import unseal
 
 if TYPE_CHECKING:
+    from chalicelib.domain.images import ImageDetails
+    from chalicelib.domain.imports import ImportDetails
     from chalicelib.domain.invoices import InvoiceFilter, PaymentDetails
     from chalicelib.domain.membership import UserDetails
     from chalicelib.domain.orders import OrderDetails, OrderFilter
@@ -37,6 +39,7 @@ T = TypeVar("T")
 _ONE_LINE = r"^(?![\s\S]*[\x00-\x1f\x7f])"
 _TEXT = r"^(?![\s\S]*[\x00-\x08\x0b\x0c\x0e-\x1f\x7f])"
 _NOT_BLANK = r"\s*\S"
+_NO_PATH = r"^(?!\.\.?(?![\s\S]))(?![\s\S]*[/\\\x00-\x1f\x7f-\x9f])"
 _CODE = r"^[A-Za-z0-9 .-]*(?![\s\S])"
 _PREFIX = r"^[A-Za-z0-9/_-]*(?![\s\S])"
 _TAX_NUMBER = r"^[A-Za-z0-9][A-Za-z0-9 ./-]*(?![\s\S])"
@@ -82,7 +85,16 @@ Country = Annotated[Code, Meta(extra_json_schema={"enum": sorted(COUNTRIES)})]
 Rate = Annotated[Decimal, Meta(extra_json_schema={"minimum": 0})]
 Percent = Annotated[Decimal, Meta(extra_json_schema={"minimum": 0, "maximum": 100})]
 Price = Annotated[Decimal, Meta(extra_json_schema={"minimum": 0})]
+Filename = Annotated[
+    str,
+    Meta(extra_json_schema={"minLength": 1, "maxLength": 900, "pattern": _NO_PATH + _NOT_BLANK}),
+]
+ImageType = Annotated[str, Meta(extra_json_schema={"enum": ["image/jpeg", "image/png", "image/webp"]})]
 Amount = Annotated[Decimal, Meta(extra_json_schema={"exclusiveMinimum": 0})]
+
+
+Heading = Annotated[str, Meta(min_length=1, max_length=200, pattern=_TEXT)]
+Field = Annotated[str, Meta(min_length=1, max_length=40)]
 
 
 class Body(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -310,6 +322,18 @@ class NewStockChange(Body, frozen=True, kw_only=True):
     reason: Line = ""
 
 
+class NewImage(Body, frozen=True, kw_only=True):
+    """What is going to be uploaded with the form that is answered: at most 20 MiB, and of that type only."""
+
+    filename: Filename
+    content_type: ImageType
+
+    def details(self) -> "ImageDetails":
+        from chalicelib.domain.images import ImageDetails
+
+        return self.into(ImageDetails)
+
+
 class ShippingAddressBody(Body, frozen=True, kw_only=True):
     name: Name
     street: Name
@@ -361,6 +385,30 @@ class NewOrder(EditedOrder, frozen=True, kw_only=True):
     hold: bool = False
 
 
+class NewImport(Body, frozen=True, kw_only=True):
+    """`columns` are our fields by the file's headings. `date_format` is made of YYYY, MM and DD, such as DD.MM.YYYY.
+
+    A dry run checks each row by itself and writes nothing: of rows that collide with each other it knows nothing.
+    """
+
+    kind: ImportKind
+    filename: Annotated[str, Meta(min_length=1, max_length=900)]
+    content_type: Literal["text/csv", "application/json", "application/x-ndjson"]
+    columns: Annotated[dict[Heading, Field], Meta(max_length=100)] = {}
+    date_format: Annotated[str, Meta(max_length=20)] | None = None
+    decimal_separator: Literal[".", ","] | None = None
+    dry_run: bool = False
+
+    def details(self) -> "ImportDetails":
+        """Raises: Invalid."""
+        from chalicelib.domain.imports import ImportDetails
+        from chalicelib.edge.import_files import check_plan
+
+        details = self.into(ImportDetails)
+        check_plan(details)
+        return details
+
+
 class Query(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A query string with these parameters and no others."""
 
@@ -391,6 +439,10 @@ class ProductQuery(ListQuery, frozen=True, kw_only=True):
     list_name = "products"
 
 
+class ImageQuery(ListQuery, frozen=True, kw_only=True):
+    list_name = "images"
+
+
 class OrderQuery(ListQuery, frozen=True, kw_only=True):
     list_name = "orders"
 
@@ -402,6 +454,10 @@ class OrderQuery(ListQuery, frozen=True, kw_only=True):
         from chalicelib.domain.orders import OrderFilter
 
         return msgspec.convert(self, type=OrderFilter, from_attributes=True)
+
+
+class ImportQuery(ListQuery, frozen=True, kw_only=True):
+    list_name = "imports"
 
 
 class StockChangeQuery(ListQuery, frozen=True, kw_only=True):

@@ -33,7 +33,7 @@ from chalicelib.domain.identifiers import ENTROPY_BYTES, id_pattern, make_id
 from chalicelib.domain.money import EXPONENT_BOUND, MAX_SIGNIFICANT_DIGITS
 from chalicelib.domain.users import Role
 from chalicelib.edge import VERSION
-from chalicelib.edge.application import Application, Endpoint, shown_below
+from chalicelib.edge.application import Application, Endpoint, is_shown_below, shown_below
 from chalicelib.edge.bodies import ListQuery
 from chalicelib.edge.problems import (
     MEDIA_TYPE,
@@ -337,7 +337,7 @@ def _success(endpoint: Endpoint, status: int, endpoints: Sequence[Endpoint]) -> 
         answer["content"] = {endpoint.answer.media_type: {"schema": {} if "json" in endpoint.answer.media_type else _TEXT}}
     elif endpoint.answer is not None:
         answer["content"] = {"application/json": {"schema": _reference(endpoint.answer)}}
-    if endpoint.status == HTTPStatus.CREATED and (endpoint.path, endpoint.answer) in shown_below(endpoints):
+    if endpoint.status == HTTPStatus.CREATED and is_shown_below(endpoint, shown_below(endpoints)):
         answer["headers"]["Location"] = {"$ref": "#/components/headers/Location"}
     if links := _links(endpoint, endpoints):
         answer["links"] = links

@@ -1,4 +1,9 @@
-"""Conditional requests (RFC 9110, 13): the entity tag is a digest of what GET shows, so that equal tags are equal bytes."""
+"""Conditional requests (RFC 9110, 13): the entity tag is a digest of what GET shows, so that equal tags are equal bytes.
+
+Where that has links in it, which are others each time, the tag begins with a digest of all the rest: that is what If-Match asks
+about, for whoever changes a thing that has stayed as they saw it. If-None-Match asks about the whole tag: links that are known
+may be of no use any more.
+"""
 
 import hashlib
 import re
@@ -9,10 +14,13 @@ from chalicelib.domain.errors import PreconditionFailed
 
 _TAG = r'(W/)?"([\x21\x23-\x7e\x80-\xff]*)"'
 _DIGEST_BYTES = 16
+_TAG_WITH_LINKS = r'"([0-9a-f]{32})\.[0-9a-f]{32}"'
 
 
-def entity_tag(shown: bytes) -> str:
-    return f'"{hashlib.sha256(shown).hexdigest()[: 2 * _DIGEST_BYTES]}"'
+def entity_tag(lasting: bytes, shown: bytes | None = None) -> str:
+    """Of what is shown; with the digest of what lasts of it before it, if that is not the same."""
+    parts = (lasting,) if shown is None or shown == lasting else (lasting, shown)
+    return f'"{".".join(hashlib.sha256(part).hexdigest()[: 2 * _DIGEST_BYTES] for part in parts)}"'
 
 
 def is_known(if_none_match: str | None, tag: str) -> bool:
@@ -24,7 +32,7 @@ def is_known(if_none_match: str | None, tag: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class IfMatch:
-    """What the caller says that the resource is, and is not; `show` is what GET would show of it."""
+    """What the caller says that the resource is, and is not; `show` is what lasts of what GET would show of it."""
 
     header: str | None
     show: Callable[[object], bytes]
@@ -40,10 +48,15 @@ class IfMatch:
             if self.header is not None:
                 raise PreconditionFailed
             return
-        if self.if_none_match is not None and is_known(self.if_none_match, entity_tag(self.show(thing))):
+        if self.if_none_match is not None and is_known(_lasting(self.if_none_match), entity_tag(self.show(thing))):
             raise PreconditionFailed
         if self.header is None or self.header.strip() == "*":
             return
-        strong = {f'"{value}"' for weak, value in re.findall(_TAG, self.header) if not weak}
+        strong = {f'"{value}"' for weak, value in re.findall(_TAG, _lasting(self.header)) if not weak}
         if entity_tag(self.show(thing)) not in strong:
             raise PreconditionFailed
+
+
+def _lasting(tags: str) -> str:
+    """The tags without what stands in them for links."""
+    return re.sub(_TAG_WITH_LINKS, r'"\1"', tags)

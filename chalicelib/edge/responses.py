@@ -10,6 +10,7 @@ from chalice.app import Request, Response
 
 from chalicelib.domain.paging import Page
 from chalicelib.edge.cursors import seal
+from chalicelib.edge.preconditions import entity_tag
 from chalicelib.edge.views import ListView, View
 
 SECURITY_HEADERS = {
@@ -44,6 +45,11 @@ _JSON = msgspec.json.Encoder(decimal_format="number")
 def shown(result: View | ListView) -> bytes:
     """JSON with Decimals as numbers that have exactly their digits."""
     return _JSON.encode(result)
+
+
+def tag_of(result: View | ListView) -> str:
+    lasting = result.lasting() if isinstance(result, View) else result
+    return entity_tag(shown(lasting), None if lasting is result else shown(result))
 
 
 def answer(result: View | ListView, status: int, **headers: str) -> Response:

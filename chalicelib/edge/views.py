@@ -12,6 +12,9 @@ from chalicelib.domain.kinds import SearchType
 from chalicelib.domain.statuses import (
     DeliveryStatus,
     FulfillmentStatus,
+    ImageStatus,
+    ImportKind,
+    ImportStatus,
     InvoiceStatus,
     OrderStatus,
     PaymentStatus,
@@ -34,6 +37,10 @@ class View(Struct, frozen=True, kw_only=True):
     def of(cls, thing: object) -> Self:
         """The view of a domain object: its fields and properties of the same names."""
         return msgspec.convert(_Merged(thing, cls.parts), type=cls, from_attributes=True)
+
+    def lasting(self) -> "View":
+        """The same without what is of the moment, such as links: what somebody saw of the thing, however long ago."""
+        return self
 
 
 class _Merged:
@@ -305,6 +312,48 @@ class StockChangeView(View, frozen=True, kw_only=True):
     created_at: Instant
 
 
+class ThumbnailView(View, frozen=True, kw_only=True):
+    """`url` can be read for five minutes."""
+
+    url: str
+    width: int
+    height: int
+
+
+class ImageView(View, frozen=True, kw_only=True):
+    """`width` and `height` are those of the upright image; `reason` says why it is rejected. The thumbnails are called `100x`,
+    `200x` and `400x`, by their width, and `200x200`, a square.
+    """
+
+    parts = ("image",)
+
+    id: str
+    filename: str
+    content_type: str
+    status: ImageStatus
+    reason: str | None
+    width: int | None
+    height: int | None
+    thumbnails: dict[str, ThumbnailView]
+    created_at: Instant
+    updated_at: Instant
+
+    def lasting(self) -> "ImageView":
+        without_links = {name: msgspec.structs.replace(one, url="") for name, one in self.thumbnails.items()}
+        return msgspec.structs.replace(self, thumbnails=without_links)
+
+
+class UploadView(View, frozen=True, kw_only=True):
+    """What is to be posted to `url` as multipart/form-data, within 15 minutes: all of `fields`, then the file as `file`."""
+
+    url: str
+    fields: dict[str, str]
+
+
+class AddedImageView(ImageView, frozen=True, kw_only=True):
+    upload: UploadView
+
+
 class OrderItemView(View, frozen=True, kw_only=True):
     product_id: str
     name: str
@@ -356,6 +405,52 @@ class OrderView(View, frozen=True, kw_only=True, rename={"id": "order_id"}):
     history: tuple[HistoryEntryView, ...]
     created_at: Instant
     updated_at: Instant
+
+
+class ImportView(View, frozen=True, kw_only=True):
+    """Each of the records counts once; of a dry run as what would become of it. `reason` says why an import has failed."""
+
+    id: str
+    kind: ImportKind
+    filename: str
+    content_type: str
+    columns: dict[str, str]
+    date_format: str | None
+    decimal_separator: str | None
+    dry_run: bool
+    status: ImportStatus
+    reason: str | None
+    record_count: int
+    added_count: int
+    unchanged_count: int
+    rejected_count: int
+    bytes_read: int
+    size: int | None
+    processing_time_ms: int
+    created_at: Instant
+    updated_at: Instant
+
+
+class RejectionView(View, frozen=True, kw_only=True):
+    """`number` counts records from 1, `line` is the one on which the record begins."""
+
+    number: int
+    line: int
+    pointer: str
+    reason: str
+
+
+class FullImportView(ImportView, frozen=True, kw_only=True):
+    """With the first 100 rejections; `report` is a link to all of them, good for a few minutes."""
+
+    parts = ("imported",)
+
+    rejections: tuple[RejectionView, ...]
+    report: str | None
+
+
+class OpenedImportView(FullImportView, frozen=True, kw_only=True):
+    upload: UploadView
 
 
 class SearchResultView(View, frozen=True, kw_only=True):
@@ -425,8 +520,22 @@ class StockChangeList(ListView, frozen=True, kw_only=True):
     stock_changes: tuple[StockChangeView, ...]
 
 
+class ImageList(ListView, frozen=True, kw_only=True):
+    list_name = "images"
+    item = ImageView
+
+    images: tuple[ImageView, ...]
+
+
 class OrderList(ListView, frozen=True, kw_only=True):
     list_name = "orders"
     item = OrderView
 
     orders: tuple[OrderView, ...]
+
+
+class ImportList(ListView, frozen=True, kw_only=True):
+    list_name = "imports"
+    item = ImportView
+
+    imports: tuple[ImportView, ...]

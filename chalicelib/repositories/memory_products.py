@@ -7,6 +7,7 @@ from threading import RLock
 from typing import Protocol, TypeVar
 
 from chalicelib.domain.errors import Contended, NotFound
+from chalicelib.domain.images import Image
 from chalicelib.domain.paging import Page, PageRequest
 from chalicelib.domain.products import Product, StockChange
 from chalicelib.repositories import keys
@@ -18,13 +19,16 @@ T = TypeVar("T")
 
 
 class Catalogue(Protocol):
-    """What is kept of products, by the keys that they have in DynamoDB, so that the same ids are known and sort alike."""
+    """What is kept of products and of images that they may show, by the keys that they have in DynamoDB, so that the same ids
+    are known and sort alike.
+    """
 
     lock: RLock
     products: dict[Key, Product]
     product_versions: dict[Key, int]
     """Of those that are gone."""
     stock_changes: dict[Key, StockChange]
+    images: dict[Key, Image]
 
 
 Committing = Callable[..., AbstractContextManager[None]]
@@ -40,6 +44,10 @@ class _OfCatalogue:
         if change is not None:
             note_change(self._catalogue, change)
 
+    def _check_image(self, account_id: str, image_id: str | None) -> None:
+        if image_id is not None and keys.image(account_id, image_id) not in self._catalogue.images:
+            raise Contended
+
 
 class MemoryProducts(_OfCatalogue):
     def add(self, product: Product, counted: StockChange | None = None) -> Product:
@@ -47,6 +55,7 @@ class MemoryProducts(_OfCatalogue):
         with self._committing(product=product.id, **_added(counted)):
             if key in self._catalogue.products:
                 raise Contended
+            self._check_image(product.account_id, product.image_id)
             gone = self._catalogue.product_versions.pop(keys.product_version(product.account_id, product.id), None)
             added = product if gone is None else replace(product, version=gone + 1, follows=gone)
             self._catalogue.products[key] = added
@@ -62,11 +71,12 @@ class MemoryProducts(_OfCatalogue):
         left = (product for product in products if request.after is None or product.id > request.after)
         return first_page(left, request.limit, lambda product: product.id)
 
-    def save(self, product: Product, counted: StockChange | None = None) -> None:
+    def save(self, product: Product, counted: StockChange | None = None, *, new_image: str | None = None) -> None:
         key = keys.product(product.account_id, product.id)
         with self._committing(**_added(counted)):
             if _found(self._catalogue, key).version != product.version - 1:
                 raise Contended
+            self._check_image(product.account_id, new_image)
             self._catalogue.products[key] = product
             self._note(counted)
 

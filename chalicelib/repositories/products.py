@@ -48,7 +48,7 @@ class DynamoProducts:
             product = replace(product, version=gone["version"] + 1, follows=gone["version"])
             as_read = delete(left, condition="#version = :gone", refused=always_contended, gone=gone["version"])
         there = add(to_item(keys.product(product.account_id, product.id), "product", product))
-        self._table.transact(there, as_read, *noted_change(counted))
+        self._table.transact(there, as_read, *noted_change(counted), *_with_image(product.account_id, product.image_id))
         return product
 
     def get(self, account_id: str, product_id: str) -> Product:
@@ -58,7 +58,7 @@ class DynamoProducts:
         within, key = keys.products(account_id), partial(keys.product, account_id)
         return page_by_id(self._table, Product, within, key, request, newest_first=False)
 
-    def save(self, product: Product, counted: StockChange | None = None) -> None:
+    def save(self, product: Product, counted: StockChange | None = None, *, new_image: str | None = None) -> None:
         change, values = set_members({name: value for name, value in members(product).items() if name not in _IDENTITY})
         as_read = update(
             keys.product(product.account_id, product.id),
@@ -67,7 +67,7 @@ class DynamoProducts:
             before=product.version - 1,
             **values,
         )
-        self._table.transact(as_read, *noted_change(counted))
+        self._table.transact(as_read, *noted_change(counted), *_with_image(product.account_id, new_image))
 
     def remove(self, product: Product, counted: StockChange | None = None) -> None:
         as_read = delete(keys.product(product.account_id, product.id), condition="#version = :version", version=product.version)
@@ -128,6 +128,12 @@ def noted_change(change: StockChange | None) -> tuple[Write, ...]:
     if change is None:
         return ()
     return (add(to_item(keys.stock_change(change.account_id, change.product_id, change.id), "stock_change", change)),)
+
+
+def _with_image(account_id: str, image_id: str | None) -> tuple[Write, ...]:
+    if image_id is None:
+        return ()
+    return (unchanged(keys.image(account_id, image_id), condition="attribute_exists(#pk)"),)
 
 
 def _refusal_of(change: StockChange) -> Refused:

@@ -21,7 +21,7 @@ from chalicelib.domain.users import Caller
 from chalicelib.usecases.contention import Check, unconditionally, until_uncontended
 
 if TYPE_CHECKING:
-    from chalicelib.ports import Accounts, Clock, Ids, Products, Stock
+    from chalicelib.ports import Accounts, Clock, Ids, Images, Products, Stock
 
 SET = "set with the product"
 DELETED = "deleted with the product"
@@ -34,6 +34,8 @@ class Desk(Protocol):
     def products(self) -> Products: ...
     @property
     def stock(self) -> Stock: ...
+    @property
+    def images(self) -> Images: ...
     @property
     def accounts(self) -> Accounts: ...
     @property
@@ -53,11 +55,16 @@ def get_product(caller: Caller, product_id: str, *, products: Products) -> Produ
 
 def add_product(caller: Caller, details: ProductDetails, level: StockLevel | None, *, desk: Desk) -> Product:
     """A product with an id of ours. Raises: Invalid, NotFound of its image."""
-    _check_image(details)
     now = desk.clock.now()
-    account = desk.accounts.get(caller.account_id)
-    product = new_product(details, level or NOT_COUNTED, account, product_id=desk.ids.new("prd", now), now=now)
-    return desk.products.add(product, _counted(caller, product.id, None, product.stock, SET, desk=desk))
+    product_id = desk.ids.new("prd", now)
+
+    def attempt() -> Product:
+        account = desk.accounts.get(caller.account_id)
+        product = new_product(details, level or NOT_COUNTED, account, product_id=product_id, now=now)
+        _new_image(caller.account_id, None, details.image_id, desk=desk)
+        return desk.products.add(product, _counted(caller, product.id, None, product.stock, SET, desk=desk))
+
+    return until_uncontended(attempt)
 
 
 def put_product(
@@ -70,7 +77,6 @@ def put_product(
     check: Check[Product | None] = unconditionally,
 ) -> Product | Made[Product]:
     """Makes the product, or replaces it; without `level` the stock stays as it is. Raises: Invalid, NotFound of its image."""
-    _check_image(details)
 
     def attempt() -> Product | Made[Product]:
         account = desk.accounts.get(caller.account_id)
@@ -79,12 +85,15 @@ def put_product(
         except NotFound:
             check(None)
             made = new_product(details, level or NOT_COUNTED, account, product_id=product_id, now=desk.clock.now())
+            _new_image(caller.account_id, None, details.image_id, desk=desk)
             return Made(desk.products.add(made, _counted(caller, product_id, None, made.stock, SET, desk=desk)))
         check(product)
         edited = edit_product(product, details, level, account, now=desk.clock.now())
         if edited is not product:
+            new_image = _new_image(caller.account_id, product.image_id, edited.image_id, desk=desk)
+            counted = _counted(caller, product_id, product.stock, edited.stock, SET, desk=desk)
             try:
-                desk.products.save(edited, _counted(caller, product_id, product.stock, edited.stock, SET, desk=desk))
+                desk.products.save(edited, counted, new_image=new_image)
             except NotFound:  # removed since it was read: the next attempt makes it
                 raise Contended from None
         return edited
@@ -142,7 +151,11 @@ def _entry(caller: Caller, product_id: str, change: int, reason: str, *, desk: D
     )
 
 
-def _check_image(details: ProductDetails) -> None:
-    """Raises: NotFound: no account has images yet, so no id is that of one."""
-    if details.image_id is not None:
-        raise NotFound
+def _new_image(account_id: str, before: str | None, after: str | None, *, desk: Desk) -> str | None:
+    """The image that is newly put on a product. Raises: NotFound if the account has no such image.
+
+    One that is there already stays, though the image may be gone.
+    """
+    if after is None or after == before:
+        return None
+    return desk.images.get(account_id, after).id

@@ -291,6 +291,7 @@ OF_ORDERS: Final = (
     "fail_order",
     "give_up_order",
 )
+OF_FILES: Final = ("on_upload", "on_incoming", "on_import")
 INSTANCES: Final = {
     "api_handler": 1,
     "authorize": 1,
@@ -301,6 +302,7 @@ INSTANCES: Final = {
     "on_stale_index": 1,
     "on_delivery": 3,
     **dict.fromkeys(OF_ORDERS, 1),
+    **dict.fromkeys(OF_FILES, 1),
 }
 """Environments that are made before a run, where they are made once for all; more are made as they are needed."""
 CROWD: Final = INSTANCES | {"api_handler": 4, "authorize": 4}

@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any, Final
 
 from tests.consistency import Broken
-from tests.faults.cloud import CROWD, OF_ORDERS, Cloud, HttpAnswer, HttpClient
+from tests.faults.cloud import CROWD, OF_FILES, OF_ORDERS, Cloud, HttpAnswer, HttpClient
 from tests.faults.invariants import of_kind
 from tests.faults.pump import INDEXER
 
@@ -70,7 +70,7 @@ class Scenario:
     `asks`: it is driven by somebody at the API, who may be patient (asks again after a 5xx) or not.
     `seeds`: how much of it there is to draw by lot, in deliveries of other kinds; `in_turn`: whether every call is struck.
     `readers`: which functions read the stream; `idle`: which functions have nothing to do; `crowd`: many ask at once;
-    `orders`: something is ordered.
+    `orders`: something is ordered; `files`: something is uploaded.
     """
 
     name: str
@@ -84,13 +84,16 @@ class Scenario:
     idle: frozenset[str] = frozenset()
     crowd: bool = False
     orders: bool = False
+    files: bool = False
 
     @property
     def functions(self) -> frozenset[str]:
         """Those that have something to do."""
         unread = {FEED, INDEXER} - set(self.readers)
         unordered = frozenset() if self.orders else frozenset(OF_ORDERS)
-        return frozenset(CROWD) - self.idle - unread - unordered - (_INDEXING if INDEXER in unread else frozenset())
+        without_files = frozenset() if self.files else frozenset(OF_FILES)
+        nothing_to_do = self.idle | unread | unordered | without_files
+        return frozenset(CROWD) - nothing_to_do - (_INDEXING if INDEXER in unread else frozenset())
 
 
 def sign_up_of(name: str, **more: Any) -> dict[str, Any]:
