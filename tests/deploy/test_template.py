@@ -231,7 +231,7 @@ def test_policies_are_for_this_stage_of_this_account_in_this_region_only(resourc
 
 GIVING_UP = {"OnChangeRole", "OnSearchableChangeRole", "OnUploadRole", "OnIncomingRole"}
 """Those that have a queue for what they give up."""
-GOING_ON = {"OnIncomingRole", "OnImportRole"}
+GOING_ON = {"OnIncomingRole", "OnImportRole", "NightlyRole"}
 """Those that ask for an import to be worked off, or on."""
 
 
@@ -242,7 +242,7 @@ GOING_ON = {"OnIncomingRole", "OnImportRole"}
         ("ses:SendRawEmail", {"OnDeliveryRole"}),
         ("events:PutEvents", {"OnChangeRole"}),
         ("sqs:ReceiveMessage", {"OnInvoiceDueRole", "OnDeliveryRole", "OnStaleIndexRole", "OnOrderPlacedRole", "OnImportRole"}),
-        ("sqs:SendMessage", {"NightlyRole", "GiveUpOrderRole", *GIVING_UP, *GOING_ON}),
+        ("sqs:SendMessage", {"GiveUpOrderRole", *GIVING_UP, *GOING_ON}),
         ("sns:Publish", {"SendConfirmationRole", "NotifyCustomerRole"}),
         ("states:StartExecution", {"OnOrderPlacedRole"}),
         ("lambda:InvokeFunction", set()),
@@ -250,7 +250,7 @@ GOING_ON = {"OnIncomingRole", "OnImportRole"}
         ("dynamodb:DeleteItem", {"ApiHandlerRole", "NightlyRole", "ReleaseInventoryRole", "FailOrderRole", "OnImportRole"}),
         ("dynamodb:Scan", set()),
         ("dynamodb:ConditionCheckItem", {"ApiHandlerRole", "ReserveInventoryRole", "OnImportRole"}),
-        ("s3:DeleteObject", {"ApiHandlerRole", "NightlyRole", "OnUploadRole", "OnIncomingRole", "OnImportRole"}),
+        ("s3:DeleteObject", {"ApiHandlerRole", "NightlyRole", "OnUploadRole", "OnIncomingRole"}),
     ],
 )
 def test_only_those_who_need_it_may(action: str, allowed: set[str], resources: Json) -> None:
@@ -281,9 +281,13 @@ OBJECTS = {
     "OnSearchableChangeRole": {"-search/search/*": {"s3:GetObject", "s3:PutObject"}},
     "OnStaleIndexRole": {"-search/search/*": {"s3:GetObject", "s3:PutObject"}},
     "OnUploadRole": {"-files/uploads/*": READ | REMOVE, "-files/thumbnails/*": {"s3:PutObject"} | REMOVE},
-    "OnIncomingRole": {"-files/incoming/*": READ | REMOVE},
-    "OnImportRole": {"-files/incoming/*": READ | REMOVE, "-files/reports/*": {"s3:GetObject", "s3:PutObject"} | REMOVE},
-    "NightlyRole": {"-files/uploads/*": REMOVE, "-files/thumbnails/*": REMOVE, "-files/incoming/*": REMOVE},
+    "OnIncomingRole": {"-files/incoming/*": {"s3:GetObject"} | REMOVE},
+    "OnImportRole": {"-files/incoming/*": READ, "-files/reports/*": {"s3:PutObject"}},
+    "NightlyRole": {
+        "-files/uploads/*": {"s3:GetObject"} | REMOVE,
+        "-files/thumbnails/*": REMOVE,
+        "-files/incoming/*": {"s3:GetObject"},
+    },
 }
 """Which functions reach which objects, by the rest of the bucket's name and the first part of their keys."""
 LISTED = {
