@@ -5,6 +5,7 @@ PORT ?= 4566
 DATA ?= data
 STAGE ?= dev
 MAIL_SENDER ?=
+ALARM_MAIL ?=
 JOBS ?= 2
 
 VENV := .venv
@@ -12,7 +13,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 AWS_VENV := .venv-aws
 AWS_READY := $(AWS_VENV)/.ready
-SENDER := $(if $(MAIL_SENDER),--mail-sender '$(MAIL_SENDER)')
+MAIL := $(if $(MAIL_SENDER),--mail-sender '$(MAIL_SENDER)') $(if $(ALARM_MAIL),--alarm-mail '$(ALARM_MAIL)')
 PIP_INSTALL := install --quiet --disable-pip-version-check
 SOURCES := operations tests $(wildcard app.py chalicelib benchmarks)
 
@@ -25,7 +26,8 @@ help: ## What can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-20s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo
 	@echo "  Settings: PYTHON=$(PYTHON) (for .venv), PORT=$(PORT) (of the local AWS), DATA=$(DATA) (what it keeps), STAGE=$(STAGE), JOBS=$(JOBS),"
-	@echo "            MAIL_SENDER=$(MAIL_SENDER) (that invoices come from on AWS; empty keeps the one that is deployed)"
+	@echo "            MAIL_SENDER=$(MAIL_SENDER) (that invoices come from on AWS; empty keeps the one that is deployed),"
+	@echo "            ALARM_MAIL=$(ALARM_MAIL) (that alarms are mailed to; empty keeps the one that is deployed)"
 
 # To use it
 
@@ -49,10 +51,10 @@ package: $(READY) ## The CloudFormation template and the zip of STAGE, in build/
 	@$(BIN)/python -m operations.package --stage $(STAGE)
 
 deploy: $(READY) ## Package STAGE and put it into the AWS account that your credentials are for
-	@$(BIN)/python -m operations.deploy --stage $(STAGE) $(SENDER)
+	@$(BIN)/python -m operations.deploy --stage $(STAGE) $(MAIL)
 
 deploy-with-chalice: $(READY) ## The same with `chalice deploy` for the functions and the API
-	@$(BIN)/python -m operations.deploy --stage $(STAGE) $(SENDER) --with-chalice
+	@$(BIN)/python -m operations.deploy --stage $(STAGE) $(MAIL) --with-chalice
 
 reindex: $(READY) ## Make the search index anew from the table: of ACCOUNT=acc_..., or of all accounts of STAGE
 	@$(BIN)/python -m operations.reindex --stage $(STAGE) $(if $(ACCOUNT),--account '$(ACCOUNT)') $(if $(ENDPOINT),--endpoint '$(ENDPOINT)')
