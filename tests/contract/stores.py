@@ -18,6 +18,7 @@ from chalicelib.ports import (
     Clients,
     CreditNotes,
     DueClients,
+    Images,
     Invoices,
     KeyedRequests,
     Ledger,
@@ -28,12 +29,14 @@ from chalicelib.ports import (
     Searchable,
     Stock,
     Timers,
+    UnsettledImages,
     Users,
     Work,
 )
 from chalicelib.repositories import keys
 from chalicelib.repositories.accounts import DynamoAccess, DynamoAccounts, DynamoUsers
 from chalicelib.repositories.clients import DynamoClients, DynamoDueClients
+from chalicelib.repositories.images import DynamoImages, DynamoUnsettledImages
 from chalicelib.repositories.invoices import DynamoCreditNotes, DynamoInvoices
 from chalicelib.repositories.items import to_image, to_item
 from chalicelib.repositories.keyed_requests import DynamoKeyedRequests
@@ -90,6 +93,10 @@ class Store(Protocol):
     @property
     def reservations(self) -> Reservations: ...
     @property
+    def images(self) -> Images: ...
+    @property
+    def unsettled_images(self) -> UnsettledImages: ...
+    @property
     def searchable(self) -> Searchable: ...
 
 
@@ -116,6 +123,8 @@ class DynamoStore:
         self.stock = DynamoStock(table)
         self.orders = DynamoOrders(table)
         self.reservations = DynamoReservations(table)
+        self.images = DynamoImages(table)
+        self.unsettled_images = DynamoUnsettledImages(table)
         self.searchable = DynamoSearchable(table)
 
 

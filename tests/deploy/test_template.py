@@ -358,7 +358,17 @@ def test_the_stream_wakes_a_reader_only_for_what_concerns_it(
     name: str, kinds: tuple[str, ...], event_name: str, resources: Json
 ) -> None:
     patterns = [json.loads(one["Pattern"]) for one in reader(name, resources)["FilterCriteria"]["Filters"]]
-    others = {"sign_in", "lines", "workday", "calendar", "report", "stock_change", "product_version", *get_args(ItemType)}
+    others = {
+        "sign_in",
+        "lines",
+        "workday",
+        "calendar",
+        "report",
+        "stock_change",
+        "product_version",
+        "image_removal",
+        *get_args(ItemType),
+    }
     for kind in kinds:
         assert told({"type": kind, "id": "x"}, event_name, patterns), kind
     for kind in others - set(kinds):
