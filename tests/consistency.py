@@ -40,8 +40,11 @@ _KINDS = frozenset(
         "import_run",
         "import_row",
         "import_rejections",
+        "image",
+        "image_removal",
     }
 )
+_THUMBNAILS = {"100x", "200x", "400x", "200x200"}
 _WITH_THE_PRODUCT = {"set with the product", "deleted with the product"}
 """Reasons of changes that were written together with a product's own change."""
 _MAX_STOCK = 1_000_000_000
@@ -115,6 +118,7 @@ class Books:
         yield from self._products()
         yield from self._orders()
         yield from self._books()
+        yield from self._images()
         yield from self._reservations()
         yield from self._journals()
 
@@ -315,6 +319,25 @@ class Books:
                 yield Broken("a product is there or gone, not both", left["product_id"])
             if left["sk"] != f"product_version#{left['product_id']}" or left["version"] < 1 or "expires_at" not in left:
                 yield Broken("what is left of a product is its version, for a while", left["sk"])
+
+    def _images(self) -> Iterator[Broken]:
+        """What is shown of an image goes with its status, and the night knows of all that is to be seen to."""
+        images = self._of("image")
+        for image in images.values():
+            ready, rejected = image["status"] == "ready", image["status"] == "rejected"
+            if image["sk"] != f"image#{image['id']}":
+                yield Broken("an image lies under its id", image["sk"])
+            if ({one["name"] for one in image.get("thumbnails", ())} == _THUMBNAILS) != ready or ("width" in image) != ready:
+                yield Broken("an image has thumbnails if it is ready", image["id"])
+            if ("reason" in image) != rejected:
+                yield Broken("an image has a reason if it is rejected", image["id"])
+            if ("due_at" in image) != (image.get("due") == "images") or ("due_at" not in image and not ready | rejected):
+                yield Broken("the night looks after an image that nothing has become of", image["id"])
+        for left in self.by_kind["image_removal"]:
+            if left["image_id"] in images:
+                yield Broken("an image is there or gone, not both", left["image_id"])
+            if left["sk"] != f"image_removal#{left['image_id']}" or left.get("due") != "images" or "due_at" not in left:
+                yield Broken("what is left of an image is seen to by the night", left["sk"])
 
     def _orders(self) -> Iterator[Broken]:
         """Totals to the cent, each step once, and nobody charged for nothing."""

@@ -14,6 +14,7 @@ from chalicelib.edge import bodies
 from tests import consistency
 from tests.consistency import Plain, amount_of, check_items, check_table
 
+THUMBNAILS = [{"name": name} for name in ("100x", "200x", "400x", "200x200")]
 Books = dict[str, Plain]
 
 
@@ -113,6 +114,19 @@ def good_books() -> Books:
             payment_status="captured",
             fulfillment_status="shipped",
         ),
+        "pending image": of("image", "img1", status="pending", due="images", due_at="2026-01-06T09:00:00Z"),
+        "ready image": of("image", "img2", status="ready", width=3, height=2, thumbnails=THUMBNAILS),
+        "rejected image": of("image", "img3", status="rejected", reason="the file is empty"),
+        "image gone": {
+            "pk": "acc",
+            "sk": "image_removal#img4",
+            "type": "image_removal",
+            "account_id": "acc",
+            "image_id": "img4",
+            "filename": "lantern.jpg",
+            "due": "images",
+            "due_at": "2026-01-06T09:00:00Z",
+        },
     }
 
 
@@ -309,6 +323,17 @@ SPOILT: list[tuple[str, Callable[[Books], None]]] = [
     ("what is left of a product is its version, for a while", having("gone", sk="product_version#a.b")),
     ("what is left of a product is its version, for a while", having("gone", version=0)),
     ("what is left of a product is its version, for a while", having("gone", expires_at=None)),
+    ("an image lies under its id", having("ready image", sk="image#img9")),
+    ("an image has thumbnails if it is ready", having("ready image", thumbnails=THUMBNAILS[1:])),
+    ("an image has thumbnails if it is ready", having("ready image", width=None)),
+    ("an image has thumbnails if it is ready", having("rejected image", thumbnails=THUMBNAILS)),
+    ("an image has a reason if it is rejected", having("rejected image", reason=None)),
+    ("an image has a reason if it is rejected", having("pending image", reason="the file is empty")),
+    ("the night looks after an image that nothing has become of", having("pending image", due=None, due_at=None)),
+    ("the night looks after an image that nothing has become of", having("ready image", due_at="2026-01-06T09:00:00Z")),
+    ("an image is there or gone, not both", having("image gone", image_id="img2", sk="image_removal#img2")),
+    ("what is left of an image is seen to by the night", having("image gone", sk="image_removal#img9")),
+    ("what is left of an image is seen to by the night", having("image gone", due=None)),
     ("an order lies under its id", having("paid order", sk="order#ord9")),
     ("an order's amounts are right to the cent", lambda books: books["paid order"]["items"][1].update(amount="2.55")),
     ("an order's total is that of its lines", having("paid order", total_amount="10.22")),

@@ -420,6 +420,7 @@ def test_the_stream_wakes_a_reader_only_for_what_concerns_it(
         "stock_change",
         "product_version",
         "books",
+        "image_removal",
         *get_args(ItemType),
     }
     for kind in kinds:

@@ -56,6 +56,27 @@ def test_every_kind_of_thing_has_its_events(item_type: str, created: str, update
 @pytest.mark.parametrize(
     ("before", "after", "told"),
     [
+        (None, "pending", None),
+        ("pending", "ready", "ImageReady"),
+        ("pending", "rejected", "ImageRejected"),
+        ("ready", "rejected", "ImageRejected"),
+        ("rejected", "ready", "ImageReady"),
+        ("ready", "ready", None),
+        ("rejected", "rejected", None),
+        ("ready", None, None),
+        ("pending", None, None),
+    ],
+)
+def test_an_image_tells_of_what_became_of_it_once(before: str | None, after: str | None, told: str | None) -> None:
+    old = {"status": before, "version": Decimal(1)} if before else None
+    new = {"status": after, "version": Decimal(2)} if after else None
+
+    assert type_of("image", old, new) == told
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "told"),
+    [
         (None, "issued", "InvoiceIssued"),
         ("issued", "paid", "InvoicePaid"),
         ("issued", "credited", "InvoiceCredited"),
