@@ -20,14 +20,14 @@ def read_lines(text: Text) -> Iterator[Record | BadRecord]:
     offset, line, number, encoding = cursor.offset, cursor.line, cursor.number, cursor.encoding
     for one in lines(text.pieces, encoding):
         offset += one.size
-        line += 1
+        first, line = line, line + one.count
         if one.text is not None and not one.text.strip(_BLANKS):
             continue
         number += 1
         after = Cursor(offset, line, number, "records", encoding)
         if one.text is None:
-            yield BadRecord(number, line - 1, "", f"the line is longer than {MAX_RECORD_CHARACTERS:,} characters", after)
+            yield BadRecord(number, first, "", f"the line is longer than {MAX_RECORD_CHARACTERS:,} characters", after)
         elif not is_whole(one.text):
-            yield BadRecord(number, line - 1, "", f"the line is not all {NAMES[encoding]}", after)
+            yield BadRecord(number, first, "", f"the line is not all {NAMES[encoding]}", after)
         else:
-            yield Record(number, line - 1, one.text.strip(_BLANKS).encode(), after)
+            yield Record(number, first, one.text.strip(_BLANKS).encode(), after)

@@ -38,6 +38,7 @@ _MULTI_BYTE = rb"[\xc2-\xdf][\x80-\xbf]|[\xe1-\xec\xee\xef][\x80-\xbf]{2}|\xe0[\
 CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f\x7f]")
 _MARKUP = re.compile(r"\s*<(?:!doctype|html|\?xml)", re.IGNORECASE)
 _LINE_END = re.compile(r"\r\n?|\n")
+_LINE_ENDS = re.compile(r"(?:\r\n?|\n)++")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 NAMES = {"utf-8": "UTF-8", "cp1252": "Windows-1252", "utf-16-le": "UTF-16", "utf-16-be": "UTF-16"}
 """Encodings as people call them, by what Python calls them."""
@@ -52,10 +53,14 @@ class Text(NamedTuple):
 
 
 class Line(NamedTuple):
-    """With its end; `text` None if it is longer than any record. `size` in bytes."""
+    """With its end; or the ends of several lines with nothing in them. `text` None if it is longer than any record.
+
+    `size` in bytes, `count` in lines.
+    """
 
     text: str | None
     size: int
+    count: int = 1
 
 
 def open_text(chunks: Iterable[bytes], cursor: Cursor, fallback: str) -> Text:
@@ -92,10 +97,13 @@ def lines(pieces: Iterable[str], encoding: str) -> Iterator[Line]:
         rest += piece
         end = 0
         whole = len(rest) - rest.endswith("\r")  # the CR may be half of an end, the LF still to come
-        for match in _LINE_END.finditer(rest, 0, whole):
-            start, end = end, match.end()
+        while (found := _LINE_END.search(rest, end, whole)) is not None:
+            start, end = end, found.end()
             yield _line(rest[start:end], skipped, encoding)
             skipped = 0
+            if (blank := _LINE_ENDS.match(rest, end, whole)) is not None:
+                end = blank.end()
+                yield Line(blank[0], size_of(blank[0], encoding), len(_LINE_END.findall(blank[0])))
         rest = rest[end:]
         if len(rest) > MAX_RECORD_CHARACTERS:
             skipped += size_of(rest[:-1], encoding)
