@@ -20,8 +20,10 @@ if TYPE_CHECKING:
     from chalicelib.domain.clients import Client, DueClient
     from chalicelib.domain.deliveries import Mail
     from chalicelib.domain.events import DomainEvent
+    from chalicelib.domain.files import StoredFile, UploadForm
     from chalicelib.domain.idempotency import Keeping, KeptAnswer
     from chalicelib.domain.identifiers import Prefix
+    from chalicelib.domain.imports import Import, ImportJob, Rejection, RowMark
     from chalicelib.domain.invoices import CreditNote, Invoice, InvoiceFilter, InvoiceLine
     from chalicelib.domain.limits import Attempts
     from chalicelib.domain.membership import Standing
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from chalicelib.domain.products import Product, StockChange
     from chalicelib.domain.reports import DueOutcome, InvoiceDue
     from chalicelib.domain.search import SearchChange, SearchRequest, SearchResult, StaleIndex
+    from chalicelib.domain.statuses import ImportKind
     from chalicelib.domain.users import Caller, User
     from chalicelib.domain.work import Calendar, LoggedWork, Timer, WorkChange, WorkFilter, WorkSheet
 
@@ -134,7 +137,7 @@ class KeyedRequests(Protocol):
     def begin(self, keeping: Keeping, before: Keeping | None) -> None:
         """Claims the request if what is kept of it still is what was read. Raises: Contended."""
 
-    def effect(self, keeping: Keeping) -> AbstractContextManager[None]:
+    def effect(self, keeping: Keeping) -> AbstractContextManager[object]:
         """The first commit within the block, in this thread, notes itself as the request's effect, in one with what it writes.
 
         It raises IdempotencyInProgress, having written nothing, if the request has had its effect or is claimed by another.
@@ -403,6 +406,95 @@ class Documents(Protocol):
 
     def link(self, account_id: str, document_id: str, filename: str) -> str:
         """A URL under which the document can be read for a few minutes."""
+
+
+class Uploads(Protocol):
+    """Files that people put into the store themselves. A key may get a newer version at any time; none is ever changed."""
+
+    def form(self, key: str, content_type: str, max_bytes: int) -> UploadForm:
+        """With it that key and that type can be uploaded, 1 to `max_bytes` bytes of it, for 15 minutes."""
+
+    def head(self, key: str) -> StoredFile | None:
+        """The newest version."""
+
+    def read(self, file: StoredFile, start: int = 0) -> Iterator[bytes]:
+        """The bytes of that very version from `start` on, in chunks. Raises: NotFound if it is gone, Unavailable."""
+
+
+class Files(Protocol):
+    """The store of files, as we write it."""
+
+    def put(self, key: str, content: bytes, content_type: str) -> str:
+        """Returns the id of the version that it makes."""
+
+    def remove(self, key: str, through: str | None = None) -> None:
+        """For good: all versions, or that version and those before it; what is not there is no matter."""
+
+    def link(self, key: str, version_id: str, filename: str, content_type: str) -> str:
+        """A URL under which that version can be read for a few minutes, as a file of that name and type."""
+
+
+class Imports(Protocol):
+    def add(self, imported: Import) -> None: ...
+
+    def get(self, account_id: str, import_id: str) -> Import: ...
+
+    def page(self, account_id: str, request: PageRequest) -> Page[Import]:
+        """Newest first."""
+
+    def save(self, imported: Import, rejections: Sequence[Rejection] = ()) -> None:
+        """Replaces the version before `imported.version`, with the last of the rejections that it counts; from then on no rows
+        go in but those of its run, and none at all once it is at its end. Raises: Contended, also if it is gone.
+        """
+
+    def rejections(self, account_id: str, import_id: str, limit: int | None = None) -> Iterator[Rejection]:
+        """In the order of the file."""
+
+
+class DueImports(Protocol):
+    def due(self, as_of: datetime) -> Iterator[tuple[str, str]]:
+        """Of all accounts, those of which nothing has come until then: account and import."""
+
+
+class Noted(Protocol):
+    @property
+    def noted(self) -> bool:
+        """Whether anything was written."""
+
+
+class RowMarks(Protocol):
+    """Which rows were imported; each is marked in the very transaction in which it goes in."""
+
+    def find(self, account_id: str, kind: ImportKind, subjects: Collection[str]) -> Mapping[str, RowMark]:
+        """By their subjects; those that there are."""
+
+    def note(self, mark: RowMark, before: RowMark | None, run: int) -> AbstractContextManager[Noted]:
+        """The first commit within the block, in this thread, writes the mark in the place of the one that was read.
+
+        It raises, having written nothing, ImportTakenOver if that is not the import's run any more; RowMarked if somebody
+        else's mark is there by now.
+        """
+
+    def together(self, account_id: str, product_ids: Collection[str] = ()) -> AbstractContextManager[None]:
+        """Commits within the block may wait for each other, to be written in fewer transactions: what was not raised there may
+        be raised later, as NotTogether, at the latest at the end of the block. Some of them are then written, with their
+        marks; what was not, is not. `product_ids` are those that will be asked for.
+        """
+
+
+class Metrics(Protocol):
+    """Of the pipelines, which are images and imports."""
+
+    def worked_off(self, pipeline: str, records: int, milliseconds: int) -> None: ...
+
+    def failed(self, pipeline: str) -> None: ...
+
+
+class ImportsQueue(Protocol):
+    def ask_for(self, job: ImportJob, place: str) -> None:
+        """Asks once, however often within five minutes, for the same `place` from which it is to go on; jobs of one account
+        one after the other. Raises: Unavailable.
+        """
 
 
 class Printer(Protocol):

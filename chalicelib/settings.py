@@ -85,6 +85,15 @@ class Settings:
         return f"{self.bucket}-search"
 
     @property
+    def files_bucket(self) -> str:
+        """Beside the other, with its versions: what people upload, and what is made of it."""
+        return f"{self.bucket}-files"
+
+    @property
+    def imports_queue(self) -> str:
+        return f"daybook-{self.stage}-imports.fifo"
+
+    @property
     def orders_queue(self) -> str:
         return f"daybook-{self.stage}-orders"
 

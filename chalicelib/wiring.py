@@ -27,8 +27,12 @@ if TYPE_CHECKING:
         Customers,
         Documents,
         DueClients,
+        DueImports,
         EventBus,
+        Files,
         Ids,
+        Imports,
+        ImportsQueue,
         Invoices,
         InvoicingQueue,
         KeyedRequests,
@@ -44,14 +48,17 @@ if TYPE_CHECKING:
         ReindexQueue,
         Reports,
         Reservations,
+        RowMarks,
         Searchable,
         SearchIndex,
         Stock,
         Timers,
         TokenKeys,
+        Uploads,
         Users,
         Work,
     )
+    from chalicelib.repositories.files import S3Files
     from chalicelib.repositories.table import Table
 
 
@@ -207,6 +214,30 @@ class Wired:
         return DynamoReservations(self._table)
 
     @cached_property
+    def imports(self) -> Imports:
+        from chalicelib.repositories.imports import DynamoImports
+
+        return DynamoImports(self._table)
+
+    @cached_property
+    def due_imports(self) -> DueImports:
+        from chalicelib.repositories.imports import DynamoDueImports
+
+        return DynamoDueImports(self._table)
+
+    @cached_property
+    def row_marks(self) -> RowMarks:
+        from chalicelib.repositories.imports import DynamoRowMarks
+
+        return DynamoRowMarks(self._table)
+
+    @cached_property
+    def imports_queue(self) -> ImportsQueue:
+        from chalicelib.gateways.imports_queue import SqsImportsQueue
+
+        return SqsImportsQueue(self._aws.client("sqs"), self._settings.imports_queue)
+
+    @cached_property
     def limits(self) -> Limits:
         from chalicelib.repositories.limits import DynamoLimits
 
@@ -234,6 +265,20 @@ class Wired:
         from chalicelib.repositories.documents import S3Documents
 
         return S3Documents(self._s3, self._settings.bucket)
+
+    @cached_property
+    def _files(self) -> S3Files:
+        from chalicelib.repositories.files import S3Files
+
+        return S3Files(self._s3, self._settings.files_bucket)
+
+    @property
+    def uploads(self) -> Uploads:
+        return self._files
+
+    @property
+    def files(self) -> Files:
+        return self._files
 
     @cached_property
     def searchable(self) -> Searchable:

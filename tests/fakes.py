@@ -10,6 +10,7 @@ from chalicelib.domain.deliveries import Mail
 from chalicelib.domain.errors import InsufficientFunds, PaymentDeclined, PaymentGatewayError, ShippingError, Unavailable
 from chalicelib.domain.events import DomainEvent
 from chalicelib.domain.identifiers import ENTROPY_BYTES, Prefix, make_id
+from chalicelib.domain.imports import ImportJob
 from chalicelib.domain.invoices import CreditNote, Invoice, InvoiceLine
 from chalicelib.domain.limits import Attempts
 from chalicelib.domain.orders import News, Order, Receipt, Shipment
@@ -288,3 +289,32 @@ class MemoryAttention:
         if self.failures:
             raise self.failures.pop(0)
         self.asked.append((order.id, detail))
+
+
+@dataclass
+class MemoryImportsQueue:
+    """FIFO: the jobs of one account in their order; the same place is taken once (for five minutes, here for ever)."""
+
+    waiting: list[ImportJob] = field(default_factory=list)
+    places: set[str] = field(default_factory=set)
+    failures: list[Exception | None] = field(default_factory=list)
+
+    def ask_for(self, job: ImportJob, place: str) -> None:
+        failure = self.failures.pop(0) if self.failures else None
+        if failure is not None:
+            raise failure
+        if place not in self.places:
+            self.places.add(place)
+            self.waiting.append(job)
+
+
+@dataclass
+class MemoryMetrics:
+    files: list[tuple[str, int, int]] = field(default_factory=list)
+    failures: list[str] = field(default_factory=list)
+
+    def worked_off(self, pipeline: str, records: int, milliseconds: int) -> None:
+        self.files.append((pipeline, records, milliseconds))
+
+    def failed(self, pipeline: str) -> None:
+        self.failures.append(pipeline)

@@ -47,6 +47,8 @@ OURS_LOADED_LATER = [
     "chalicelib.domain.billing",
     "chalicelib.domain.deliveries",
     "chalicelib.domain.events",
+    "chalicelib.domain.files",
+    "chalicelib.domain.imports",
     "chalicelib.domain.invoices",
     "chalicelib.domain.membership",
     "chalicelib.domain.orders",
@@ -61,7 +63,9 @@ OURS_LOADED_LATER = [
     "chalicelib.edge.schedules",
     "chalicelib.edge.steps",
     "chalicelib.edge.stream_records",
+    "chalicelib.edge.uploads",
     "chalicelib.gateways.",
+    "chalicelib.packager",
     "chalicelib.repositories.",
     "chalicelib.usecases.",
 ]

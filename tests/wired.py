@@ -8,6 +8,7 @@ from chalicelib.domain.events import Plain
 from chalicelib.domain.limits import Quotas
 from chalicelib.repositories.memory import MemoryStore
 from chalicelib.repositories.memory_documents import MemoryDocuments
+from chalicelib.repositories.memory_files import MemoryFiles
 from chalicelib.repositories.memory_search import MemorySearchIndex
 from tests.fake_workflow import MemoryOrderWorkflow
 from tests.fakes import (
@@ -17,8 +18,10 @@ from tests.fakes import (
     MemoryCarrier,
     MemoryCustomers,
     MemoryEventBus,
+    MemoryImportsQueue,
     MemoryInvoicingQueue,
     MemoryMailer,
+    MemoryMetrics,
     MemoryPayments,
     MemoryReindexQueue,
     MemoryTokenKeys,
@@ -52,7 +55,15 @@ class MemoryWired:
     attention: MemoryAttention = field(default_factory=MemoryAttention)
     reindex_queue: MemoryReindexQueue = field(default_factory=MemoryReindexQueue)
 
+    imports_queue: MemoryImportsQueue = field(default_factory=MemoryImportsQueue)
+    metrics: MemoryMetrics = field(default_factory=MemoryMetrics)
+    files: MemoryFiles = field(default_factory=MemoryFiles)
+
     quotas: Quotas = UNLIMITED
+
+    @property
+    def uploads(self) -> MemoryFiles:
+        return self.files
 
     def __getattr__(self, name: str) -> Any:
         """The repositories, all of one store."""

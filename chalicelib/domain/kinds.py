@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-ItemType = Literal["account", "user", "client", "work", "invoice", "credit_note", "product", "order"]
+ItemType = Literal["account", "user", "client", "work", "invoice", "credit_note", "product", "order", "import"]
 """Of which changes are told, to the outside or to the deliveries."""
 SearchType = Literal["client", "work", "invoice", "product", "order"]
 """What can be searched for."""

@@ -1,4 +1,4 @@
-"""How far an invoice and its delivery have come."""
+"""Closed sets of words: how far things have come, and of what kind they are."""
 
 from enum import StrEnum
 
@@ -42,3 +42,19 @@ class WorkflowStatus(StrEnum):
     COMPENSATING = "compensating"
     COMPENSATED = "compensated"
     COMPENSATION_FAILED = "compensation_failed"
+
+
+class ImportKind(StrEnum):
+    CLIENTS = "clients"
+    PRODUCTS = "products"
+    WORK = "work"
+
+
+class ImportStatus(StrEnum):
+    """WAITING for its file; QUEUED with it."""
+
+    WAITING = "waiting"
+    QUEUED = "queued"
+    PROCESSING = "processing"
+    COMPLETED = "completed"
+    FAILED = "failed"

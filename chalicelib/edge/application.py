@@ -1,6 +1,7 @@
 """A Chalice whose routes declare their types, and whose every answer, refusals too, comes from one place."""
 
 import re
+import sys
 import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
@@ -147,6 +148,13 @@ class Application(Chalice):
             return gatekeeper
 
         return declare
+
+    def on_s3_event(self, bucket: str, *args: Any, **kwargs: Any) -> Callable[..., Any]:
+        if "chalice.package" in sys.modules:
+            from chalicelib.packager import package_s3_events
+
+            package_s3_events()
+        return super().on_s3_event(bucket, *args, **kwargs)
 
     def step(self, name: str, work: "Callable[[StepInput], None]") -> Callable[[Any, Any], Any]:
         """Declares the function of a workflow's step, which has to be assigned to that name. What it raises is the step's

@@ -26,6 +26,7 @@ PREFIX_OF: dict[str, Prefix] = {
     "account_id": "acc",
     "client_id": "cli",
     "entry_id": "wrk",
+    "import_id": "imp",
     "invoice_id": "inv",
     "note_id": "crn",
     "order_id": "ord",

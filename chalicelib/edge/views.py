@@ -12,6 +12,8 @@ from chalicelib.domain.kinds import SearchType
 from chalicelib.domain.statuses import (
     DeliveryStatus,
     FulfillmentStatus,
+    ImportKind,
+    ImportStatus,
     InvoiceStatus,
     OrderStatus,
     PaymentStatus,
@@ -355,6 +357,61 @@ class OrderView(View, frozen=True, kw_only=True, rename={"id": "order_id"}):
     updated_at: Instant
 
 
+class ImportView(View, frozen=True, kw_only=True):
+    """Each of the records counts once; of a dry run as what would become of it. `reason` says why an import has failed."""
+
+    id: str
+    kind: ImportKind
+    filename: str
+    content_type: str
+    columns: dict[str, str]
+    date_format: str | None
+    decimal_separator: str | None
+    dry_run: bool
+    status: ImportStatus
+    reason: str | None
+    record_count: int
+    added_count: int
+    unchanged_count: int
+    rejected_count: int
+    bytes_read: int
+    size: int | None
+    processing_time_ms: int
+    created_at: Instant
+    updated_at: Instant
+
+
+class RejectionView(View, frozen=True, kw_only=True):
+    """`number` counts records from 1, `line` is the one on which the record begins."""
+
+    number: int
+    line: int
+    pointer: str
+    reason: str
+
+
+class FullImportView(ImportView, frozen=True, kw_only=True):
+    """With the first 100 rejections; `report` is a link to all of them, good for a few minutes."""
+
+    parts = ("imported",)
+
+    rejections: tuple[RejectionView, ...]
+    report: str | None
+
+
+class UploadView(View, frozen=True, kw_only=True):
+    """To be posted to `url` as multipart/form-data: these fields, and behind them the file as `file`; within 15 minutes."""
+
+    url: str
+    fields: dict[str, str]
+
+
+class OpenedImportView(ImportView, frozen=True, kw_only=True):
+    parts = ("imported",)
+
+    upload: UploadView
+
+
 class SearchResultView(View, frozen=True, kw_only=True):
     """`snippet` is HTML: `<mark>` round what was found, everything else escaped. `title` is plain text."""
 
@@ -427,3 +484,10 @@ class OrderList(ListView, frozen=True, kw_only=True):
     item = OrderView
 
     orders: tuple[OrderView, ...]
+
+
+class ImportList(ListView, frozen=True, kw_only=True):
+    list_name = "imports"
+    item = ImportView
+
+    imports: tuple[ImportView, ...]

@@ -28,6 +28,11 @@ an order; orders, newest first             | account        | order#<order>     
 what an order has taken from stock         | account        | reservation#<order>                     | get
 reservations that ended, of all accounts   | due = "reser-  | due_at <= now (only on the index)       | query
                                            |   vations"     |                                         |
+an import; imports, newest first           | account        | import#<import>                         | get; query
+why an import's records were refused       | account        | import_rejections#<import>#<count>      | query
+which run of an import may write           | account        | import_run#<import>                     | only in conditions
+what was imported last of a subject        | account        | import_row#<kind>#<subject>             | get
+imports that nothing has come of           | due = "imports" | due_at <= now (only on the index)      | query
 
 The ephemeral table: `pk` and `sk` too, no index, no stream; every item has `expires_at` (seconds since 1970), after which
 DynamoDB removes it, some day: so whoever reads it looks at the time, too.
@@ -62,6 +67,9 @@ DUE = "due"
 """The partition of the index `due` that has clients."""
 RESERVATIONS = "reservations"
 """The one that has reservations."""
+IMPORTS = "imports"
+"""The one that has imports."""
+_SUBJECT = re.compile(r"~[A-Za-z0-9_-]{1,64}", re.ASCII)
 _PART = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
 _AFTER_ALL = "~"
 """Sorts after every character that a part of a sort key begins with; within a product's id it may stand as well."""
@@ -224,6 +232,33 @@ def reservation(account_id: str, order_id: str) -> Key:
 def reserved_for(key: Key) -> str:
     """The order that a reservation is for, by the key of the reservation."""
     return key.sk.removeprefix("reservation#")
+
+
+def import_(account_id: str, import_id: str) -> Key:
+    return _key(account_id, "import", import_id)
+
+
+def imports(account_id: str) -> Range:
+    return _range(account_id, "import")
+
+
+def import_rejections(account_id: str, import_id: str, before: int) -> Key:
+    """`before` is how many were rejected before them."""
+    return _key(account_id, "import_rejections", import_id, f"{before:09d}")
+
+
+def all_import_rejections(account_id: str, import_id: str) -> Range:
+    return _range(account_id, "import_rejections", import_id)
+
+
+def import_run(account_id: str, import_id: str) -> Key:
+    return _key(account_id, "import_run", import_id)
+
+
+def import_row(account_id: str, kind: str, subject: str) -> Key:
+    """A subject is a product's own id, or begins with a tilde."""
+    named = subject if _SUBJECT.fullmatch(subject) else _product(subject)
+    return Key(_part(account_id), f"import_row#{_part(kind)}#{named}")
 
 
 def requests(who: Caller | str, window: int) -> Key:

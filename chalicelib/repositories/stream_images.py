@@ -6,6 +6,7 @@ from typing import Any
 from chalicelib.domain.accounts import Account
 from chalicelib.domain.clients import Client
 from chalicelib.domain.events import Plain
+from chalicelib.domain.imports import Import
 from chalicelib.domain.invoices import CreditNote, Invoice
 from chalicelib.domain.kinds import ItemType
 from chalicelib.domain.orders import Order
@@ -23,6 +24,7 @@ _TOLD: Mapping[ItemType, type[Any]] = {
     "credit_note": CreditNote,
     "product": Product,
     "order": Order,
+    "import": Import,
 }
 _KEYS = frozenset({"pk", "sk", "due", "type"})
 

@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from chalicelib.usecases import changes as changes
     from chalicelib.usecases import clients as clients
     from chalicelib.usecases import deliveries as deliveries
+    from chalicelib.usecases import images as images
+    from chalicelib.usecases import imports as imports
     from chalicelib.usecases import invoices as invoices
     from chalicelib.usecases import limits as limits
     from chalicelib.usecases import order_steps as order_steps

@@ -26,6 +26,7 @@ NEVER: Ids = {
     "invoice_id": "inv_01J00000000000000000000000",
     "product_id": "prd_01J00000000000000000000000",
     "image_id": "img_01J00000000000000000000000",
+    "import_id": "imp_01J00000000000000000000000",
     "order_id": "ord_01J00000000000000000000000",
 }
 """Ids that could be, but are nobody's."""
@@ -51,6 +52,7 @@ BODIES: Mapping[type[msgspec.Struct], Callable[[Ids], dict[str, Any]]] = {
     bodies.NewStockChange: lambda _: {"change": -1, "reason": "Sold at the fair"},
     bodies.NewOrder: lambda ids: {"customer_id": "CUST001", "product_id": ids["product_id"], "quantity": 1},
     bodies.EditedOrder: lambda ids: {"customer_id": "CUST001", "product_id": ids["product_id"], "quantity": 2},
+    bodies.NewImport: lambda _: {"kind": "clients", "filename": "clients.csv", "content_type": "text/csv"},
     bodies.NewCreditNote: lambda _: {"reason": "Wrong rate"},
 }
 ENDPOINTS = daybook.app.endpoints
@@ -95,7 +97,7 @@ class Inhabitant:
 
 
 def move_in(visitor: Api, email: str) -> Inhabitant:
-    """Opens an account and leaves in it: a member, clients, open work on two pages, invoices, products with stock, orders."""
+    """Opens an account and leaves in it: a member, clients, open work on two pages, invoices, products with stock, orders, imports."""
     api = visitor.signed_up(email)
     user_id = api.add_user(f"mary.{email}").user_id
     client_id = api.add_client()
@@ -111,6 +113,9 @@ def move_in(visitor: Api, email: str) -> Inhabitant:
             api.post(f"/v1/products/{product_id}/stock", {"change": change, "reason": "Counted anew"})
     for _ in range(2):
         order_id = made(api.post("/v1/orders", order_body(product_id, hold=True)))["order_id"]
+    new_import = {"kind": "products", "filename": "products.csv", "content_type": "text/csv", "columns": {"Name": "name"}}
+    for _ in range(2):
+        import_id = made(api.post("/v1/imports", new_import))["id"]
     ids = {
         "user_id": user_id,
         "client_id": client_id,
@@ -118,6 +123,7 @@ def move_in(visitor: Api, email: str) -> Inhabitant:
         "invoice_id": invoice_id,
         "product_id": product_id,
         "order_id": order_id,
+        "import_id": import_id,
         "image_id": NEVER["image_id"],
     }
     return Inhabitant(api=api, ids=ids)
