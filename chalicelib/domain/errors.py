@@ -90,12 +90,6 @@ class IdempotencyKeyReused(DaybookError):
     code = "idempotency_key_reused"
 
 
-class Unreadable(DaybookError):
-    """The file cannot be read."""
-
-    code = "unreadable"
-
-
 class NotFound(DaybookError):
     """There is no such thing in this account."""
 

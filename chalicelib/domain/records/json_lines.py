@@ -20,7 +20,7 @@ def read_lines(text: Text) -> Iterator[Record | BadRecord]:
     offset, line, number, encoding = cursor.offset, cursor.line, cursor.number, cursor.encoding
     for one in lines(text.pieces, encoding):
         offset += one.size
-        first, line = line, line + one.count
+        first, line = line, line + one.height
         if one.text is not None and not one.text.strip(_BLANKS):
             continue
         number += 1

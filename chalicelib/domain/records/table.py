@@ -39,18 +39,18 @@ class _Lines:
         self.taken: list[Line] = []
         self._most = most
         self._characters = 0
-        self._count = 0
+        self._height = 0
 
     def __iter__(self) -> "_Lines":
         return self
 
     def __next__(self) -> str:
-        if self._count >= self._most:
+        if self._height >= self._most:
             raise _TooLong
         line = self._again.popleft() if self._again else next(self._source)
         self.taken.append(line)
         self._characters += len(line.text or "")
-        self._count += line.count
+        self._height += line.height
         if line.text is None or self._characters > MAX_RECORD_CHARACTERS:
             raise _TooLong
         return line.text
@@ -81,11 +81,11 @@ def read_table(text: Text) -> Iterator[Record | BadRecord]:
             return
         except (csv.Error, _TooLong) as fault:
             reason = _why(fault, source.taken)
-            unspanned_to = max(unspanned_to, line - 1 + sum(taken.count for taken in source.taken[:-1]))
+            unspanned_to = max(unspanned_to, line - 1 + sum(taken.height for taken in source.taken[:-1]))
             source.give_back_but_first()
         first = line
         offset += sum(taken.size for taken in source.taken)
-        line += sum(taken.count for taken in source.taken)
+        line += sum(taken.height for taken in source.taken)
         if not reason:
             if not any(row) or not "".join(row).strip():
                 continue
@@ -138,7 +138,7 @@ def _with_headings(source: _Lines, cursor: Cursor, sample: str) -> Cursor:
         raise Unreadable(f"the headings cannot be read: {_why(fault, source.taken)}") from None
     return cursor._replace(
         offset=cursor.offset + sum(line.size for line in source.taken),
-        line=cursor.line + sum(line.count for line in source.taken),
+        line=cursor.line + sum(line.height for line in source.taken),
         stage="records",
         delimiter=delimiter,
         headings=_checked(row),

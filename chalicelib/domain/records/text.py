@@ -55,12 +55,12 @@ class Text(NamedTuple):
 class Line(NamedTuple):
     """With its end; or the ends of several lines with nothing in them. `text` None if it is longer than any record.
 
-    `size` in bytes, `count` in lines.
+    `size` in bytes; `height` in lines.
     """
 
     text: str | None
     size: int
-    count: int = 1
+    height: int = 1
 
 
 def open_text(chunks: Iterable[bytes], cursor: Cursor, fallback: str) -> Text:
