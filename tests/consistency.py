@@ -121,6 +121,7 @@ class Books:
         yield from self._images()
         yield from self._reservations()
         yield from self._journals()
+        yield from self._imports()
 
     def _of(self, kind: str) -> dict[str, Plain]:
         return {item["id"]: item for item in self.by_kind[kind]}
@@ -338,6 +339,32 @@ class Books:
                 yield Broken("an image is there or gone, not both", left["image_id"])
             if left["sk"] != f"image_removal#{left['image_id']}" or left.get("due") != "images" or "due_at" not in left:
                 yield Broken("what is left of an image is seen to by the night", left["sk"])
+
+    def _imports(self) -> Iterator[Broken]:
+        """Every record counts once, and of those that were refused it is said why."""
+        imports = self._of("import")
+        told: dict[str, list[Plain]] = defaultdict(list)
+        for part in sorted(self.by_kind["import_rejections"], key=lambda item: item["sk"]):
+            told[part["import_id"]] += part["rejections"]
+        runs = {run["import_id"]: run["run"] for run in self.by_kind["import_run"]}
+        for import_id, one in imports.items():
+            added, unchanged, rejected = (one[f"{name}_count"] for name in ("added", "unchanged", "rejected"))
+            numbers = [rejection["number"] for rejection in told.pop(import_id, [])]
+            if len(numbers) != rejected or numbers != sorted(set(numbers)):
+                yield Broken("every record that was refused is told once", f"{import_id}: {rejected}, told {numbers[:20]}")
+            if numbers and numbers[-1] > added + unchanged + rejected:
+                yield Broken("every record counts", f"{import_id}: {added} + {unchanged} + {rejected}, but no. {numbers[-1]}")
+            ended = one["status"] in {"completed", "failed"}
+            if ended == ("due_at" in one) or ("due_at" in one) != ("due" in one) or (import_id in runs and ended):
+                yield Broken("an import that has ended is looked after no more", f"{import_id}: {one['status']}")
+            if not ended and one["run"] != runs.get(import_id, 0):
+                yield Broken("one run of an import may write", f"{import_id}: {one['run']}, {runs.get(import_id)}")
+        if told or set(runs) - set(imports):
+            yield Broken("what belongs to an import has one", f"{sorted({*told, *(set(runs) - set(imports))})}")
+        for mark in self.by_kind["import_row"]:
+            of = imports.get(mark["import_id"])
+            if of is None or of.get("dry_run") or of["kind"] != mark["kind"] or not mark["numbers"]:
+                yield Broken("a row is marked by the import that brought it", mark["sk"])
 
     def _orders(self) -> Iterator[Broken]:
         """Totals to the cent, each step once, and nobody charged for nothing."""

@@ -127,6 +127,13 @@ def good_books() -> Books:
             "due": "images",
             "due_at": "2026-01-06T09:00:00Z",
         },
+        "running import": an_import(
+            "imp", "clients", "processing", 3, 1, 2, run=2, due="imports", due_at="2026-01-06T09:00:00Z"
+        ),
+        "run": of_import("imp", "import_run", run=2),
+        "refused": of_import("imp", "import_rejections", rejections=[{"number": 2}, {"number": 6}]),
+        "ended import": an_import("imp2", "products", "failed", 0, 0, 0, run=1),
+        "mark": of_import("imp2", "import_row") | {"kind": "products", "numbers": [1]},
     }
 
 
@@ -145,6 +152,15 @@ def an_order(order_id: str, *steps: str, **members: Any) -> Plain:
     if plain["workflow_status"] == "running":
         plain |= {"due": "orders", "due_at": "2026-01-05T10:00:00Z"}
     return of("order", order_id, **plain)
+
+
+def an_import(import_id: str, rows: str, status: str, added: int, unchanged: int, rejected: int, **members: Any) -> Plain:
+    counts = {"added_count": added, "unchanged_count": unchanged, "rejected_count": rejected}
+    return of("import", import_id, status=status, **counts, **members) | {"kind": rows}
+
+
+def of_import(import_id: str, kind: str, **members: Any) -> Plain:
+    return {"pk": "acc", "sk": f"{kind}#{import_id}", "type": kind, "account_id": "acc", "import_id": import_id, **members}
 
 
 def a_line(product_id: str, quantity: int, amount: str) -> Plain:
@@ -364,6 +380,19 @@ SPOILT: list[tuple[str, Callable[[Books], None]]] = [
     ("a reservation ends unless it is kept", having("reserved", due_at="2026-01-05T09:16:00Z")),
     ("a reservation ends unless it is kept", having("kept", due="reservations", due_at="2026-01-05T09:15:00Z")),
     ("no reservation is swept away without being released", having("reserved", expires_at=1_800_000_000)),
+    ("every record that was refused is told once", having("running import", rejected_count=3)),
+    ("every record that was refused is told once", having("refused", rejections=[{"number": 2}, {"number": 2}])),
+    ("every record that was refused is told once", without("refused")),
+    ("every record counts", having("running import", added_count=2)),
+    ("an import that has ended is looked after no more", having("running import", status="completed")),
+    ("an import that has ended is looked after no more", having("ended import", due="imports", due_at="2026-01-06T09:00:00Z")),
+    ("an import that has ended is looked after no more", having("running import", due=None, due_at=None)),
+    ("one run of an import may write", having("run", run=1)),
+    ("one run of an import may write", without("run")),
+    ("what belongs to an import has one", without("running import")),
+    ("a row is marked by the import that brought it", without("ended import")),
+    ("a row is marked by the import that brought it", having("ended import", dry_run=True)),
+    ("a row is marked by the import that brought it", having("mark", kind="work")),
     ("what is paid is kept", without("kept")),
     ("a processor's books are of an order", having("books", order_id="ord9")),
     ("a processor's books are of an order", lambda books: books.update(more=some_books("ord9"))),

@@ -448,6 +448,9 @@ class FullImportView(ImportView, frozen=True, kw_only=True):
     rejections: tuple[RejectionView, ...]
     report: str | None
 
+    def lasting(self) -> View:
+        return msgspec.structs.replace(self, report=None)
+
 
 class OpenedImportView(FullImportView, frozen=True, kw_only=True):
     upload: UploadView

@@ -71,6 +71,8 @@ WINDOW = 500
 """Records after which the progress is saved."""
 BLOCK = 50
 """Records whose marks are read at once, and which are written together where they can be."""
+TOGETHER = frozenset({ImportKind.CLIENTS, ImportKind.PRODUCTS})
+"""What is written together. Work is not: its entries share their user's calendar and their client's sheet."""
 RESERVE_SECONDS = 60.0
 """With less than this left, a run stops."""
 
@@ -220,7 +222,7 @@ class Run:
 
     def _outcomes_of(self, block: Sequence[Row | BadRow], first: int) -> list[_Outcome]:
         numbered = list(enumerate(block, first))
-        if self._imported.kind is not ImportKind.WORK and not self._imported.dry_run:
+        if self._imported.kind in TOGETHER and not self._imported.dry_run:
             product_ids = {row.product_id for row in block if isinstance(row, Row) and row.product_id is not None}
             try:
                 marks = self._marks_of(block)

@@ -39,6 +39,12 @@ _TOLD_OF_ORDERS: Final = {
     "FAILED": "OrderFailed",
     "CANCELED": "OrderCanceled",
 }
+_TOLD_OF_FILES: Final = {
+    ("image", "ready"): "ImageReady",
+    ("image", "rejected"): "ImageRejected",
+    ("import", "completed"): "ImportCompleted",
+    ("import", "failed"): "ImportFailed",
+}
 Told = tuple[str, str, int]
 """A detail-type, an id and a version: nothing else is told under these three."""
 
@@ -192,6 +198,10 @@ def told_of(record: Item) -> Told | None:
         before, after = _as_told(old), _as_told(new)
         unheard_of = old is not None and not before and after == "CANCELED"
         detail_type = _TOLD_OF_ORDERS[after] if after and after != before and not unheard_of else None
+    elif kind in {"image", "import"}:
+        status = "" if new is None else _text(new, "status")
+        moved = old is None or _text(old, "status") != status
+        detail_type = _TOLD_OF_FILES.get((kind, status)) if moved else None
     elif detail_type and record["eventName"] == "MODIFY" and old["version"] == new["version"]:
         detail_type = None
     return None if detail_type is None else (detail_type, _text(last, "id"), int(last["version"]["N"]))

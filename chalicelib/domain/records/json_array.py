@@ -1,8 +1,8 @@
 """A JSON array, cut into its elements without being decoded.
 
 An element ends at the comma or bracket that stands outside of all brackets and strings. Whether it is JSON is told by whoever
-decodes it, alone; so a broken one costs no other, unless its brackets do not match: then it swallows what follows. A string
-ends with its line at the latest, as JSON has no line breaks in strings.
+decodes it, alone; so a broken one costs no other, unless its brackets or quotation marks do not match: then it swallows what
+follows. A line break within a string, which JSON does not have, breaks that element only.
 
 Why not ijson: see docs/decisions/0018.
 """
@@ -17,7 +17,7 @@ from chalicelib.domain.errors import Unreadable
 from chalicelib.domain.records.record import MAX_RECORD_CHARACTERS, BadRecord, Cursor, Record
 from chalicelib.domain.records.text import NAMES, Text, is_whole, size_of
 
-_STRING_REST = r'[^"\\\n]*+(?:\\[^\n][^"\\\n]*+)*+'
+_STRING_REST = r'[^"\\]*+(?:\\[\s\S][^"\\]*+)*+'
 _PLAIN = r'[^"{}\[\],]*+'
 _FLAT = re.compile(rf'{_PLAIN}(?:\{{[^"{{}}\[\]]*+(?:"{_STRING_REST}"[^"{{}}\[\]]*+)*+\}}{_PLAIN})?+(?=[,\]])')
 """An object with nothing nested in it, or a number or word, up to the comma or bracket behind it: most elements, in one go."""
@@ -61,10 +61,10 @@ class _Scan:
     def _leave_string(self, buffer: str) -> bool:
         rest = _STRING.match(buffer, self.place)
         self.place = place = self.place if rest is None else rest.end()
-        if place == len(buffer) or (buffer[place] == "\\" and place + 1 == len(buffer)):
+        if buffer[place : place + 1] != '"':
             return False
         self.in_string = False
-        self.place += buffer[place] != "\n"
+        self.place += 1
         return True
 
 

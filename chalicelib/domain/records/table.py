@@ -148,6 +148,8 @@ def _with_headings(source: _Lines, cursor: Cursor, sample: str) -> Cursor:
 def _checked(row: Iterable[str]) -> tuple[str, ...]:
     """The headings, with single spaces. Raises: Unreadable."""
     headings = tuple(clean_heading(cell) for cell in row)
+    if not any(heading.strip(_DELIMITERS) for heading in headings):
+        raise Unreadable("the file has no headings")
     if any(CONTROL.search(heading) or not is_whole(heading) for heading in headings):
         raise Unreadable("the file is not text")
     if len(headings) > _MAX_HEADINGS or sum(map(len, headings)) > _MAX_HEADING_CHARACTERS:

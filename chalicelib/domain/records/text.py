@@ -34,7 +34,11 @@ _NO_TEXTS = {
 }
 """What a file begins with that is no text, or none that we read."""
 _BOMS = {codecs.BOM_UTF8: "utf-8", codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
-_MULTI_BYTE = rb"[\xc2-\xdf][\x80-\xbf]|[\xe1-\xec\xee\xef][\x80-\xbf]{2}|\xe0[\xa0-\xbf][\x80-\xbf]|[\xf1-\xf3][\x80-\xbf]{3}"
+_MULTI_BYTE = (
+    rb"[\xc2-\xdf][\x80-\xbf]|\xe0[\xa0-\xbf][\x80-\xbf]|\xed[\x80-\x9f][\x80-\xbf]|[\xe1-\xec\xee\xef][\x80-\xbf]{2}"
+    rb"|\xf0[\x90-\xbf][\x80-\xbf]{2}|\xf4[\x80-\x8f][\x80-\xbf]{2}|[\xf1-\xf3][\x80-\xbf]{3}"
+)
+"""RFC 3629, section 4."""
 CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f\x7f]")
 _MARKUP = re.compile(r"\s*<(?:!doctype|html|\?xml)", re.IGNORECASE)
 _LINE_END = re.compile(r"\r\n?|\n")
@@ -176,5 +180,5 @@ def _check_sample(sample: str) -> None:
         raise Unreadable("the file is empty")
     if _MARKUP.match(sample):
         raise Unreadable("the file is HTML or XML")
-    if len(CONTROL.findall(sample)) * 20 > len(sample):
+    if len(CONTROL.findall(sample)) > 8 + len(sample) // 20:
         raise Unreadable("the file is not text")
