@@ -131,7 +131,9 @@ def finish_template(template: dict[str, Any], stage: str) -> None:
     parameters["Stage"] |= {"Default": stage, "AllowedValues": [stage]}
     parameters["MailSender"]["Default"] = stage_environment(stage)["DAYBOOK_MAIL_SENDER"]
     refuse_other_methods(template)
-    allow_origins(template, stage_environment(stage).get("DAYBOOK_ALLOWED_ORIGINS", "*"))
+    origins = stage_environment(stage).get("DAYBOOK_ALLOWED_ORIGINS", "*")
+    allow_origins(template, origins)
+    allow_uploads(template, origins)
     made_by_chalice = roles_of_functions(template)
     for name, resource in template["Resources"].items():
         properties = resource.get("Properties", {})
@@ -179,6 +181,12 @@ def allow_origins(template: dict[str, Any], listed: str) -> None:
     if len(origins) > 1:
         for path in document["paths"].values():
             choose_origin(path["options"], origins)
+
+
+def allow_uploads(template: dict[str, Any], listed: str) -> None:
+    """The bucket of files takes uploads from the pages that may call the API. S3 itself names the one that asks."""
+    [rule] = template["Resources"]["FilesBucket"]["Properties"]["CorsConfiguration"]["CorsRules"]
+    rule["AllowedOrigins"] = [origin.strip() for origin in listed.split(",")]
 
 
 def choose_origin(preflight: dict[str, Any], origins: Sequence[str]) -> None:
