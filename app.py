@@ -23,6 +23,7 @@ from chalicelib.settings import read_settings
 from chalicelib.wiring import Wired
 
 if TYPE_CHECKING:
+    from chalicelib.domain.imports import Import
     from chalicelib.domain.invoices import CreditNote
     from chalicelib.domain.made import Made
     from chalicelib.domain.orders import Order
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from chalicelib.domain.search import SearchResults
     from chalicelib.domain.work import LoggedWork, Timer
     from chalicelib.usecases.images import AddedImage, ShownImage
+    from chalicelib.usecases.imports import FullImport, OpenedImport
     from chalicelib.usecases.invoices import FullInvoice, InvoiceAsOf
 
 settings = read_settings(os.environ)
@@ -384,6 +386,28 @@ def remove_image(caller: Caller, image_id: str, if_match: IfMatch) -> "ShownImag
     return usecases.images.remove_image(caller, image_id, desk=wired, check=if_match.check)
 
 
+# Imports
+
+
+@app.route("/v1/imports", answer=views.ImportList)
+def list_imports(caller: Caller, query: bodies.ImportQuery) -> "Page[Import]":
+    return usecases.imports.list_imports(caller, query.page(caller.account_id), imports=wired.imports)
+
+
+@app.route("/v1/imports/{import_id}", answer=views.FullImportView)
+def get_import(caller: Caller, import_id: str) -> "FullImport":
+    return usecases.imports.get_import(caller, import_id, desk=wired)
+
+
+def get_opened_import(caller: Caller, import_id: str) -> "OpenedImport":
+    return usecases.imports.get_opened_import(caller, import_id, desk=wired)
+
+
+@app.route("/v1/imports", methods=["POST"], answer=views.OpenedImportView, status=201, again=get_opened_import)
+def add_import(caller: Caller, body: bodies.NewImport) -> "OpenedImport":
+    return usecases.imports.add_import(caller, body.details(), desk=wired)
+
+
 # Search
 
 
@@ -407,6 +431,7 @@ def get_report(caller: Caller, day: date) -> "NightlyReport":
 def nightly(event: CloudWatchEvent) -> int:
     now = edge.schedules.time_of(event)
     with ExitStack() as whatever_fails:
+        whatever_fails.callback(usecases.imports.see_to_waiting, now, desk=wired)
         whatever_fails.callback(usecases.images.look_after_images, now, desk=wired)
         whatever_fails.callback(usecases.order_steps.release_expired, now, reservations=wired.reservations)
         return usecases.invoices.ask_for_due_invoices(now, desk=wired)
@@ -470,7 +495,7 @@ def on_incoming(event: S3Event) -> None:
 @app.on_sqs_message(queue=settings.imports_queue, batch_size=1, maximum_concurrency=5)
 def on_import(event: SQSEvent) -> BatchAnswer:
     return edge.messages.each_import_job(
-        event, lambda job, left, tries: usecases.imports.go_on(job, remaining=left, tries=tries, desk=wired)
+        event, lambda job, left, n: usecases.imports.go_on(job, edge.import_files.rows, remaining=left, tries=n, desk=wired)
     )
 
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from chalicelib.domain.idempotency import Keeping, KeptAnswer
     from chalicelib.domain.identifiers import Prefix
     from chalicelib.domain.images import Drawn, Image, ImageRemoval, Rejection
+    from chalicelib.domain.imports import Import, ImportJob, RejectedRow, RowMark
     from chalicelib.domain.invoices import CreditNote, Invoice, InvoiceFilter, InvoiceLine
     from chalicelib.domain.limits import Attempts
     from chalicelib.domain.membership import Standing
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from chalicelib.domain.products import Product, StockChange
     from chalicelib.domain.reports import DueOutcome, InvoiceDue
     from chalicelib.domain.search import SearchChange, SearchRequest, SearchResult, StaleIndex
+    from chalicelib.domain.statuses import ImportKind
     from chalicelib.domain.users import Caller, User
     from chalicelib.domain.work import Calendar, LoggedWork, Timer, WorkChange, WorkFilter, WorkSheet
 
@@ -136,7 +138,7 @@ class KeyedRequests(Protocol):
     def begin(self, keeping: Keeping, before: Keeping | None) -> None:
         """Claims the request if what is kept of it still is what was read. Raises: Contended."""
 
-    def effect(self, keeping: Keeping) -> AbstractContextManager[None]:
+    def effect(self, keeping: Keeping) -> AbstractContextManager[object]:
         """The first commit within the block, in this thread, notes itself as the request's effect, in one with what it writes.
 
         It raises IdempotencyInProgress, having written nothing, if the request has had its effect or is claimed by another.
@@ -471,6 +473,69 @@ class Files(Protocol):
         """A URL under which that version can be read for a few minutes, as a file of that name and type."""
 
 
+class Imports(Protocol):
+    def add(self, imported: Import) -> None: ...
+
+    def get(self, account_id: str, import_id: str) -> Import: ...
+
+    def page(self, account_id: str, request: PageRequest) -> Page[Import]:
+        """Newest first."""
+
+    def save(self, imported: Import, rejections: Sequence[RejectedRow] = ()) -> None:
+        """Replaces the version before `imported.version`, with the last of the rejections that it counts; from then on no rows
+        go in but those of its run, and none at all once it is at its end. Raises: Contended, also if it is gone.
+        """
+
+    def rejections(self, account_id: str, import_id: str, limit: int | None = None) -> Iterator[RejectedRow]:
+        """In the order of the file."""
+
+
+class DueImports(Protocol):
+    def due(self, as_of: datetime) -> Iterator[tuple[str, str]]:
+        """Of all accounts, those of which nothing has come until then: account and import."""
+
+
+class Noted(Protocol):
+    @property
+    def noted(self) -> bool:
+        """Whether anything was written."""
+
+
+class RowMarks(Protocol):
+    """Which rows were imported; each is marked in the very transaction in which it goes in."""
+
+    def find(self, account_id: str, kind: ImportKind, subjects: Collection[str]) -> Mapping[str, RowMark]:
+        """By their subjects; those that there are."""
+
+    def note(self, mark: RowMark, before: RowMark | None, run: int) -> AbstractContextManager[Noted]:
+        """The first commit within the block, in this thread, writes the mark in the place of the one that was read.
+
+        It raises, having written nothing, ImportTakenOver if that is not the import's run any more; RowMarked if somebody
+        else's mark is there by now.
+        """
+
+    def together(self, account_id: str, product_ids: Collection[str] = ()) -> AbstractContextManager[None]:
+        """Commits within the block may wait for each other, to be written in fewer transactions: what was not raised there may
+        be raised later, as NotTogether, at the latest at the end of the block. Some of them are then written, with their
+        marks; what was not, is not. `product_ids` are those that will be asked for.
+        """
+
+
+class Metrics(Protocol):
+    """Of the pipelines, which are images and imports."""
+
+    def worked_off(self, pipeline: str, records: int, milliseconds: int) -> None: ...
+
+    def failed(self, pipeline: str) -> None: ...
+
+
+class ImportsQueue(Protocol):
+    def ask_for(self, job: ImportJob, place: str) -> None:
+        """Asks once, however often within five minutes, for the same `place` from which it is to go on; jobs of one account
+        one after the other. Raises: Unavailable.
+        """
+
+
 class Printer(Protocol):
     """Renders PDFs; the same input always gives the same bytes."""
 
@@ -487,14 +552,6 @@ class Mailer(Protocol):
 class EventBus(Protocol):
     def publish(self, events: Sequence[DomainEvent]) -> frozenset[int]:
         """Sends the events in order; returns the places of those that the bus did not take. Raises: Unavailable."""
-
-
-class Metrics(Protocol):
-    """Of the pipelines, which are images and imports."""
-
-    def worked_off(self, pipeline: str, records: int, milliseconds: int) -> None: ...
-
-    def failed(self, pipeline: str) -> None: ...
 
 
 class InvoicingQueue(Protocol):

@@ -27,10 +27,13 @@ if TYPE_CHECKING:
         Customers,
         Documents,
         DueClients,
+        DueImports,
         EventBus,
         Files,
         Ids,
         Images,
+        Imports,
+        ImportsQueue,
         Invoices,
         InvoicingQueue,
         KeyedRequests,
@@ -47,6 +50,7 @@ if TYPE_CHECKING:
         ReindexQueue,
         Reports,
         Reservations,
+        RowMarks,
         Searchable,
         SearchIndex,
         Stock,
@@ -212,6 +216,30 @@ class Wired:
         from chalicelib.repositories.orders import DynamoReservations
 
         return DynamoReservations(self._table)
+
+    @cached_property
+    def imports(self) -> Imports:
+        from chalicelib.repositories.imports import DynamoImports
+
+        return DynamoImports(self._table)
+
+    @cached_property
+    def due_imports(self) -> DueImports:
+        from chalicelib.repositories.imports import DynamoDueImports
+
+        return DynamoDueImports(self._table)
+
+    @cached_property
+    def row_marks(self) -> RowMarks:
+        from chalicelib.repositories.imports import DynamoRowMarks
+
+        return DynamoRowMarks(self._table)
+
+    @cached_property
+    def imports_queue(self) -> ImportsQueue:
+        from chalicelib.gateways.imports_queue import SqsImportsQueue
+
+        return SqsImportsQueue(self._aws.client("sqs"), self._settings.imports_queue)
 
     @cached_property
     def limits(self) -> Limits:

@@ -35,6 +35,10 @@ _KINDS = frozenset(
         "stock_change",
         "order",
         "reservation",
+        "import",
+        "import_run",
+        "import_row",
+        "import_rejections",
     }
 )
 _WITH_THE_PRODUCT = {"set with the product", "deleted with the product"}

@@ -12,6 +12,7 @@ from chalicelib.domain.errors import InsufficientFunds, PaymentDeclined, Payment
 from chalicelib.domain.events import DomainEvent
 from chalicelib.domain.identifiers import ENTROPY_BYTES, Prefix, make_id
 from chalicelib.domain.images import SIZES, Drawn, DrawnThumbnail, Rejection
+from chalicelib.domain.imports import ImportJob
 from chalicelib.domain.invoices import CreditNote, Invoice, InvoiceLine
 from chalicelib.domain.limits import Attempts
 from chalicelib.domain.orders import News, Order, Receipt, Shipment
@@ -325,3 +326,20 @@ class PlainThumbnailer:
                 for name, cut in cuts
             ),
         )
+
+
+@dataclass
+class MemoryImportsQueue:
+    """FIFO: the jobs of one account in their order; the same place is taken once (for five minutes, here for ever)."""
+
+    waiting: list[ImportJob] = field(default_factory=list)
+    places: set[str] = field(default_factory=set)
+    failures: list[Exception | None] = field(default_factory=list)
+
+    def ask_for(self, job: ImportJob, place: str) -> None:
+        failure = self.failures.pop(0) if self.failures else None
+        if failure is not None:
+            raise failure
+        if place not in self.places:
+            self.places.add(place)
+            self.waiting.append(job)

@@ -18,6 +18,7 @@ from tests.fakes import (
     MemoryCarrier,
     MemoryCustomers,
     MemoryEventBus,
+    MemoryImportsQueue,
     MemoryInvoicingQueue,
     MemoryMailer,
     MemoryMetrics,
@@ -57,6 +58,8 @@ class MemoryWired:
     attention: MemoryAttention = field(default_factory=MemoryAttention)
     metrics: MemoryMetrics = field(default_factory=MemoryMetrics)
     reindex_queue: MemoryReindexQueue = field(default_factory=MemoryReindexQueue)
+
+    imports_queue: MemoryImportsQueue = field(default_factory=MemoryImportsQueue)
 
     quotas: Quotas = UNLIMITED
 

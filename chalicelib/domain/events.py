@@ -36,9 +36,12 @@ _EVENTS: Mapping[str, _Told] = {
         }
     ),
     "image": _Told(by_status={"ready": "ImageReady", "rejected": "ImageRejected"}),
+    "import": _Told(by_status={"completed": "ImportCompleted", "failed": "ImportFailed"}),
 }
 """By the type of the item; accounts and credit notes concern nobody outside by themselves."""
 _SECRETS = frozenset({"password_hash"})
+_INSIDE = frozenset({"cursor"})
+"""What nobody outside can do anything with."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,4 +109,4 @@ def _same_version(change: Change) -> bool:
 
 
 def _without_secrets(thing: Plain | None) -> Plain | None:
-    return None if thing is None else {name: value for name, value in thing.items() if name not in _SECRETS}
+    return None if thing is None else {name: value for name, value in thing.items() if name not in _SECRETS | _INSIDE}

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from chalicelib.edge import authorizer as authorizer
     from chalicelib.edge import docs_page as docs_page
     from chalicelib.edge import idempotency as idempotency
+    from chalicelib.edge import import_files as import_files
     from chalicelib.edge import messages as messages
     from chalicelib.edge import openapi as openapi
     from chalicelib.edge import schedules as schedules

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import date as Day
 from datetime import datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, TypeVar
 
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
@@ -19,12 +19,13 @@ from chalicelib.domain.identifiers import PRODUCT_ID
 from chalicelib.domain.kinds import SearchType
 from chalicelib.domain.money import MINOR_UNITS
 from chalicelib.domain.paging import DEFAULT_LIMIT, MAX_LIMIT, PageRequest
-from chalicelib.domain.statuses import InvoiceStatus
+from chalicelib.domain.statuses import ImportKind, InvoiceStatus
 from chalicelib.domain.users import Role
 from chalicelib.edge.cursors import unseal
 
 if TYPE_CHECKING:
     from chalicelib.domain.images import ImageDetails
+    from chalicelib.domain.imports import ImportDetails
     from chalicelib.domain.invoices import InvoiceFilter, PaymentDetails
     from chalicelib.domain.membership import UserDetails
     from chalicelib.domain.orders import OrderDetails
@@ -87,6 +88,10 @@ Filename = Annotated[
 ]
 ImageType = Annotated[str, Meta(extra_json_schema={"enum": ["image/jpeg", "image/png", "image/webp"]})]
 Amount = Annotated[Decimal, Meta(extra_json_schema={"exclusiveMinimum": 0})]
+
+
+Heading = Annotated[str, Meta(min_length=1, max_length=200, pattern=_TEXT)]
+Field = Annotated[str, Meta(min_length=1, max_length=40)]
 
 
 class Body(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -375,6 +380,30 @@ class NewOrder(EditedOrder, frozen=True, kw_only=True):
     hold: bool = False
 
 
+class NewImport(Body, frozen=True, kw_only=True):
+    """`columns` are our fields by the file's headings. `date_format` is made of YYYY, MM and DD, such as DD.MM.YYYY.
+
+    A dry run checks each row by itself and writes nothing: of rows that collide with each other it knows nothing.
+    """
+
+    kind: ImportKind
+    filename: Annotated[str, Meta(min_length=1, max_length=900)]
+    content_type: Literal["text/csv", "application/json", "application/x-ndjson"]
+    columns: Annotated[dict[Heading, Field], Meta(max_length=100)] = {}
+    date_format: Annotated[str, Meta(max_length=20)] | None = None
+    decimal_separator: Literal[".", ","] | None = None
+    dry_run: bool = False
+
+    def details(self) -> "ImportDetails":
+        """Raises: Invalid."""
+        from chalicelib.domain.imports import ImportDetails
+        from chalicelib.edge.import_files import check_plan
+
+        details = self.into(ImportDetails)
+        check_plan(details)
+        return details
+
+
 class Query(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A query string with these parameters and no others."""
 
@@ -409,6 +438,10 @@ class ImageQuery(ListQuery, frozen=True, kw_only=True):
 
 class OrderQuery(ListQuery, frozen=True, kw_only=True):
     list_name = "orders"
+
+
+class ImportQuery(ListQuery, frozen=True, kw_only=True):
+    list_name = "imports"
 
 
 class StockChangeQuery(ListQuery, frozen=True, kw_only=True):

@@ -27,6 +27,7 @@ PREFIX_OF: dict[str, Prefix] = {
     "client_id": "cli",
     "entry_id": "wrk",
     "image_id": "img",
+    "import_id": "imp",
     "invoice_id": "inv",
     "note_id": "crn",
     "order_id": "ord",
@@ -50,7 +51,10 @@ T = TypeVar("T")
 AnyBody = TypeVar("AnyBody", bound=Body)
 _MEDIA_TYPE = r"(?ai)application/(?:[a-z0-9.+-]+\+)?json\s*(?:;.*)?"
 # Texts, not patterns: most cold starts meet no fault. `re` keeps what it compiled.
-_FAULT = r"(?s)(?P<what>Object (?:missing required|contains unknown) field `(?P<field>.*?)`|.*?)(?: - at `(?P<path>\$[^`]*)`)?"
+_FAULT = (
+    r"(?s)(?P<what>Object (?:missing required|contains unknown) field `(?P<field>.*?)`|.*?)"
+    r"(?: - at (?:`key` in )?`(?P<path>\$[^`]*)`)?"
+)
 _UNKNOWN = "Object contains unknown field `"
 _LONGEST_FIELD = 100
 """Of an unknown member's name, what an answer repeats."""

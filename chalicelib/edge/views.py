@@ -13,6 +13,8 @@ from chalicelib.domain.statuses import (
     DeliveryStatus,
     FulfillmentStatus,
     ImageStatus,
+    ImportKind,
+    ImportStatus,
     InvoiceStatus,
     OrderStatus,
     PaymentStatus,
@@ -402,6 +404,55 @@ class OrderView(View, frozen=True, kw_only=True, rename={"id": "order_id"}):
     updated_at: Instant
 
 
+class ImportView(View, frozen=True, kw_only=True):
+    """Each of the records counts once; of a dry run as what would become of it. `reason` says why an import has failed."""
+
+    id: str
+    kind: ImportKind
+    filename: str
+    content_type: str
+    columns: dict[str, str]
+    date_format: str | None
+    decimal_separator: str | None
+    dry_run: bool
+    status: ImportStatus
+    reason: str | None
+    record_count: int
+    added_count: int
+    unchanged_count: int
+    rejected_count: int
+    bytes_read: int
+    size: int | None
+    processing_time_ms: int
+    created_at: Instant
+    updated_at: Instant
+
+
+class RejectionView(View, frozen=True, kw_only=True):
+    """`number` counts records from 1, `line` is the one on which the record begins."""
+
+    number: int
+    line: int
+    pointer: str
+    reason: str
+
+
+class FullImportView(ImportView, frozen=True, kw_only=True):
+    """With the first 100 rejections; `report` is a link to all of them, good for a few minutes."""
+
+    parts = ("imported",)
+
+    rejections: tuple[RejectionView, ...]
+    report: str | None
+
+    def lasting(self) -> View:
+        return msgspec.structs.replace(self, report=None)
+
+
+class OpenedImportView(FullImportView, frozen=True, kw_only=True):
+    upload: UploadView
+
+
 class SearchResultView(View, frozen=True, kw_only=True):
     """`snippet` is HTML: `<mark>` round what was found, everything else escaped. `title` is plain text."""
 
@@ -481,3 +532,10 @@ class OrderList(ListView, frozen=True, kw_only=True):
     item = OrderView
 
     orders: tuple[OrderView, ...]
+
+
+class ImportList(ListView, frozen=True, kw_only=True):
+    list_name = "imports"
+    item = ImportView
+
+    imports: tuple[ImportView, ...]

@@ -28,6 +28,11 @@ an order; orders, newest first             | account        | order#<order>     
 what an order has taken from stock         | account        | reservation#<order>                     | get
 reservations that ended, of all accounts   | due = "reser-  | due_at <= now (only on the index)       | query
                                            |   vations"     |                                         |
+an import; imports, newest first           | account        | import#<import>                         | get; query
+why an import's records were refused       | account        | import_rejections#<import>#<count>      | query
+which run of an import may write           | account        | import_run#<import>                     | only in conditions
+what was imported last of a subject        | account        | import_row#<kind>#<subject>             | get
+imports that nothing has come of           | due = "imports" | due_at <= now (only on the index)      | query
 an image; images, newest first             | account        | image#<image>                           | get; query
 what is left of an image that is gone      | account        | image_removal#<image>                   | get
 images to look after, of all accounts      | due = "images" | due_at <= now (only on the index)       | query
@@ -65,6 +70,9 @@ DUE = "due"
 """The partition of the index `due` that has clients."""
 RESERVATIONS = "reservations"
 """The one that has reservations."""
+IMPORTS = "imports"
+"""The one that has imports."""
+_SUBJECT = re.compile(r"~[A-Za-z0-9_-]{1,64}", re.ASCII)
 IMAGES = "images"
 """The one that has images of which something is to be seen to."""
 _PART = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
@@ -229,6 +237,33 @@ def reservation(account_id: str, order_id: str) -> Key:
 def reserved_for(key: Key) -> str:
     """The order that a reservation is for, by the key of the reservation."""
     return key.sk.removeprefix("reservation#")
+
+
+def import_(account_id: str, import_id: str) -> Key:
+    return _key(account_id, "import", import_id)
+
+
+def imports(account_id: str) -> Range:
+    return _range(account_id, "import")
+
+
+def import_rejections(account_id: str, import_id: str, before: int) -> Key:
+    """`before` is how many were rejected before them."""
+    return _key(account_id, "import_rejections", import_id, f"{before:09d}")
+
+
+def all_import_rejections(account_id: str, import_id: str) -> Range:
+    return _range(account_id, "import_rejections", import_id)
+
+
+def import_run(account_id: str, import_id: str) -> Key:
+    return _key(account_id, "import_run", import_id)
+
+
+def import_row(account_id: str, kind: str, subject: str) -> Key:
+    """A subject is a product's own id, or begins with a tilde."""
+    named = subject if _SUBJECT.fullmatch(subject) else _product(subject)
+    return Key(_part(account_id), f"import_row#{_part(kind)}#{named}")
 
 
 def image(account_id: str, image_id: str) -> Key:

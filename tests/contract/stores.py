@@ -18,6 +18,8 @@ from chalicelib.ports import (
     Clients,
     CreditNotes,
     DueClients,
+    DueImports,
+    Imports,
     Invoices,
     KeyedRequests,
     Ledger,
@@ -25,6 +27,7 @@ from chalicelib.ports import (
     Products,
     Reports,
     Reservations,
+    RowMarks,
     Searchable,
     Stock,
     Timers,
@@ -34,6 +37,7 @@ from chalicelib.ports import (
 from chalicelib.repositories import keys
 from chalicelib.repositories.accounts import DynamoAccess, DynamoAccounts, DynamoUsers
 from chalicelib.repositories.clients import DynamoClients, DynamoDueClients
+from chalicelib.repositories.imports import DynamoDueImports, DynamoImports, DynamoRowMarks
 from chalicelib.repositories.invoices import DynamoCreditNotes, DynamoInvoices
 from chalicelib.repositories.items import to_image, to_item
 from chalicelib.repositories.keyed_requests import DynamoKeyedRequests
@@ -90,6 +94,12 @@ class Store(Protocol):
     @property
     def reservations(self) -> Reservations: ...
     @property
+    def imports(self) -> Imports: ...
+    @property
+    def due_imports(self) -> DueImports: ...
+    @property
+    def row_marks(self) -> RowMarks: ...
+    @property
     def searchable(self) -> Searchable: ...
 
 
@@ -116,6 +126,9 @@ class DynamoStore:
         self.stock = DynamoStock(table)
         self.orders = DynamoOrders(table)
         self.reservations = DynamoReservations(table)
+        self.imports = DynamoImports(table)
+        self.due_imports = DynamoDueImports(table)
+        self.row_marks = DynamoRowMarks(table)
         self.searchable = DynamoSearchable(table)
 
 

@@ -453,7 +453,7 @@ _DIES: Final = (Fault.CRASH_BEFORE, Fault.CRASH_AFTER)
 
 def _unnoted_effect(app: Any) -> None:
     """What a keyed request did is noted only with its answer."""
-    _part("repositories.table").effect_to_note = lambda: None
+    _part("repositories.table").next_note = lambda: None
 
 
 BUGS: Final = (

@@ -79,13 +79,13 @@ def _validator(schema: str) -> jsonschema_rs.Draft202012Validator:
 
 
 def _closed(schema: Any) -> Any:
-    """The schema, with every object closed."""
+    """The schema, with every object closed that does not say itself what else it may have."""
     if isinstance(schema, list):
         return [_closed(each) for each in schema]
     if not isinstance(schema, dict):
         return schema
     closed = {name: _closed(value) for name, value in schema.items()}
-    return closed | {"additionalProperties": False} if schema.get("type") == "object" else closed
+    return {"additionalProperties": False} | closed if schema.get("type") == "object" else closed
 
 
 def _resolved(node: dict[str, Any]) -> dict[str, Any]:

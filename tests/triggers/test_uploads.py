@@ -162,7 +162,7 @@ def read(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
 def went_on(wired: MemoryWired, monkeypatch: pytest.MonkeyPatch) -> list[tuple[ImportJob, float, int]]:
     jobs: list[tuple[ImportJob, float, int]] = []
 
-    def go_on(job: ImportJob, *, remaining: Callable[[], float], tries: int, desk: object) -> None:
+    def go_on(job: ImportJob, _read: object, *, remaining: Callable[[], float], tries: int, desk: object) -> None:
         assert desk is wired
         jobs.append((job, remaining(), tries))
 
