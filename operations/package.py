@@ -35,6 +35,8 @@ from operations.project import BUILD, ROOT, chalice_config, stage_environment, s
 
 MERGE_TEMPLATE: Final = Path(".chalice/resources.json")
 CHALICE: Final = "from chalice.cli import main; main()"  # `chalice`, of the Python that runs this
+PACKAGER: Final = "chalicelib/packager.py"
+"""Of Chalice's own command line; no function has that."""
 TEMPLATE_NAME: Final = "sam.json"
 ZIP_NAME: Final = "deployment.zip"
 FUNCTION_FOLDER: Final = "/var/task"  # where Lambda unpacks the zip; tracebacks show it
@@ -214,6 +216,7 @@ def assemble_zip(application: Path, layer: Path, target: Path) -> None:
     with tempfile.TemporaryDirectory(prefix="daybook-application-") as temporary:
         with zipfile.ZipFile(application) as source:
             source.extractall(temporary)
+        Path(temporary, PACKAGER).unlink()
         compile_files(Path(temporary))
         shutil.copyfile(layer, target)
         add_files(target, Path(temporary))
