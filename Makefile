@@ -20,7 +20,7 @@ SOURCES := operations tests $(wildcard app.py chalicelib benchmarks)
 export LOCAL_AWS_PYTHON ?= $(CURDIR)/$(AWS_VENV)/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run local-aws local-aws-stop local deploy-local test lint format types tests package deploy deploy-with-chalice reindex redrive faults fuzz bench clean distclean
+.PHONY: help setup run local-aws local-aws-stop local deploy-local test lint format types tests package deploy deploy-with-chalice reindex settle redrive faults fuzz bench clean distclean
 
 help: ## What can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-20s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -58,6 +58,9 @@ deploy-with-chalice: $(READY) ## The same with `chalice deploy` for the function
 
 reindex: $(READY) ## Make the search index anew from the table: of ACCOUNT=acc_..., or of all accounts of STAGE
 	@$(BIN)/python -m operations.reindex --stage $(STAGE) $(if $(ACCOUNT),--account '$(ACCOUNT)') $(if $(ENDPOINT),--endpoint '$(ENDPOINT)')
+
+settle: $(READY) ## Bring ORDER=ord_... of ACCOUNT=acc_... to its end, which its workflow could not
+	@$(BIN)/python -m operations.settle --stage $(STAGE) --account '$(ACCOUNT)' --order '$(ORDER)' $(if $(ENDPOINT),--endpoint '$(ENDPOINT)')
 
 redrive: $(READY) ## Put back what was given up on: of QUEUE=imports, or of all queues of dead letters of STAGE
 	@$(BIN)/python -m operations.redrive --stage $(STAGE) $(if $(QUEUE),--queue '$(QUEUE)') $(if $(ENDPOINT),--endpoint '$(ENDPOINT)')

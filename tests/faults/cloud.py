@@ -26,7 +26,6 @@ STAGE: Final = "local"
 ACCOUNT: Final = "0" * 12
 REGION: Final = "us-east-1"
 TABLE: Final = f"daybook-{STAGE}"
-EPHEMERAL: Final = f"{TABLE}-ephemeral"
 RETRIES_SECONDS: Final = (1, 2, 4, 8, 16, 32)
 """What a well-made client waits before it asks again."""
 
@@ -140,14 +139,11 @@ class Cloud:
         return [item for partition in dynamodb._tables[TABLE]["items"].values() for item in partition.values()]
 
     def books(self) -> dict[str, dict[str, str]]:
-        """By key, what the sandbox of payments knows."""
-        from ministack.services import dynamodb
-
-        kept = [item for partition in dynamodb._tables[EPHEMERAL]["items"].values() for item in partition.values()]
+        """By the end of its key, what the sandbox of payments knows."""
         return {
-            item["pk"]["S"].removeprefix("payment#"): {name: str(*value.values()) for name, value in item.items()}
-            for item in kept
-            if item["pk"]["S"].startswith("payment#")
+            item["sk"]["S"]: {name: str(*value.values()) for name, value in item.items()}
+            for item in self.items()
+            if item["type"]["S"] == "books" and "#ProcessPayment" in item["sk"]["S"]
         }
 
     def documents(self) -> dict[str, list[bytes]]:
