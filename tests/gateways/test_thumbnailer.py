@@ -6,6 +6,7 @@ import subprocess
 import sys
 import warnings
 import zlib
+from collections.abc import Callable
 from io import BytesIO
 from itertools import pairwise
 from pathlib import Path
@@ -60,7 +61,7 @@ def drawn(content: bytes, kind: str = "JPEG") -> dict[str, Image.Image]:
     made = draw(content, kind)
     assert isinstance(made, Drawn), made
     assert [one.name for one in made.thumbnails] == [size.name for size in SIZES]
-    thumbnails = {}
+    thumbnails: dict[str, Image.Image] = {}
     for size, one in zip(SIZES, made.thumbnails, strict=True):
         cut = size.cut(made.width, made.height)
         thumbnail = Image.open(BytesIO(one.content))
@@ -528,7 +529,7 @@ def noise(width: int, height: int) -> Image.Image:
 
 
 PROGRESSIVELY: dict[str, Any] = {"progressive": True, "subsampling": 0}
-COSTLY = {
+COSTLY: dict[str, tuple[str, Callable[[], bytes], bool]] = {
     "20 MiB of a PNG": ("PNG", lambda: saved(noise(2600, 2600), "PNG", compress_level=1), False),
     "17 MiB of a progressive JPEG": (
         "JPEG",
