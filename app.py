@@ -5,7 +5,7 @@ from contextlib import ExitStack
 from datetime import date
 from typing import TYPE_CHECKING
 
-from chalice.app import AuthRequest, AuthResponse, CloudWatchEvent, Cron, DynamoDBEvent, SQSEvent
+from chalice.app import AuthRequest, AuthResponse, CloudWatchEvent, Cron, DynamoDBEvent, S3Event, SQSEvent
 
 from chalicelib import edge, usecases
 from chalicelib.domain import errors
@@ -23,6 +23,7 @@ from chalicelib.settings import read_settings
 from chalicelib.wiring import Wired
 
 if TYPE_CHECKING:
+    from chalicelib.domain.imports import Import
     from chalicelib.domain.invoices import CreditNote
     from chalicelib.domain.made import Made
     from chalicelib.domain.orders import Order
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from chalicelib.domain.search import SearchResults
     from chalicelib.domain.work import LoggedWork, Timer
     from chalicelib.usecases.images import AddedImage, ShownImage
+    from chalicelib.usecases.imports import FullImport, OpenedImport
     from chalicelib.usecases.invoices import FullInvoice, InvoiceAsOf
 
 settings = read_settings(os.environ)
@@ -325,7 +327,7 @@ def change_stock(caller: Caller, product_id: str, body: bodies.NewStockChange) -
 
 @app.route("/v1/orders", answer=views.OrderList)
 def list_orders(caller: Caller, query: bodies.OrderQuery) -> "Page[Order]":
-    return usecases.orders.list_orders(caller, query.page(caller.account_id), orders=wired.orders)
+    return usecases.orders.list_orders(caller, query.wanted(), query.page(caller.account_id), orders=wired.orders)
 
 
 @app.route("/v1/orders/{order_id}", answer=views.OrderView)
@@ -347,14 +349,14 @@ def change_order(caller: Caller, order_id: str, body: bodies.EditedOrder, if_mat
 
 @app.route("/v1/orders/{order_id}/submit", methods=["POST"], answer=views.OrderView, again=get_order)
 @refuses(errors.OrderInProgress)
-def submit_order(caller: Caller, order_id: str) -> "Order":
-    return usecases.orders.submit(caller, order_id, desk=wired)
+def submit_order(caller: Caller, order_id: str, if_match: IfMatch) -> "Order":
+    return usecases.orders.submit(caller, order_id, desk=wired, check=if_match.check)
 
 
 @app.route("/v1/orders/{order_id}/cancel", methods=["POST"], answer=views.OrderView, again=get_order)
 @refuses(errors.OrderNotCancelable)
-def cancel_order(caller: Caller, order_id: str) -> "Order":
-    return usecases.orders.cancel(caller, order_id, desk=wired)
+def cancel_order(caller: Caller, order_id: str, if_match: IfMatch) -> "Order":
+    return usecases.orders.cancel(caller, order_id, desk=wired, check=if_match.check)
 
 
 # Images
@@ -384,6 +386,28 @@ def remove_image(caller: Caller, image_id: str, if_match: IfMatch) -> "ShownImag
     return usecases.images.remove_image(caller, image_id, desk=wired, check=if_match.check)
 
 
+# Imports
+
+
+@app.route("/v1/imports", answer=views.ImportList)
+def list_imports(caller: Caller, query: bodies.ImportQuery) -> "Page[Import]":
+    return usecases.imports.list_imports(caller, query.page(caller.account_id), imports=wired.imports)
+
+
+@app.route("/v1/imports/{import_id}", answer=views.FullImportView)
+def get_import(caller: Caller, import_id: str) -> "FullImport":
+    return usecases.imports.get_import(caller, import_id, desk=wired)
+
+
+def get_opened_import(caller: Caller, import_id: str) -> "OpenedImport":
+    return usecases.imports.get_opened_import(caller, import_id, desk=wired)
+
+
+@app.route("/v1/imports", methods=["POST"], answer=views.OpenedImportView, status=201, again=get_opened_import)
+def add_import(caller: Caller, body: bodies.NewImport) -> "OpenedImport":
+    return usecases.imports.add_import(caller, body.details(), desk=wired)
+
+
 # Search
 
 
@@ -400,14 +424,16 @@ def get_report(caller: Caller, day: date) -> "NightlyReport":
     return usecases.reports.get_report(caller, day, reports=wired.reports)
 
 
-# Every night: ask for the invoices that are due; issue them; tell of every change; index it; deliver; start orders' workflows.
+# Every night: ask for the invoices that are due. Issue them; tell of changes; index them; deliver; start workflows; take files.
 
 
 @app.schedule(Cron(0, 2, "*", "*", "?", "*"))
 def nightly(event: CloudWatchEvent) -> int:
     now = edge.schedules.time_of(event)
     with ExitStack() as whatever_fails:
+        whatever_fails.callback(usecases.imports.see_to_waiting, now, desk=wired)
         whatever_fails.callback(usecases.images.look_after_images, now, desk=wired)
+        whatever_fails.callback(usecases.order_steps.take_up, now, desk=wired)
         whatever_fails.callback(usecases.order_steps.release_expired, now, reservations=wired.reservations)
         return usecases.invoices.ask_for_due_invoices(now, desk=wired)
 
@@ -450,6 +476,28 @@ def on_delivery(event: SQSEvent) -> BatchAnswer:
 @app.on_sqs_message(queue=settings.orders_queue, batch_size=10, maximum_concurrency=5)
 def on_order_placed(event: SQSEvent) -> BatchAnswer:
     return edge.steps.each_order_placed(event, lambda job: usecases.orders.start_workflow(job, workflow=wired.order_workflow))
+
+
+@app.on_s3_event(bucket=settings.files_bucket, events=["s3:ObjectCreated:*"], prefix="uploads/")
+def on_upload(event: S3Event) -> None:
+    edge.uploads.each_upload(
+        event,
+        lambda upload: usecases.pipelines.measure(
+            "images", lambda: usecases.images.make_thumbnails(upload, desk=wired), desk=wired
+        ),
+    )
+
+
+@app.on_s3_event(bucket=settings.files_bucket, events=["s3:ObjectCreated:*"], prefix="incoming/")
+def on_incoming(event: S3Event) -> None:
+    edge.uploads.each_upload(event, lambda upload: usecases.imports.queue_import(upload, desk=wired))
+
+
+@app.on_sqs_message(queue=settings.imports_queue, batch_size=1, maximum_concurrency=5)
+def on_import(event: SQSEvent) -> BatchAnswer:
+    return edge.messages.each_import_job(
+        event, lambda job, left, n: usecases.imports.go_on(job, edge.import_files.rows, remaining=left, tries=n, desk=wired)
+    )
 
 
 # The steps of an order's workflow, which .chalice/order_workflow.asl.json puts together: forward, then back.

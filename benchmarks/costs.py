@@ -9,6 +9,7 @@ Times are no matter here.
 
 import json
 import math
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -142,10 +143,13 @@ class Meter:
     def _unfiltered(self, asked: dict[str, Any]) -> list[dict[str, Any]]:
         """The same query without its filter, which is not counted."""
         used = asked["KeyConditionExpression"]
-        names = {name: meant for name, meant in asked["ExpressionAttributeNames"].items() if name in used}
+        needed = {
+            part: {name: meant for name, meant in asked[part].items() if re.search(rf"{name}\b", used)}
+            for part in ("ExpressionAttributeNames", "ExpressionAttributeValues")
+        }
         query = {name: value for name, value in asked.items() if name != "FilterExpression"}
         cost, self._cost = self._cost, None
-        images: list[dict[str, Any]] = self._dynamodb.query(**query | {"ExpressionAttributeNames": names})["Items"]
+        images: list[dict[str, Any]] = self._dynamodb.query(**query | needed)["Items"]
         self._cost = cost
         return images
 

@@ -24,14 +24,16 @@ if TYPE_CHECKING:
     from chalicelib.domain.idempotency import Keeping, KeptAnswer
     from chalicelib.domain.identifiers import Prefix
     from chalicelib.domain.images import Drawn, Image, ImageRemoval, Rejection
+    from chalicelib.domain.imports import Import, ImportJob, RejectedRow, RowMark
     from chalicelib.domain.invoices import CreditNote, Invoice, InvoiceFilter, InvoiceLine
     from chalicelib.domain.limits import Attempts
     from chalicelib.domain.membership import Standing
-    from chalicelib.domain.orders import News, Order, Receipt, Reservation, Shipment
+    from chalicelib.domain.orders import News, Order, OrderFilter, Receipt, Reservation, Shipment, StepKey
     from chalicelib.domain.paging import Page, PageRequest
     from chalicelib.domain.products import Product, StockChange
     from chalicelib.domain.reports import DueOutcome, InvoiceDue
     from chalicelib.domain.search import SearchChange, SearchRequest, SearchResult, StaleIndex
+    from chalicelib.domain.statuses import ImportKind
     from chalicelib.domain.users import Caller, User
     from chalicelib.domain.work import Calendar, LoggedWork, Timer, WorkChange, WorkFilter, WorkSheet
 
@@ -136,7 +138,7 @@ class KeyedRequests(Protocol):
     def begin(self, keeping: Keeping, before: Keeping | None) -> None:
         """Claims the request if what is kept of it still is what was read. Raises: Contended."""
 
-    def effect(self, keeping: Keeping) -> AbstractContextManager[None]:
+    def effect(self, keeping: Keeping) -> AbstractContextManager[object]:
         """The first commit within the block, in this thread, notes itself as the request's effect, in one with what it writes.
 
         It raises IdempotencyInProgress, having written nothing, if the request has had its effect or is claimed by another.
@@ -298,18 +300,26 @@ class Orders(Protocol):
 
     def get(self, account_id: str, order_id: str) -> Order: ...
 
-    def page(self, account_id: str, request: PageRequest) -> Page[Order]:
+    def page(self, account_id: str, wanted: OrderFilter, request: PageRequest) -> Page[Order]:
         """Newest first."""
 
     def save(self, order: Order) -> None:
-        """Replaces the version before `order.version`. Raises: Contended."""
+        """Replaces the version before `order.version`; one that is confirmed is sold, and has no reservation any more.
+
+        Raises: Contended.
+        """
 
     def products(self, account_id: str, product_ids: Iterable[str]) -> Mapping[str, Product]:
         """Those that are there, by id."""
 
+    def unfinished(self, as_of: datetime) -> Iterator[tuple[str, str]]:
+        """Account and order of those of all accounts whose workflow should have come to an end, placed `QUIET_FOR` before."""
+
 
 class Reservations(Protocol):
-    """Units taken from stock for orders. Each change is one transaction with the order's next version."""
+    """Units taken from stock for orders. Each change is one transaction with the order's next version, and with what the
+    products' journals say of it: they add up to the stock.
+    """
 
     def find(self, account_id: str, order_id: str) -> Reservation | None: ...
 
@@ -317,14 +327,15 @@ class Reservations(Protocol):
         """Takes the units of all products, or of none.
 
         Raises: Contended if the order is not as it was read, whatever else there is; OutOfStock; Contended also if a product
-        is gone, or is counted now and was not, or the other way round.
+        is gone, or another has its id, or it is counted now and was not, or the other way round.
         """
 
     def keep(self, reservation: Reservation, order: Order) -> None:
         """From now on it does not end any more. Raises: Contended if it is not as it was read."""
 
     def release(self, reservation: Reservation, order: Order | None, *, now: datetime) -> None:
-        """Gives back the units of what is still there and counted, once. Without an order none is changed.
+        """Gives back the units of what is still there and counted, once, whoever has set its stock meanwhile: whoever counts
+        what lies there does not count what is reserved. Without an order none is changed.
 
         Raises: Contended if it is not as it was read.
         """
@@ -336,32 +347,39 @@ class Reservations(Protocol):
 class Payments(Protocol):
     """A payment processor. A `key` names one payment, however often it is asked for."""
 
-    def capture(self, key: str, amount: Decimal, currency: str, method: str) -> Receipt:
+    def capture(self, key: StepKey, amount: Decimal, currency: str, method: str) -> Receipt:
         """Raises: PaymentDeclined, of what was undone too, InsufficientFunds; PaymentGatewayError if it may be captured."""
 
-    def undo(self, key: str) -> Receipt | None:
+    def undo(self, key: StepKey) -> Receipt | None:
         """Gives back what was captured under the key, once, and lets nothing be captured under it any more.
 
         Returns what was given back, now or before; None if nothing was captured. Raises: PaymentGatewayError.
         """
 
 
+class PaymentRules(Protocol):
+    """What a payment processor can be asked for; said without asking it."""
+
+    def check(self, amount: Decimal, currency: str, method: str) -> None:
+        """Raises: Invalid of `/payment_method` or `/total_amount`."""
+
+
 class Books(Protocol):
     """What a gateway knows of payments or shipments: facts by name, under their key. A fact that is noted stays as it is."""
 
-    def read(self, key: str) -> Mapping[str, str]: ...
+    def read(self, key: StepKey) -> Mapping[str, str]: ...
 
-    def note(self, key: str, facts: Mapping[str, str], *, unless: Collection[str]) -> bool:
+    def note(self, key: StepKey, facts: Mapping[str, str], *, unless: Collection[str]) -> bool:
         """Whether all of them were noted; none are if one of those named in `unless` is known."""
 
 
 class Carrier(Protocol):
     """Who brings parcels. A `key` names one shipment, however often it is asked for."""
 
-    def ship(self, key: str, order: Order) -> Shipment:
+    def ship(self, key: StepKey, order: Order) -> Shipment:
         """Raises: ShippingError, Unavailable."""
 
-    def void(self, key: str) -> None:
+    def void(self, key: StepKey) -> None:
         """Calls back the shipment, if there is one, and lets none be made under the key any more. Raises: Unavailable."""
 
 
@@ -371,8 +389,8 @@ class Customers(Protocol):
 
 
 class OrderWorkflow(Protocol):
-    def start(self, account_id: str, order_id: str) -> None:
-        """Starts the order's workflow, unless it was started before. Raises: Unavailable."""
+    def start(self, account_id: str, order_id: str) -> bool:
+        """Starts the order's workflow, unless it was started before; False if it has ended by now. Raises: Unavailable."""
 
 
 class Attention(Protocol):
@@ -469,6 +487,69 @@ class Files(Protocol):
 
     def link(self, key: str, version_id: str, filename: str, content_type: str) -> str:
         """A URL under which that version can be read for a few minutes, as a file of that name and type."""
+
+
+class Imports(Protocol):
+    def add(self, imported: Import) -> None: ...
+
+    def get(self, account_id: str, import_id: str) -> Import: ...
+
+    def page(self, account_id: str, request: PageRequest) -> Page[Import]:
+        """Newest first."""
+
+    def save(self, imported: Import, rejections: Sequence[RejectedRow] = ()) -> None:
+        """Replaces the version before `imported.version`, with the last of the rejections that it counts; from then on no rows
+        go in but those of its run, and none at all once it is at its end. Raises: Contended, also if it is gone.
+        """
+
+    def rejections(self, account_id: str, import_id: str, limit: int | None = None) -> Iterator[RejectedRow]:
+        """In the order of the file."""
+
+
+class DueImports(Protocol):
+    def due(self, as_of: datetime) -> Iterator[tuple[str, str]]:
+        """Of all accounts, those of which nothing has come until then: account and import."""
+
+
+class Noted(Protocol):
+    @property
+    def noted(self) -> bool:
+        """Whether anything was written."""
+
+
+class RowMarks(Protocol):
+    """Which rows were imported; each is marked in the very transaction in which it goes in."""
+
+    def find(self, account_id: str, kind: ImportKind, subjects: Collection[str]) -> Mapping[str, RowMark]:
+        """By their subjects; those that there are."""
+
+    def note(self, mark: RowMark, before: RowMark | None, run: int) -> AbstractContextManager[Noted]:
+        """The first commit within the block, in this thread, writes the mark in the place of the one that was read.
+
+        It raises, having written nothing, ImportTakenOver if that is not the import's run any more; RowMarked if somebody
+        else's mark is there by now.
+        """
+
+    def together(self, account_id: str, product_ids: Collection[str] = ()) -> AbstractContextManager[None]:
+        """Commits within the block may wait for each other, to be written in fewer transactions: what was not raised there may
+        be raised later, as NotTogether, at the latest at the end of the block. Some of them are then written, with their
+        marks; what was not, is not. `product_ids` are those that will be asked for.
+        """
+
+
+class Metrics(Protocol):
+    """Of the pipelines, which are images and imports."""
+
+    def worked_off(self, pipeline: str, records: int, milliseconds: int) -> None: ...
+
+    def failed(self, pipeline: str) -> None: ...
+
+
+class ImportsQueue(Protocol):
+    def ask_for(self, job: ImportJob, place: str) -> None:
+        """Asks once, however often within five minutes, for the same `place` from which it is to go on; jobs of one account
+        one after the other. Raises: Unavailable.
+        """
 
 
 class Printer(Protocol):

@@ -90,6 +90,10 @@ class Settings:
         return f"{self.bucket}-files"
 
     @property
+    def imports_queue(self) -> str:
+        return f"daybook-{self.stage}-imports.fifo"
+
+    @property
     def orders_queue(self) -> str:
         return f"daybook-{self.stage}-orders"
 

@@ -27,25 +27,31 @@ if TYPE_CHECKING:
         Customers,
         Documents,
         DueClients,
+        DueImports,
         EventBus,
         Files,
         Ids,
         Images,
+        Imports,
+        ImportsQueue,
         Invoices,
         InvoicingQueue,
         KeyedRequests,
         Ledger,
         Limits,
         Mailer,
+        Metrics,
         Orders,
         OrderWorkflow,
         Passwords,
+        PaymentRules,
         Payments,
         Printer,
         Products,
         ReindexQueue,
         Reports,
         Reservations,
+        RowMarks,
         Searchable,
         SearchIndex,
         Stock,
@@ -213,6 +219,30 @@ class Wired:
         return DynamoReservations(self._table)
 
     @cached_property
+    def imports(self) -> Imports:
+        from chalicelib.repositories.imports import DynamoImports
+
+        return DynamoImports(self._table)
+
+    @cached_property
+    def due_imports(self) -> DueImports:
+        from chalicelib.repositories.imports import DynamoDueImports
+
+        return DynamoDueImports(self._table)
+
+    @cached_property
+    def row_marks(self) -> RowMarks:
+        from chalicelib.repositories.imports import DynamoRowMarks
+
+        return DynamoRowMarks(self._table)
+
+    @cached_property
+    def imports_queue(self) -> ImportsQueue:
+        from chalicelib.gateways.imports_queue import SqsImportsQueue
+
+        return SqsImportsQueue(self._aws.client("sqs"), self._settings.imports_queue)
+
+    @cached_property
     def limits(self) -> Limits:
         from chalicelib.repositories.limits import DynamoLimits
 
@@ -322,6 +352,12 @@ class Wired:
         return SqsInvoicingQueue(self._aws.client("sqs"), self._settings.invoicing_queue)
 
     @cached_property
+    def metrics(self) -> Metrics:
+        from chalicelib.gateways.metrics import EmfMetrics
+
+        return EmfMetrics(self._settings.stage, self.clock)
+
+    @cached_property
     def order_workflow(self) -> OrderWorkflow:
         from chalicelib.gateways.order_workflow import StepFunctionsWorkflow
 
@@ -335,10 +371,9 @@ class Wired:
 
     @cached_property
     def payments(self) -> Payments:
-        from chalicelib.repositories import keys
         from chalicelib.repositories.books import DynamoBooks
 
-        books = DynamoBooks(self._ephemeral, keys.payment, self.clock)
+        books = DynamoBooks(self._table)
         if self._settings.payments == "sandbox":
             from chalicelib.gateways.sandbox_payments import SandboxPayments
 
@@ -348,11 +383,16 @@ class Wired:
         return StripePayments(books, self._aws.client("secretsmanager"), self._settings.stripe_key_secret)
 
     @cached_property
+    def payment_rules(self) -> PaymentRules:
+        from chalicelib.gateways.payment_rules import SandboxRules, StripeRules
+
+        return SandboxRules() if self._settings.payments == "sandbox" else StripeRules()
+
+    @cached_property
     def carrier(self) -> Carrier:
-        from chalicelib.repositories import keys
         from chalicelib.repositories.books import DynamoBooks
 
-        books = DynamoBooks(self._ephemeral, keys.shipment, self.clock)
+        books = DynamoBooks(self._table)
         if self._settings.payments == "sandbox":
             from chalicelib.gateways.sandbox_carrier import SandboxCarrier
 

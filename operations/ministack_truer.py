@@ -29,8 +29,9 @@ from typing import Any, ClassVar, Final
 
 from ministack.core import iam_actions, lambda_runtime
 from ministack.services import apigateway_v1 as gateway
-from ministack.services import dynamodb
+from ministack.services import dynamodb, sqs
 from ministack.services import lambda_svc as functions
+from ministack.services import stepfunctions as workflows
 from ministack.services.cloudformation import provisioners
 
 MENDED_VERSION: Final = "1.5.33"
@@ -53,6 +54,8 @@ def mend() -> None:
     mend_stream_retries()
     mend_batch_actions()
     mend_mail_resource()
+    mend_execution_names()
+    mend_message_moves()
 
 
 # API Gateway
@@ -241,6 +244,25 @@ def mend_error_type() -> None:
         return answer
 
     functions._execute_function_warm = execute_with_error_type
+
+
+def mend_execution_names() -> None:
+    """Who starts an execution that runs already, with the same input, is told of that one; here every name that was used is
+    refused, of one that runs too.
+    """
+    start = workflows._start_execution
+
+    def start_or_find(data: Json) -> Any:
+        answer = start(data)
+        if answer[0] == 400 and b"ExecutionAlreadyExists" in answer[2]:
+            for execution in workflows._executions.values():
+                known = (execution["stateMachineArn"], execution["name"], execution["input"], execution["status"])
+                if known == (data["stateMachineArn"], data["name"], data.get("input", "{}"), "RUNNING"):
+                    started = {name: execution[name] for name in ("executionArn", "startDate")}
+                    return workflows.json_response(started)
+        return answer
+
+    workflows._start_execution = start_or_find
 
 
 def mend_waiting() -> None:
@@ -451,6 +473,61 @@ def first_failure(answer: Json, batch: list[Json], source: Json) -> int | None:
 
 def succeeded(answer: Json) -> Json:
     return {"body": None, "log": answer.get("log", "")}
+
+
+# SQS
+
+
+def mend_message_moves() -> None:
+    """Dead letters can be moved back to the queues that they came from: StartMessageMoveTask, ListMessageMoveTasks and
+    ListDeadLetterSourceQueues exist. Here a move is over before its answer; AWS moves on after it.
+
+    docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_StartMessageMoveTask.html
+    """
+    tasks: dict[str, list[Json]] = {}
+
+    def sources_of(arn: str) -> list[str]:
+        policies = ((url, json.loads(queue["attributes"].get("RedrivePolicy") or "{}")) for url, queue in sqs._queues.items())
+        return [url for url, policy in policies if policy.get("deadLetterTargetArn") == arn]
+
+    def start(data: Json, _url: str) -> Json:
+        arn = data["SourceArn"]
+        with sqs._queues_lock:
+            queue = sqs._queue_by_arn(arn)
+            if queue is None:
+                raise sqs._Err("ResourceNotFoundException", "The resource that you specified for the SourceArn doesn't exist.")
+            if not sources_of(arn):
+                raise sqs._Err("InvalidParameterValue", "Source queue must be configured as a Dead Letter Queue.")
+            stay, moved = [], 0
+            for message in queue["messages"]:
+                target = sqs._queue_by_arn(data.get("DestinationArn") or message["sys"].get("DeadLetterQueueSourceArn", ""))
+                if target is None or message["visible_at"] > time.time():
+                    stay.append(message)
+                    continue
+                moved += 1
+                target["messages"].append(as_new(message))
+            queue["messages"] = stay
+        handle = base64.b64encode(json.dumps({"taskId": f"{len(tasks.get(arn, []))}", "sourceArn": arn}).encode()).decode()
+        task = {"Status": "COMPLETED", "SourceArn": arn, "ApproximateNumberOfMessagesMoved": moved}
+        tasks.setdefault(arn, []).insert(0, task | {"StartedTimestamp": int(time.time() * 1000)})
+        functions._esm_wake.set()
+        return {"TaskHandle": handle}
+
+    sqs._HANDLERS |= {
+        "StartMessageMoveTask": start,
+        "ListMessageMoveTasks": lambda data, _: {"Results": tasks.get(data["SourceArn"], [])[: data.get("MaxResults", 1)]},
+        "ListDeadLetterSourceQueues": lambda data, url: {
+            "queueUrls": sources_of(sqs._get_q(data.get("QueueUrl", url))["attributes"]["QueueArn"])
+        },
+    }
+
+
+def as_new(message: Json) -> Json:
+    """A moved message has been received by nobody."""
+    now = time.time()
+    told = {name: value for name, value in message["sys"].items() if name != "DeadLetterQueueSourceArn"}
+    fresh = {"receipt_handle": None, "receive_count": 0, "first_receive_at": None, "sent_at": now, "visible_at": now}
+    return message | fresh | {"sys": told | {"SentTimestamp": str(int(now * 1000))}}
 
 
 def end_with_standard_input() -> None:

@@ -3,8 +3,8 @@
 `chalice deploy` makes functions, roles, the API, the schedule and the event sources, and nothing else. So the rest of the
 template goes first, as a stack of its own, which knows what Chalice is going to call the functions. Then `chalice deploy` runs
 on a copy of the application that knows the stack's names. Then what it cannot set is set: that event sources report which of
-their items failed, what of the stream is read and how it is tried again, what API Gateway does not ask the authorizer about,
-and the words that it refuses with.
+their items failed, what of the stream is read and how it is tried again, where S3's events go that failed for good, what API
+Gateway does not ask the authorizer about, and the words that it refuses with.
 """
 
 import json
@@ -66,8 +66,9 @@ def deploy_with_chalice(
     outputs = stack_outputs(account.cloudformation(), stack)
     made_by_chalice = run_chalice_deploy(made.stage, account, outputs, records)
     set_event_sources(template, made_by_chalice, account, outputs)
+    set_failed_events(template, made_by_chalice, account, outputs)
     api_id = made_by_chalice["rest_api"]["rest_api_id"]
-    set_refusals(template, api_id, account)
+    set_refusals(template, api_id, account, made.stage)
     outputs |= {"RestAPIId": api_id, "NightlyFunction": made_by_chalice["nightly"]["lambda_arn"]}
     return Deployment(stack, changed, api_address(made_by_chalice, account), outputs)
 
@@ -95,17 +96,27 @@ def infrastructure(template: Json) -> Json:
 
 
 def with_predicted_functions(part: Any, template: Json) -> Any:
-    """With the ARNs that the functions of a template will have, by the names that Chalice gives them."""
+    """With the ARNs and names that the functions of a template will have, as Chalice names them."""
     match part:
         case {"Fn::GetAtt": [str(name), "Arn"]} if template["Resources"][name]["Type"] == "AWS::Serverless::Function":
-            function = template["Resources"][name]["Properties"]["Handler"].removeprefix("app.")
             prefix = "arn:${AWS::Partition}:lambda:${AWS::Region}:${AWS::AccountId}:function:"
-            return {"Fn::Sub": f"{prefix}{chalice_config()['app_name']}-${{Stage}}-{function}"}
+            return {"Fn::Sub": prefix + predicted_name(template["Resources"][name])}
+        case {"Fn::Sub": str(text)}:
+            for name, resource in template["Resources"].items():
+                if resource["Type"] == "AWS::Serverless::Function":
+                    text = text.replace(f"${{{name}}}", predicted_name(resource))
+            return {"Fn::Sub": text}
         case dict():
             return {name: with_predicted_functions(value, template) for name, value in part.items()}
         case list():
             return [with_predicted_functions(value, template) for value in part]
     return part
+
+
+def predicted_name(function: Json) -> str:
+    """The API's is called after the application and the stage only."""
+    handler = function["Properties"]["Handler"].removeprefix("app.")
+    return f"{chalice_config()['app_name']}-${{Stage}}" + ("" if handler == "app" else f"-{handler}")
 
 
 def references(value: Any) -> set[str]:
@@ -212,7 +223,6 @@ def add_dependencies(project: Path, layer: Path) -> None:
 
 def set_event_sources(template: Json, made: dict[str, Json], account: Account, outputs: dict[str, str]) -> None:
     client = account.session.client("lambda", endpoint_url=account.endpoint)
-    sqs = account.session.client("sqs", endpoint_url=account.endpoint)
     for resource in template["Resources"].values():
         if resource["Type"] != "AWS::Serverless::Function":
             continue
@@ -232,14 +242,35 @@ def set_event_sources(template: Json, made: dict[str, Json], account: Account, o
                 if name in event["Properties"]
             }
             if "DestinationConfig" in event["Properties"]:
-                queue, _ = event["Properties"]["DestinationConfig"]["OnFailure"]["Destination"]["Fn::GetAtt"]
-                asked = sqs.get_queue_attributes(QueueUrl=outputs[f"{queue}Url"], AttributeNames=["QueueArn"])
-                settings["DestinationConfig"] = {"OnFailure": {"Destination": asked["Attributes"]["QueueArn"]}}
+                settings["DestinationConfig"] = failure_queue(event["Properties"]["DestinationConfig"], account, outputs)
             for source in client.list_event_source_mappings(FunctionName=function)["EventSourceMappings"]:
                 client.update_event_source_mapping(UUID=source["UUID"], **settings)
 
 
-def set_refusals(template: Json, api_id: str, account: Account) -> None:
+def set_failed_events(template: Json, made: dict[str, Json], account: Account, outputs: dict[str, str]) -> None:
+    """How often S3's events are tried again, and where they go then."""
+    client = account.session.client("lambda", endpoint_url=account.endpoint)
+    for resource in template["Resources"].values():
+        if resource["Type"] == "AWS::Serverless::Function" and "EventInvokeConfig" in resource["Properties"]:
+            declared = resource["Properties"]["EventInvokeConfig"]
+            client.put_function_event_invoke_config(
+                FunctionName=made[resource["Properties"]["Handler"].removeprefix("app.")]["lambda_arn"],
+                MaximumRetryAttempts=declared["MaximumRetryAttempts"],
+                MaximumEventAgeInSeconds=declared["MaximumEventAgeInSeconds"],
+                DestinationConfig=failure_queue(declared["DestinationConfig"], account, outputs),
+            )
+
+
+def failure_queue(declared: Json, account: Account, outputs: dict[str, str]) -> Any:
+    """A destination of the template, with the ARN of the queue that the stack has made."""
+    queue, _ = declared["OnFailure"]["Destination"]["Fn::GetAtt"]
+    sqs = account.session.client("sqs", endpoint_url=account.endpoint)
+    asked = sqs.get_queue_attributes(QueueUrl=outputs[f"{queue}Url"], AttributeNames=["QueueArn"])
+    return {"OnFailure": {"Destination": asked["Attributes"]["QueueArn"]}}
+
+
+def set_refusals(template: Json, api_id: str, account: Account, stage: str) -> None:
+    """And the API's name, by which metrics know it: Chalice gives that of every stage the same."""
     client = account.session.client("apigateway", endpoint_url=account.endpoint)
     document = template["Resources"]["RestAPI"]["Properties"]["DefinitionBody"]
     for authorizer in client.get_authorizers(restApiId=api_id)["items"]:
@@ -257,6 +288,7 @@ def set_refusals(template: Json, api_id: str, account: Account) -> None:
         )
     for kind, response in document["x-amazon-apigateway-gateway-responses"].items():
         client.put_gateway_response(restApiId=api_id, responseType=kind, **response)
+    client.update_rest_api(restApiId=api_id, patchOperations=[{"op": "replace", "path": "/name", "value": f"daybook-{stage}"}])
     client.create_deployment(restApiId=api_id, stageName=chalice_config()["api_gateway_stage"])
 
 

@@ -47,6 +47,8 @@ OURS_LOADED_LATER = [
     "chalicelib.domain.billing",
     "chalicelib.domain.deliveries",
     "chalicelib.domain.events",
+    "chalicelib.domain.files",
+    "chalicelib.domain.imports",
     "chalicelib.domain.invoices",
     "chalicelib.domain.membership",
     "chalicelib.domain.orders",
@@ -61,7 +63,9 @@ OURS_LOADED_LATER = [
     "chalicelib.edge.schedules",
     "chalicelib.edge.steps",
     "chalicelib.edge.stream_records",
+    "chalicelib.edge.uploads",
     "chalicelib.gateways.",
+    "chalicelib.packager",
     "chalicelib.repositories.",
     "chalicelib.usecases.",
 ]
@@ -114,7 +118,7 @@ import sys
 from chalicelib.settings import read_settings
 from chalicelib.wiring import Wired
 shop = Wired(read_settings({{"DAYBOOK_STAGE": "dev", "DAYBOOK_PAYMENTS": {processor!r}}}))
-shop.carrier, shop.customers
+shop.orders, shop.payment_rules, shop.carrier, shop.customers
 assert "stripe" not in sys.modules
 print(type(shop.payments).__name__, "stripe" in sys.modules)
 """

@@ -210,6 +210,36 @@ class Contended(Conflict):
     code = "contended"
 
 
+class OutOfStep(Conflict):
+    """An import cannot go on from what it has read."""
+
+    code = "out_of_step"
+
+
+class RowMarked(OutOfStep):
+    """Another import has just brought this row, or another of its kind."""
+
+    code = "row_marked"
+
+
+class ImportTakenOver(OutOfStep):
+    """Another run has taken up this import."""
+
+    code = "import_taken_over"
+
+
+class NotTogether(OutOfStep):
+    """Not all of what was to be written together can be."""
+
+    code = "not_together"
+
+
+class Unreadable(DaybookError):
+    """The file as a whole cannot be read."""
+
+    code = "unreadable"
+
+
 class TooManyRequests(DaybookError):
     """More requests than are allowed at a time."""
 

@@ -5,7 +5,7 @@ import re
 from datetime import UTC, datetime
 from typing import Literal
 
-Prefix = Literal["acc", "usr", "cli", "wrk", "inv", "crn", "pay", "prd", "stk", "img", "ord"]
+Prefix = Literal["acc", "usr", "cli", "wrk", "inv", "crn", "pay", "prd", "stk", "img", "imp", "ord"]
 
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _BODY = re.compile(r"[0-7][0-9A-HJKMNP-TV-Z]{25}", re.ASCII)

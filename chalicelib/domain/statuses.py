@@ -1,4 +1,4 @@
-"""How far things have come."""
+"""How far things have come, and of what kind they are."""
 
 from enum import StrEnum
 
@@ -42,6 +42,22 @@ class WorkflowStatus(StrEnum):
     COMPENSATING = "compensating"
     COMPENSATED = "compensated"
     COMPENSATION_FAILED = "compensation_failed"
+
+
+class ImportKind(StrEnum):
+    CLIENTS = "clients"
+    PRODUCTS = "products"
+    WORK = "work"
+
+
+class ImportStatus(StrEnum):
+    """WAITING for its file; QUEUED with it."""
+
+    WAITING = "waiting"
+    QUEUED = "queued"
+    PROCESSING = "processing"
+    COMPLETED = "completed"
+    FAILED = "failed"
 
 
 class ImageStatus(StrEnum):

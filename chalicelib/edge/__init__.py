@@ -13,11 +13,13 @@ if TYPE_CHECKING:
     from chalicelib.edge import authorizer as authorizer
     from chalicelib.edge import docs_page as docs_page
     from chalicelib.edge import idempotency as idempotency
+    from chalicelib.edge import import_files as import_files
     from chalicelib.edge import messages as messages
     from chalicelib.edge import openapi as openapi
     from chalicelib.edge import schedules as schedules
     from chalicelib.edge import steps as steps
     from chalicelib.edge import stream_records as stream_records
+    from chalicelib.edge import uploads as uploads
 else:
     from importlib import import_module
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any, TypedDict, TypeVar
 
 import msgspec
-from chalice.app import SQSEvent
+from chalice.app import SQSEvent, SQSRecord
 
 T = TypeVar("T")
 _log = logging.getLogger("daybook")
@@ -33,11 +33,15 @@ def reader_of(message_type: type[T]) -> Callable[[str], T]:
 
 def each_message(event: SQSEvent, read: Callable[[str], T], handle: Callable[[T], Any]) -> BatchAnswer:
     """Reads and handles each message; what raises comes again, and at last goes to the dead-letter queue."""
+    return each_record(event, lambda record: handle(read(record.body)))
+
+
+def each_record(event: SQSEvent, handle: Callable[[SQSRecord], Any]) -> BatchAnswer:
     failures: list[str] = []
     for record in event:
         message_id = record.to_dict()["messageId"]
         try:
-            handle(read(record.body))
+            handle(record)
         except Exception:  # noqa: BLE001  the batch boundary
             _log.exception("message %s failed", message_id)
             failures.append(message_id)

@@ -27,6 +27,7 @@ PREFIX_OF: dict[str, Prefix] = {
     "client_id": "cli",
     "entry_id": "wrk",
     "image_id": "img",
+    "import_id": "imp",
     "invoice_id": "inv",
     "note_id": "crn",
     "order_id": "ord",
@@ -50,7 +51,10 @@ T = TypeVar("T")
 AnyBody = TypeVar("AnyBody", bound=Body)
 _MEDIA_TYPE = r"(?ai)application/(?:[a-z0-9.+-]+\+)?json\s*(?:;.*)?"
 # Texts, not patterns: most cold starts meet no fault. `re` keeps what it compiled.
-_FAULT = r"(?s)(?P<what>Object (?:missing required|contains unknown) field `(?P<field>.*?)`|.*?)(?: - at `(?P<path>\$[^`]*)`)?"
+_FAULT = (
+    r"(?s)(?P<what>Object (?:missing required|contains unknown) field `(?P<field>.*?)`|.*?)"
+    r"(?: - at (?:`key` in )?`(?P<path>\$[^`]*)`)?"
+)
 _UNKNOWN = "Object contains unknown field `"
 _LONGEST_FIELD = 100
 """Of an unknown member's name, what an answer repeats."""
@@ -85,13 +89,18 @@ def read_body(request: Request, body_type: type[AnyBody]) -> AnyBody:
         raise UnsupportedMediaType
     if not content.strip():
         raise Malformed(body_type.when_empty)
+    return read_json(content, body_type)
+
+
+def read_json(content: bytes, body_type: type[AnyBody]) -> AnyBody:
+    """Raises: Malformed if it is no JSON, Invalid if it does not fit."""
     try:
         body = msgspec.json.decode(content, type=body_type)
     except msgspec.ValidationError as fault:
-        raise Invalid(_field_error(str(fault), _well_formed(content, body_type))) from None
+        raise Invalid(fault_in(str(fault), well_formed(content, body_type))) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise Malformed(body_type.when_unreadable) from None
-    _check_numerals(body, _well_formed(content, body_type))
+    _check_numerals(body, well_formed(content, body_type))
     return body
 
 
@@ -104,7 +113,7 @@ def content_of(request: Request, when_unreadable: str = Body.when_unreadable) ->
     return raw.encode() if isinstance(raw, str) else raw
 
 
-def _well_formed(content: bytes, body_type: type[Body]) -> object:
+def well_formed(content: bytes, body_type: type[Body]) -> object:
     """The JSON, strictly read; integers as their digits. Raises: Malformed for a doubled key, NaN or endless depth."""
     try:
         return json.loads(content.decode(), object_pairs_hook=_without_doubles, parse_constant=_refuse_constant, parse_int=str)
@@ -127,7 +136,7 @@ def _check_numerals(read: object, sent: object, *steps: str) -> None:
     """Raises: Invalid for a number in a string that is not written as JSON writes numbers."""
     if isinstance(read, Decimal):
         if isinstance(sent, str) and re.fullmatch(NUMBER, sent) is None:
-            raise Invalid(FieldError(_pointer(*steps), "Expected a number such as `12.50`"))
+            raise Invalid(FieldError(pointer_of(*steps), "Expected a number such as `12.50`"))
     elif isinstance(read, msgspec.Struct) and isinstance(sent, dict):
         for attribute, name in zip(read.__struct_fields__, read.__struct_encode_fields__, strict=True):
             _check_numerals(getattr(read, attribute), sent.get(name), *steps, name)
@@ -143,12 +152,12 @@ def read_query(request: Request, query_type: type[T]) -> T:
         several = cast("MultiDict", request.query_params).getlist(name)
         _check_text(name, *several)
         if len(several) != 1:
-            raise Invalid(FieldError(_pointer(name[:_LONGEST_FIELD]), "query parameter: must come once"))
+            raise Invalid(FieldError(pointer_of(name[:_LONGEST_FIELD]), "query parameter: must come once"))
         values[name] = several[0]
     try:
         query = msgspec.convert(values, type=query_type, strict=False)
     except msgspec.ValidationError as fault:
-        error = _field_error(str(fault), values)
+        error = fault_in(str(fault), values)
         raise Invalid(FieldError(error.pointer, f"query parameter: {error.detail}")) from None
     _check_no_nulls(query, values)
     return query
@@ -159,7 +168,7 @@ def _check_no_nulls(query: object, values: Mapping[str, str]) -> None:
     if isinstance(query, msgspec.Struct):
         for attribute, name in zip(query.__struct_fields__, query.__struct_encode_fields__, strict=True):
             if name in values and getattr(query, attribute) is None:
-                raise Invalid(FieldError(_pointer(name), "query parameter: must not be null"))
+                raise Invalid(FieldError(pointer_of(name), "query parameter: must not be null"))
 
 
 def _check_text(*texts: str) -> None:
@@ -218,21 +227,21 @@ def source_of(request: Request) -> str:
     return str((request.context.get("identity") or {}).get("sourceIp") or "")
 
 
-def _field_error(fault: str, sent: object) -> FieldError:
+def fault_in(fault: str, sent: object) -> FieldError:
     """msgspec's message and its path as a JSON pointer; an unknown member of what was sent may be called like either."""
     parts = cast("re.Match[str]", re.fullmatch(_FAULT, fault))
     own_name = fault.removeprefix(_UNKNOWN).removesuffix("`")
     if isinstance(sent, dict) and own_name != fault and own_name in sent:
-        return FieldError(_pointer(own_name[:_LONGEST_FIELD]), f"{_UNKNOWN}{own_name[:_LONGEST_FIELD]}`"[:_LONGEST_DETAIL])
+        return FieldError(pointer_of(own_name[:_LONGEST_FIELD]), f"{_UNKNOWN}{own_name[:_LONGEST_FIELD]}`"[:_LONGEST_DETAIL])
     steps = [step["name"] or step["index"] for step in re.finditer(_STEP, parts["path"] or "")]
     what = parts["what"]
     if (field := parts["field"]) is not None:
         steps.append(field[:_LONGEST_FIELD])
         what = what.replace(field, field[:_LONGEST_FIELD])
-    return FieldError(_pointer(*steps), _in_words(what)[:_LONGEST_DETAIL])
+    return FieldError(pointer_of(*steps), _in_words(what)[:_LONGEST_DETAIL])
 
 
-def _pointer(*steps: str) -> str:
+def pointer_of(*steps: str) -> str:
     return "".join("/" + step.replace("~", "~0").replace("/", "~1") for step in steps)
 
 

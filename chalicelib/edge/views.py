@@ -13,6 +13,8 @@ from chalicelib.domain.statuses import (
     DeliveryStatus,
     FulfillmentStatus,
     ImageStatus,
+    ImportKind,
+    ImportStatus,
     InvoiceStatus,
     OrderStatus,
     PaymentStatus,
@@ -299,9 +301,12 @@ class ProductView(View, frozen=True, kw_only=True):
 
 
 class StockChangeView(View, frozen=True, kw_only=True):
+    """By a user, or for an order: the other id is null."""
+
     id: str
     product_id: str
-    user_id: str
+    user_id: str | None
+    order_id: str | None
     change: int
     reason: str
     created_at: Instant
@@ -381,7 +386,7 @@ class HistoryEntryView(View, frozen=True, kw_only=True):
 
 
 class OrderView(View, frozen=True, kw_only=True, rename={"id": "order_id"}):
-    """`failure` says in a word why it failed; `history` has every step in its order."""
+    """`failure` says in a word why it failed; `history` has every step in its order, of many edits the last ten."""
 
     id: str
     customer_id: str
@@ -400,6 +405,55 @@ class OrderView(View, frozen=True, kw_only=True, rename={"id": "order_id"}):
     history: tuple[HistoryEntryView, ...]
     created_at: Instant
     updated_at: Instant
+
+
+class ImportView(View, frozen=True, kw_only=True):
+    """Each of the records counts once; of a dry run as what would become of it. `reason` says why an import has failed."""
+
+    id: str
+    kind: ImportKind
+    filename: str
+    content_type: str
+    columns: dict[str, str]
+    date_format: str | None
+    decimal_separator: str | None
+    dry_run: bool
+    status: ImportStatus
+    reason: str | None
+    record_count: int
+    added_count: int
+    unchanged_count: int
+    rejected_count: int
+    bytes_read: int
+    size: int | None
+    processing_time_ms: int
+    created_at: Instant
+    updated_at: Instant
+
+
+class RejectionView(View, frozen=True, kw_only=True):
+    """`number` counts records from 1, `line` is the one on which the record begins."""
+
+    number: int
+    line: int
+    pointer: str
+    reason: str
+
+
+class FullImportView(ImportView, frozen=True, kw_only=True):
+    """With the first 100 rejections; `report` is a link to all of them, good for a few minutes."""
+
+    parts = ("imported",)
+
+    rejections: tuple[RejectionView, ...]
+    report: str | None
+
+    def lasting(self) -> View:
+        return msgspec.structs.replace(self, report=None)
+
+
+class OpenedImportView(FullImportView, frozen=True, kw_only=True):
+    upload: UploadView
 
 
 class SearchResultView(View, frozen=True, kw_only=True):
@@ -481,3 +535,10 @@ class OrderList(ListView, frozen=True, kw_only=True):
     item = OrderView
 
     orders: tuple[OrderView, ...]
+
+
+class ImportList(ListView, frozen=True, kw_only=True):
+    list_name = "imports"
+    item = ImportView
+
+    imports: tuple[ImportView, ...]

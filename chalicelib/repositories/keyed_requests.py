@@ -9,7 +9,7 @@ from chalicelib.domain.errors import Contended
 from chalicelib.domain.idempotency import Keeping, KeptAnswer
 from chalicelib.repositories import keys
 from chalicelib.repositories.items import Item, from_item, size_of, to_item
-from chalicelib.repositories.once import effect_of
+from chalicelib.repositories.once import Effect, noting
 from chalicelib.repositories.table import Table, always_contended, delete, put, update
 
 MAX_ANSWER_BYTES = 380_000
@@ -31,8 +31,8 @@ class DynamoKeyedRequests:
         read = {} if before is None else {"read": before.claim}
         self._table.transact(put(_item(keeping), condition=unchanged, refused=always_contended, **read))
 
-    def effect(self, keeping: Keeping) -> AbstractContextManager[None]:
-        return effect_of(keeping.id, keeping.claim)
+    def effect(self, keeping: Keeping) -> AbstractContextManager[object]:
+        return noting(Effect(keeping.id, keeping.claim))
 
     def keep(self, keeping: Keeping, answer: KeptAnswer) -> KeptAnswer:
         kept = to_item(keys.keyed_request(keeping.id), "keyed_request", replace(keeping, answer=answer))["answer"]

@@ -24,6 +24,7 @@ from chalicelib.domain.errors import (
 )
 from chalicelib.domain.idempotency import Keeping, KeptAnswer
 from chalicelib.domain.images import Image, ImageRemoval
+from chalicelib.domain.imports import Import, RejectedRow, RowMark
 from chalicelib.domain.invoices import CreditNote, Invoice, InvoiceFilter, InvoiceLine
 from chalicelib.domain.membership import Standing
 from chalicelib.domain.orders import Order, Reservation
@@ -47,11 +48,12 @@ from chalicelib.domain.work import (
 from chalicelib.repositories import keys
 from chalicelib.repositories.keys import Key
 from chalicelib.repositories.memory_images import MemoryImages, MemoryUnsettledImages
+from chalicelib.repositories.memory_imports import MemoryDueImports, MemoryImports, MemoryRowMarks, check_row, mark_row
 from chalicelib.repositories.memory_limits import MemoryLimits
 from chalicelib.repositories.memory_orders import MemoryOrders, MemoryReservations
 from chalicelib.repositories.memory_products import MemoryProducts, MemoryStock
 from chalicelib.repositories.memory_search import MemorySearchable
-from chalicelib.repositories.once import effect_of, effect_to_note
+from chalicelib.repositories.once import Effect, ImportedRow, next_note, noting
 from chalicelib.repositories.pages import first_page
 from chalicelib.repositories.work_change import entry_of, gravest, moves_calendar, sheets_of
 
@@ -84,6 +86,10 @@ class _State:
     reservations: dict[Key, Reservation] = field(default_factory=dict)
     images: dict[Key, Image] = field(default_factory=dict)
     image_removals: dict[Key, ImageRemoval] = field(default_factory=dict)
+    imports: dict[Key, Import] = field(default_factory=dict)
+    import_rejections: dict[Key, tuple[RejectedRow, ...]] = field(default_factory=dict)
+    import_runs: dict[Key, int] = field(default_factory=dict)
+    import_rows: dict[Key, RowMark] = field(default_factory=dict)
 
     def sheet(self, account_id: str, client_id: str, month: str) -> WorkSheet:
         blank = WorkSheet(account_id=account_id, client_id=client_id, month=month)
@@ -120,6 +126,9 @@ class MemoryStore:
         self.reservations = MemoryReservations(state, committing)
         self.images = MemoryImages(state, committing)
         self.unsettled_images = MemoryUnsettledImages(state, committing)
+        self.imports = MemoryImports(state, committing)
+        self.due_imports = MemoryDueImports(state, committing)
+        self.row_marks = MemoryRowMarks(state, committing)
 
 
 class _Repository:
@@ -128,18 +137,24 @@ class _Repository:
 
     @contextmanager
     def _committing(self, **added: str) -> Iterator[None]:
-        """All that is written within the block is one commit, and a keyed request's effect is noted with it."""
+        """All that is written within the block is one commit, and what it is to note is noted with it."""
         with self._state.lock:
-            effect = effect_to_note()
-            if effect is None:
+            note = next_note()
+            if note is None:
                 yield
                 return
-            kept = self._state.keyed_requests.get(effect.id)
-            if kept is None or kept.claim != effect.claim or kept.made is not None:
-                raise IdempotencyInProgress
-            yield
-            self._state.keyed_requests[effect.id] = replace(kept, made=added)
-            effect.noted = True
+            match note.what:
+                case Effect() as effect:
+                    kept = self._state.keyed_requests.get(effect.id)
+                    if kept is None or kept.claim != effect.claim or kept.made is not None:
+                        raise IdempotencyInProgress
+                    yield
+                    self._state.keyed_requests[effect.id] = replace(kept, made=added)
+                case ImportedRow() as row:
+                    check_row(row, self._state)
+                    yield
+                    mark_row(row, self._state)
+            note.noted = True
 
 
 class MemoryKeyedRequests(_Repository):
@@ -151,8 +166,8 @@ class MemoryKeyedRequests(_Repository):
             _check(self._state.keyed_requests.get(keeping.id) == before)
             self._state.keyed_requests[keeping.id] = keeping
 
-    def effect(self, keeping: Keeping) -> AbstractContextManager[None]:
-        return effect_of(keeping.id, keeping.claim)
+    def effect(self, keeping: Keeping) -> AbstractContextManager[object]:
+        return noting(Effect(keeping.id, keeping.claim))
 
     def keep(self, keeping: Keeping, answer: KeptAnswer) -> KeptAnswer:
         with self._state.lock:

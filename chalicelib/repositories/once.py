@@ -1,36 +1,58 @@
-"""The effect of a keyed request: noted in the very transaction that it is, or it did not happen."""
+"""What is noted in the very transaction in which it happens: that and the note, or neither."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-_effect: ContextVar[Effect | None] = ContextVar("effect", default=None)
+if TYPE_CHECKING:
+    from chalicelib.domain.imports import RowMark
+
+_note: ContextVar[Note | None] = ContextVar("note", default=None)
 
 
+@dataclass(frozen=True, slots=True)
 class Effect:
-    """What the next transaction is to note: of which request, under which claim, and whether it has."""
+    """Of which keyed request it is the effect, under which claim."""
 
-    def __init__(self, request_id: str, claim: str) -> None:
-        self.id = request_id
-        self.claim = claim
+    id: str
+    claim: str
+
+
+@dataclass(frozen=True, slots=True)
+class ImportedRow:
+    """Of which row it is the import, by the mark as it shall be and as it was read, and in which run of the import."""
+
+    mark: RowMark
+    before: RowMark | None
+    run: int
+
+
+class Note:
+    """What the next transaction is to note, and whether it has."""
+
+    def __init__(self, what: Effect | ImportedRow) -> None:
+        self.what = what
         self.noted = False
 
 
 @contextmanager
-def effect_of(request_id: str, claim: str) -> Iterator[None]:
-    """The first transaction that succeeds within the block, in this thread, is the request's effect."""
-    token = _effect.set(Effect(request_id, claim))
+def noting(what: Effect | ImportedRow) -> Iterator[Note]:
+    """The first transaction that succeeds within the block, in this thread, notes it."""
+    note = Note(what)
+    token = _note.set(note)
     try:
-        yield
+        yield note
     finally:
-        _effect.reset(token)
+        _note.reset(token)
 
 
-def effect_to_note() -> Effect | None:
-    effect = _effect.get()
-    return None if effect is None or effect.noted else effect
+def next_note() -> Note | None:
+    note = _note.get()
+    return None if note is None or note.noted else note
 
 
 def ids_by_type(added: Iterator[Mapping[str, object]]) -> dict[str, str]:

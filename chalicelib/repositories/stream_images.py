@@ -7,6 +7,7 @@ from chalicelib.domain.accounts import Account
 from chalicelib.domain.clients import Client
 from chalicelib.domain.events import Plain
 from chalicelib.domain.images import Image as KeptImage
+from chalicelib.domain.imports import Import
 from chalicelib.domain.invoices import CreditNote, Invoice
 from chalicelib.domain.kinds import ItemType
 from chalicelib.domain.orders import Order
@@ -25,6 +26,7 @@ _TOLD: Mapping[ItemType, type[Any]] = {
     "product": Product,
     "order": Order,
     "image": KeptImage,
+    "import": Import,
 }
 _KEYS = frozenset({"pk", "sk", "due", "type"})
 

@@ -5,18 +5,28 @@ Expressions are written with `#name` for an attribute and `:name` for a value; w
 botocore is not imported before a table is used: `import app` does without it.
 """
 
-import random
 import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from chalicelib.domain.errors import Contended, DaybookError, IdempotencyInProgress, NotFound, Unavailable
-from chalicelib.repositories.items import Image, Item, from_image, to_attribute, to_image
-from chalicelib.repositories.keys import Key, Range, keyed_request
-from chalicelib.repositories.once import Effect, effect_to_note, ids_by_type
+from chalicelib.domain.errors import (
+    Contended,
+    DaybookError,
+    IdempotencyInProgress,
+    ImportTakenOver,
+    NotFound,
+    NotTogether,
+    RowMarked,
+    Unavailable,
+)
+from chalicelib.repositories.attempts import attempts
+from chalicelib.repositories.items import Image, Item, from_image, to_attribute, to_image, to_item
+from chalicelib.repositories.keys import Key, Range, import_row, import_run, keyed_request
+from chalicelib.repositories.once import Effect, ImportedRow, Note, ids_by_type, next_note
 from chalicelib.repositories.work_change import gravest
 
 if TYPE_CHECKING:
@@ -25,10 +35,10 @@ if TYPE_CHECKING:
 
 MAX_WRITES = 99
 """Items in one transaction: DynamoDB takes 100, and a keyed request's effect is noted in one."""
+_MAX_TOGETHER = 100
 MAX_TRANSACTION_BYTES = 4_000_000
 _KEYS_AT_ONCE = 100
 _ATTEMPTS = 5
-_FIRST_PAUSE_SECONDS = 0.02
 _NAMES = re.compile(r"#(\w+)", re.ASCII)
 # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Programming.Errors.html: what a later attempt may mend.
 _PASSING = frozenset(
@@ -73,6 +83,10 @@ class Write:
     refused: Refused = always_contended
     table: str | None = None
     decisive: bool = False
+
+    @property
+    def key(self) -> Key:
+        return Key(str(self.target["pk"]), str(self.target["sk"]))
 
     def request(self, table: str) -> dict[str, Any]:
         request: dict[str, Any] = {
@@ -151,7 +165,34 @@ class Table:
         self._ephemeral = ephemeral
         self._sleep = sleep
 
+    @contextmanager
+    def together(self, foreseen: Iterable[Key] = ()) -> Iterator[None]:
+        """Transactions within the block, in this thread, go out together, as many at once as DynamoDB takes, in their order.
+
+        What touches a thing that is written so, and every query, sends first what there is; what is left goes out at the end,
+        unless the block raises. `foreseen` are read at once. Raises: NotTogether if any of them is refused; then those that
+        went out before are written, and none of the others.
+        """
+        wanted = list(dict.fromkeys(foreseen))
+        found = self.get_all(wanted)
+        gathered = _Gathered(self, {key: found.get(key) for key in wanted})
+        token = _gathered.set(gathered)
+        try:
+            yield
+            gathered.send()
+        finally:
+            _gathered.reset(token)
+
+    def _gathering(self) -> "_Gathered | None":
+        gathered = _gathered.get()
+        return gathered if gathered is not None and gathered.table is self else None
+
     def get(self, key: Key) -> Item | None:
+        gathered = self._gathering()
+        if gathered is not None:
+            gathered.send_if_touched({key})
+            if key in gathered.known:
+                return gathered.known[key]
         with _asking():
             answer = self._client.get_item(TableName=self._name, Key=to_image(key._asdict()), ConsistentRead=True)
         return from_image(answer["Item"]) if "Item" in answer else None
@@ -165,6 +206,8 @@ class Table:
 
     def get_all(self, keys: Iterable[Key]) -> dict[Key, Item]:
         """Those that exist; what DynamoDB leaves unprocessed is asked for again."""
+        if (gathered := self._gathering()) is not None:
+            gathered.send()
         wanted = list(dict.fromkeys(keys))
         found: dict[Key, Item] = {}
         for start in range(0, len(wanted), _KEYS_AT_ONCE):
@@ -174,7 +217,7 @@ class Table:
 
     def _get_some(self, keys: Sequence[Image]) -> Iterator[Item]:
         left: Any = {self._name: {"Keys": keys, "ConsistentRead": True}}
-        for _ in self._attempts():
+        for _ in attempts(_ATTEMPTS, self._sleep):
             with _asking():
                 answer = self._client.batch_get_item(RequestItems=left)
             yield from map(from_image, answer["Responses"].get(self._name, []))
@@ -223,6 +266,8 @@ class Table:
         return self._pages({"IndexName": index, "KeyConditionExpression": condition, **_placeholders(condition, values)})
 
     def _pages(self, request: dict[str, Any]) -> Iterator[Item]:
+        if (gathered := self._gathering()) is not None:
+            gathered.send()
         while True:
             with _asking():
                 answer = self._client.query(TableName=self._name, **request)
@@ -236,7 +281,7 @@ class Table:
         condition = "attribute_not_exists(#pk)"
         from botocore.exceptions import ClientError
 
-        for _ in self._attempts():
+        for _ in attempts(_ATTEMPTS, self._sleep):
             with _asking():
                 try:
                     self._client.put_item(
@@ -292,25 +337,40 @@ class Table:
         """
         if len(writes) > MAX_WRITES:
             raise ValueError(f"{len(writes)} writes are more than a transaction takes")
-        effect = effect_to_note()
-        if effect is not None:
-            writes = (*writes, self._note(effect, writes))
+        note = next_note()
+        if note is not None:
+            writes = (*writes, *self._noting(note, writes))
+        gathered = self._gathering()
+        if gathered is None:
+            self.send(writes)
+        else:
+            gathered.add(writes)
+        if note is not None:
+            note.noted = True
+
+    def send(self, writes: Sequence[Write]) -> None:
+        """One transaction, as it is. Raises: as `transact`."""
         from botocore.exceptions import ClientError
 
         requests: Any = [{write.action: write.request(self._name)} for write in writes]
-        for _ in self._attempts():
+        for _ in attempts(_ATTEMPTS, self._sleep):
             with _asking():
                 try:
                     self._client.transact_write_items(TransactItems=requests)
                 except ClientError as error:
                     _raise_refusal(error, writes)
                 else:
-                    if effect is not None:
-                        effect.noted = True
                     return
         raise Contended
 
-    def _note(self, effect: Effect, writes: Sequence[Write]) -> Write:
+    def _noting(self, note: Note, writes: Sequence[Write]) -> tuple[Write, ...]:
+        match note.what:
+            case Effect() as effect:
+                return (self._effect_of(effect, writes),)
+            case ImportedRow() as row:
+                return _import_of(row)
+
+    def _effect_of(self, effect: Effect, writes: Sequence[Write]) -> Write:
         """That these writes are the effect of a keyed request; refused if it has had one, or is somebody else's by now."""
         if self._ephemeral is None:
             raise ValueError("this table knows of no other in which the effect could be noted")
@@ -327,12 +387,74 @@ class Table:
             table=self._ephemeral,
         )
 
-    def _attempts(self) -> Iterator[None]:
-        """Between them pauses of growing and random length, so that those who collided do not collide again."""
-        yield
-        for attempt in range(1, _ATTEMPTS):
-            self._sleep(random.uniform(0, _FIRST_PAUSE_SECONDS * 2**attempt))  # noqa: S311 - no secret
-            yield
+
+_gathered: "ContextVar[_Gathered | None]" = ContextVar("gathered", default=None)
+
+
+class _Gathered:
+    """Writes that wait for each other; `known` is what was read before, of what they do not touch."""
+
+    def __init__(self, table: Table, known: dict[Key, Item | None]) -> None:
+        self.table = table
+        self.known = known
+        self._writes: list[Write] = []
+        self._touched: set[Key] = set()
+
+    def add(self, writes: Sequence[Write]) -> None:
+        new = self._not_asked_yet(writes)
+        touched = {write.key for write in new}
+        if len(self._writes) + len(new) > _MAX_TOGETHER or touched & self._touched:
+            self.send()
+            new = list(writes)
+        self._writes += new
+        self._touched |= touched
+        for key in touched:
+            self.known.pop(key, None)
+
+    def _not_asked_yet(self, writes: Sequence[Write]) -> list[Write]:
+        """DynamoDB refuses to look at a thing twice: what all of them depend on is asked once."""
+        return [write for write in writes if write.action != "ConditionCheck" or write not in self._writes]
+
+    def send_if_touched(self, keys: set[Key]) -> None:
+        if keys & self._touched:
+            self.send()
+
+    def send(self) -> None:
+        """Raises: NotTogether, Unavailable."""
+        writes, self._writes, self._touched = self._writes, [], set()
+        if not writes:
+            return
+        try:
+            self.table.send(writes)
+        except Unavailable:
+            raise
+        except DaybookError as refusal:
+            raise NotTogether from refusal
+
+
+def _import_of(row: ImportedRow) -> tuple[Write, Write]:
+    """The row's mark, if it still is as it was read, in the import's last run. Decisive, the run above all: what came of a row
+    that somebody else has written meanwhile is no reason to refuse it.
+    """
+    mark, before = row.mark, row.before
+    key = import_row(mark.account_id, mark.kind, mark.subject)
+    item = to_item(key, "import_row", mark)
+    if before is None:
+        marked = add(item, refused=_marked)
+    else:
+        condition = "#import_id = :read_import AND #numbers = :read_numbers"
+        read: dict[str, Any] = {"read_import": before.import_id, "read_numbers": list(before.numbers)}
+        marked = put(item, condition=condition, refused=_marked, **read)
+    run = import_run(mark.account_id, mark.import_id)
+    return decisive(unchanged(run, condition="#run = :run", refused=_taken_over, run=row.run)), decisive(marked)
+
+
+def _marked(_kept: Item | None) -> DaybookError:
+    return RowMarked()
+
+
+def _taken_over(_kept: Item | None) -> DaybookError:
+    return ImportTakenOver()
 
 
 def _raise_refusal(error: "ClientError", writes: Sequence[Write]) -> None:

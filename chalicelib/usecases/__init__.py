@@ -11,10 +11,12 @@ if TYPE_CHECKING:
     from chalicelib.usecases import clients as clients
     from chalicelib.usecases import deliveries as deliveries
     from chalicelib.usecases import images as images
+    from chalicelib.usecases import imports as imports
     from chalicelib.usecases import invoices as invoices
     from chalicelib.usecases import limits as limits
     from chalicelib.usecases import order_steps as order_steps
     from chalicelib.usecases import orders as orders
+    from chalicelib.usecases import pipelines as pipelines
     from chalicelib.usecases import products as products
     from chalicelib.usecases import reports as reports
     from chalicelib.usecases import search as search

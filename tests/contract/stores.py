@@ -18,7 +18,9 @@ from chalicelib.ports import (
     Clients,
     CreditNotes,
     DueClients,
+    DueImports,
     Images,
+    Imports,
     Invoices,
     KeyedRequests,
     Ledger,
@@ -26,6 +28,7 @@ from chalicelib.ports import (
     Products,
     Reports,
     Reservations,
+    RowMarks,
     Searchable,
     Stock,
     Timers,
@@ -37,6 +40,7 @@ from chalicelib.repositories import keys
 from chalicelib.repositories.accounts import DynamoAccess, DynamoAccounts, DynamoUsers
 from chalicelib.repositories.clients import DynamoClients, DynamoDueClients
 from chalicelib.repositories.images import DynamoImages, DynamoUnsettledImages
+from chalicelib.repositories.imports import DynamoDueImports, DynamoImports, DynamoRowMarks
 from chalicelib.repositories.invoices import DynamoCreditNotes, DynamoInvoices
 from chalicelib.repositories.items import to_image, to_item
 from chalicelib.repositories.keyed_requests import DynamoKeyedRequests
@@ -93,6 +97,12 @@ class Store(Protocol):
     @property
     def reservations(self) -> Reservations: ...
     @property
+    def imports(self) -> Imports: ...
+    @property
+    def due_imports(self) -> DueImports: ...
+    @property
+    def row_marks(self) -> RowMarks: ...
+    @property
     def images(self) -> Images: ...
     @property
     def unsettled_images(self) -> UnsettledImages: ...
@@ -123,6 +133,9 @@ class DynamoStore:
         self.stock = DynamoStock(table)
         self.orders = DynamoOrders(table)
         self.reservations = DynamoReservations(table)
+        self.imports = DynamoImports(table)
+        self.due_imports = DynamoDueImports(table)
+        self.row_marks = DynamoRowMarks(table)
         self.images = DynamoImages(table)
         self.unsettled_images = DynamoUnsettledImages(table)
         self.searchable = DynamoSearchable(table)

@@ -30,6 +30,7 @@ from chalicelib.edge.cursors import seal, unseal
 from chalicelib.repositories import keys
 from chalicelib.repositories.products import VERSION_KEPT_FOR
 from chalicelib.repositories.stream_images import plain_image
+from chalicelib.usecases.products import DELETED, SET
 from tests.builders import NOW, a_product, a_stock_change, an_image
 from tests.consistency import check_table
 from tests.contract.stores import TABLE, DynamoStore, Store, ids, items_in, opened
@@ -296,7 +297,8 @@ def test_a_version_goes_on_where_it_was_when_a_product_comes_back(store: Store) 
     third = added(store, a_product(name="Candle"))
 
     assert [first.version, second.version, third.version] == [1, 2, 5]
-    assert store.products.get("acc_1", "85123A") == third == a_product(name="Candle", version=5)
+    assert [first.follows, second.follows, third.follows] == [None, 1, 4]
+    assert store.products.get("acc_1", "85123A") == third == a_product(name="Candle", version=5, follows=4)
 
 
 def test_a_version_goes_on_only_for_its_own_id(store: Store) -> None:
@@ -356,14 +358,17 @@ def test_whatever_happens_to_products_at_once_the_table_fits_together(
 
     def keep_shop(number: int) -> None:
         for turn in range(8):
+            change_id = f"stk_{number}-{turn}"
             try:
                 match (number + turn) % 3:
                     case 0:
-                        added(dynamo_store, a_product(stock=2))
+                        dynamo_store.products.add(a_product(stock=2), a_stock_change(change_id, change=2, reason=SET))
                     case 1:
-                        dynamo_store.products.remove(dynamo_store.products.get("acc_1", "85123A"))
+                        product = dynamo_store.products.get("acc_1", "85123A")
+                        left = a_stock_change(change_id, change=-product.stock, reason=DELETED) if product.stock else None
+                        dynamo_store.products.remove(product, left)
                     case _:
-                        dynamo_store.stock.change(a_stock_change(f"stk_{number}-{turn}"))
+                        dynamo_store.stock.change(a_stock_change(change_id))
             except (Contended, NotFound, OutOfStock):
                 continue
 

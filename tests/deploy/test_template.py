@@ -17,7 +17,7 @@ from chalicelib.domain.errors import DaybookError, Malformed, NotFound, Unauthen
 from chalicelib.domain.kinds import ItemType, SearchType
 from chalicelib.edge import problems
 from chalicelib.edge.tokens import Tokens
-from operations.package import Package, allow_origins
+from operations.package import Package, allow_origins, allow_uploads
 from operations.project import ROOT, chalice_config, stage_environment, stages
 from tests.builders import a_user
 from tests.fakes import MemoryTokenKeys
@@ -34,6 +34,9 @@ FUNCTIONS = {
     "OnStaleIndex": "on_stale_index",
     "OnDelivery": "on_delivery",
     "OnOrderPlaced": "on_order_placed",
+    "OnUpload": "on_upload",
+    "OnIncoming": "on_incoming",
+    "OnImport": "on_import",
 }
 STEPS = {
     "ValidateOrder": "validate_order",
@@ -56,8 +59,9 @@ DEAD_LETTERS = {
     "DeliveriesQueue": "DeliveriesDeadLetters",
     "ReindexQueue": "ReindexDeadLetters",
     "OrdersQueue": "OrdersDeadLetters",
+    "ImportsQueue": "ImportsDeadLetters",
 }
-TRIES = {"InvoicingQueue": 5, "DeliveriesQueue": 10, "ReindexQueue": 5, "OrdersQueue": 10}
+TRIES = {"InvoicingQueue": 5, "DeliveriesQueue": 10, "ReindexQueue": 5, "OrdersQueue": 10, "ImportsQueue": 3}
 READERS = {"OnChange": "ChangesDeadLetters", "OnSearchableChange": "SearchDeadLetters"}
 """Of the stream, with the queue of what each gives up."""
 CONSUMERS = {
@@ -65,8 +69,11 @@ CONSUMERS = {
     "DeliveriesQueue": "OnDelivery",
     "ReindexQueue": "OnStaleIndex",
     "OrdersQueue": "OnOrderPlaced",
+    "ImportsQueue": "OnImport",
 }
-AT_ONCE = {"InvoicingQueue": 5, "DeliveriesQueue": 5, "ReindexQueue": 2, "OrdersQueue": 5}
+AT_ONCE = {"InvoicingQueue": 5, "DeliveriesQueue": 5, "ReindexQueue": 2, "OrdersQueue": 5, "ImportsQueue": 5}
+LANDED = {"OnUpload": "uploads/", "OnIncoming": "incoming/"}
+"""Whom S3 calls for what lands under which prefix."""
 RULES = {
     "DeliveriesQueue": ["InvoiceEventsRule", "UndeliveredMailRule"],
     "OrdersQueue": ["PlacedOrdersRule"],
@@ -75,6 +82,7 @@ RULES = {
 """Who sends to which queue."""
 OWN_ARNS = {
     "OnOrderPlaced": {"DAYBOOK_ORDER_WORKFLOW": {"Ref": "OrderWorkflow"}},
+    "Nightly": {"DAYBOOK_ORDER_WORKFLOW": {"Ref": "OrderWorkflow"}},
     "SendConfirmation": {"DAYBOOK_ORDERS_TOPIC": {"Ref": "OrdersTopic"}},
     "NotifyCustomer": {"DAYBOOK_ORDERS_TOPIC": {"Ref": "OrdersTopic"}},
 }
@@ -117,19 +125,24 @@ def gateway_responses(resources: Json) -> Json:
 def test_the_template_holds_everything_that_the_application_stands_on(resources: Json) -> None:
     counted = Counter(resource["Type"] for resource in resources.values())
     assert counted == {
-        "AWS::Serverless::Function": 21,
-        "AWS::IAM::Role": 22,
-        "AWS::Logs::LogGroup": 22,
+        "AWS::Serverless::Function": 24,
+        "AWS::IAM::Role": 25,
+        "AWS::Logs::LogGroup": 25,
         "AWS::Serverless::Api": 1,
         "AWS::Lambda::Permission": 2,
         "AWS::DynamoDB::Table": 2,
-        "AWS::S3::Bucket": 2,
-        "AWS::S3::BucketPolicy": 2,
-        "AWS::SQS::Queue": 12,
+        "AWS::S3::Bucket": 3,
+        "AWS::S3::BucketPolicy": 3,
+        "AWS::SQS::Queue": 15,
         "AWS::SQS::QueuePolicy": 4,
         "AWS::Events::EventBus": 1,
         "AWS::Events::Rule": 4,
-        "AWS::SNS::Topic": 1,
+        "AWS::SNS::Topic": 2,
+        "AWS::SNS::TopicPolicy": 2,
+        "AWS::SNS::Subscription": 1,
+        "AWS::KMS::Key": 1,
+        "AWS::CloudWatch::Alarm": 15,
+        "AWS::CloudWatch::Dashboard": 1,
         "AWS::StepFunctions::StateMachine": 1,
         "AWS::SecretsManager::Secret": 1,
         "AWS::SES::ConfigurationSet": 1,
@@ -185,6 +198,9 @@ def test_functions_get_the_names_of_their_resources_from_the_stack_and_their_lim
         ("OnStaleIndex", 300),
         ("OnDelivery", 120),
         ("OnOrderPlaced", 30),
+        ("OnUpload", 60),
+        ("OnIncoming", 30),
+        ("OnImport", 180),
         *((step, 30) for step in STEPS),
     ],
 )
@@ -219,44 +235,79 @@ def test_policies_are_for_this_stage_of_this_account_in_this_region_only(resourc
             assert "daybook-${Stage}" in rest or (service, rest.rpartition(":")[2]) == ("ses", "identity/*"), (role, arn)
 
 
+GIVING_UP = {"OnChangeRole", "OnSearchableChangeRole", "OnUploadRole", "OnIncomingRole"}
+"""Those that have a queue for what they give up."""
+GOING_ON = {"OnIncomingRole", "OnImportRole", "NightlyRole"}
+"""Those that ask for an import to be worked off, or on."""
+
+
 @pytest.mark.parametrize(
     ("action", "allowed"),
     [
         ("secretsmanager:GetSecretValue", {"ApiHandlerRole", "AuthorizeRole", "ProcessPaymentRole", "RefundPaymentRole"}),
         ("ses:SendRawEmail", {"OnDeliveryRole"}),
         ("events:PutEvents", {"OnChangeRole"}),
-        ("sqs:ReceiveMessage", {"OnInvoiceDueRole", "OnDeliveryRole", "OnStaleIndexRole", "OnOrderPlacedRole"}),
-        ("sqs:SendMessage", {"NightlyRole", "OnChangeRole", "OnSearchableChangeRole", "GiveUpOrderRole"}),
+        ("sqs:ReceiveMessage", {"OnInvoiceDueRole", "OnDeliveryRole", "OnStaleIndexRole", "OnOrderPlacedRole", "OnImportRole"}),
+        ("sqs:SendMessage", {"GiveUpOrderRole", *GIVING_UP, *GOING_ON}),
         ("sns:Publish", {"SendConfirmationRole", "NotifyCustomerRole"}),
-        ("states:StartExecution", {"OnOrderPlacedRole"}),
+        ("states:StartExecution", {"OnOrderPlacedRole", "NightlyRole"}),
         ("lambda:InvokeFunction", set()),
         ("dynamodb:GetRecords", {"OnChangeRole", "OnSearchableChangeRole"}),
-        ("dynamodb:DeleteItem", {"ApiHandlerRole", "NightlyRole", "ReleaseInventoryRole", "FailOrderRole"}),
+        (
+            "dynamodb:DeleteItem",
+            {"ApiHandlerRole", "NightlyRole", "ReleaseInventoryRole", "FailOrderRole", "ConfirmOrderRole", "OnImportRole"},
+        ),
         ("dynamodb:Scan", set()),
-        ("dynamodb:ConditionCheckItem", {"ApiHandlerRole", "ReserveInventoryRole"}),
-        ("s3:DeleteObject", set()),
+        ("dynamodb:ConditionCheckItem", {"ApiHandlerRole", "ReserveInventoryRole", "OnImportRole"}),
+        ("s3:DeleteObject", {"ApiHandlerRole", "NightlyRole", "OnUploadRole", "OnIncomingRole"}),
     ],
 )
 def test_only_those_who_need_it_may(action: str, allowed: set[str], resources: Json) -> None:
     assert {role for role, statement in statements(resources) if action in statement["Action"]} == allowed
 
 
-def test_only_requests_and_what_keeps_books_reach_the_ephemeral_table(resources: Json) -> None:
+def test_only_requests_reach_the_ephemeral_table(resources: Json) -> None:
     table = "arn:${AWS::Partition}:dynamodb:${AWS::Region}:${AWS::AccountId}:table/daybook-${Stage}-ephemeral"
     reaching = {role: statement for role, statement in statements(resources) if {"Fn::Sub": table} in statement["Resource"]}
-    booking = {"ProcessPaymentRole", "RefundPaymentRole", "CreateShipmentRole", "VoidShipmentRole"}
-    assert reaching.keys() == {"ApiHandlerRole"} | booking
-    assert all(reaching[role]["Action"] == ["dynamodb:GetItem", "dynamodb:UpdateItem"] for role in booking)
+    assert reaching.keys() == {"ApiHandlerRole"}
     assert "dynamodb:Query" not in reaching["ApiHandlerRole"]["Action"]
 
 
+READ = {"s3:GetObject", "s3:GetObjectVersion"}
+REMOVE = {"s3:DeleteObject", "s3:DeleteObjectVersion"}
 OBJECTS = {
-    "ApiHandlerRole": {"/documents/*": {"s3:GetObject", "s3:PutObject"}, "-search/search/*": {"s3:GetObject"}},
+    "ApiHandlerRole": {
+        "/documents/*": {"s3:GetObject", "s3:PutObject"},
+        "-search/search/*": {"s3:GetObject"},
+        "-files/uploads/*": {"s3:PutObject"} | REMOVE,
+        "-files/incoming/*": {"s3:PutObject"},
+        "-files/thumbnails/*": READ | REMOVE,
+        "-files/reports/*": READ,
+    },
     "OnDeliveryRole": {"/documents/*": {"s3:GetObject", "s3:PutObject"}},
     "OnSearchableChangeRole": {"-search/search/*": {"s3:GetObject", "s3:PutObject"}},
     "OnStaleIndexRole": {"-search/search/*": {"s3:GetObject", "s3:PutObject"}},
+    "OnUploadRole": {"-files/uploads/*": READ | REMOVE, "-files/thumbnails/*": {"s3:PutObject"} | REMOVE},
+    "OnIncomingRole": {"-files/incoming/*": {"s3:GetObject"} | REMOVE},
+    "OnImportRole": {"-files/incoming/*": READ, "-files/reports/*": {"s3:PutObject"}},
+    "NightlyRole": {
+        "-files/uploads/*": {"s3:GetObject"} | REMOVE,
+        "-files/thumbnails/*": REMOVE,
+        "-files/incoming/*": {"s3:GetObject"},
+    },
 }
 """Which functions reach which objects, by the rest of the bucket's name and the first part of their keys."""
+LISTED = {
+    "ApiHandlerRole": {"", "-search", "-files"},
+    "OnDeliveryRole": {""},
+    "OnSearchableChangeRole": {"-search"},
+    "OnStaleIndexRole": {"-search"},
+    "OnUploadRole": {"-files"},
+    "OnIncomingRole": {"-files"},
+    "OnImportRole": {"-files"},
+    "NightlyRole": {"-files"},
+}
+"""Who may list which bucket: without it S3 answers 403 where there is no such object; and all versions are to be removed."""
 
 
 def test_functions_reach_only_the_objects_that_they_work_with(resources: Json) -> None:
@@ -267,12 +318,13 @@ def test_functions_reach_only_the_objects_that_they_work_with(resources: Json) -
         actions = {action for action in statement["Action"] if action.startswith("s3:")}
         for resource in statement["Resource"] if actions else ():
             rest = resource["Fn::Sub"].removeprefix(bucket)
-            if actions == {"s3:ListBucket"}:  # without it S3 answers 403 where there is no such object
+            if actions <= {"s3:ListBucket", "s3:ListBucketVersions"}:
                 listed.setdefault(role, set()).add(rest)
             else:
-                reached.setdefault(role, {})[rest] = actions
+                reached.setdefault(role, {}).setdefault(rest, set()).update(actions)
     assert reached == OBJECTS
-    assert listed == {role: {key.partition("/")[0] for key in objects} for role, objects in OBJECTS.items()}
+    assert listed == LISTED
+    assert all({key.partition("/")[0] for key in reached[role]} == listed[role] for role in reached)
 
 
 def test_mail_is_sent_only_from_the_stacks_sender(resources: Json) -> None:
@@ -295,6 +347,7 @@ def test_every_event_source_reports_which_of_its_items_failed(resources: Json) -
     assert sorted(name for name, _ in sources) == [
         "OnChange",
         "OnDelivery",
+        "OnImport",
         "OnInvoiceDue",
         "OnOrderPlaced",
         "OnSearchableChange",
@@ -366,6 +419,7 @@ def test_the_stream_wakes_a_reader_only_for_what_concerns_it(
         "report",
         "stock_change",
         "product_version",
+        "books",
         "image_removal",
         *get_args(ItemType),
     }
@@ -462,6 +516,93 @@ def test_mail_that_bounced_or_was_rejected_is_told_to_the_default_bus_with_the_c
     assert tags == {"ses:configuration-set": [{"Ref": "MailConfiguration"}]}
 
 
+# What lands in S3
+
+
+@pytest.mark.parametrize("name", LANDED)
+def test_s3_calls_a_function_for_what_lands_under_its_prefix(name: str, resources: Json) -> None:
+    [event] = resources[name]["Properties"]["Events"].values()
+    assert event["Type"] == "S3"
+    assert event["Properties"] == {
+        "Bucket": {"Ref": "FilesBucket"},
+        "Events": ["s3:ObjectCreated:*"],
+        "Filter": {"S3Key": {"Rules": [{"Name": "prefix", "Value": LANDED[name]}]}},
+    }
+
+
+def test_nothing_that_a_function_writes_calls_one_of_those_that_s3_calls(resources: Json) -> None:
+    # The API's forms are how what is to call them gets there.
+    written = {
+        key.removeprefix("-files/").removesuffix("*")
+        for role, objects in OBJECTS.items()
+        if role != "ApiHandlerRole"
+        for key, actions in objects.items()
+        if "s3:PutObject" in actions and key.startswith("-files/")
+    }
+    assert written == {"thumbnails/", "reports/"}
+    assert not [prefix for prefix in LANDED.values() for folder in written if folder.startswith(prefix)]
+
+
+@pytest.mark.parametrize("name", LANDED)
+def test_an_event_of_s3_that_failed_three_times_is_kept_for_two_weeks(name: str, resources: Json) -> None:
+    after = resources[name]["Properties"]["EventInvokeConfig"]
+    assert (after["MaximumRetryAttempts"], after["MaximumEventAgeInSeconds"]) == (2, 6 * 3600)
+    assert after["DestinationConfig"] == {"OnFailure": {"Type": "SQS", "Destination": attribute("UploadsDeadLetters")}}
+    queue = "arn:${AWS::Partition}:sqs:${AWS::Region}:${AWS::AccountId}:daybook-${Stage}-uploads-dlq"
+    allowed = [
+        statement
+        for role, statement in statements(resources)
+        if role == f"{name}Role" and {"Fn::Sub": queue} in statement["Resource"]
+    ]
+    assert [statement["Action"] for statement in allowed] == [["sqs:SendMessage"]]
+    assert resources["UploadsDeadLetters"]["Properties"]["MessageRetentionPeriod"] == 14 * 24 * 3600
+
+
+def references_to(name: str, part: Any) -> bool:
+    match part:
+        case {"Ref": str(other)}:
+            return other == name
+        case {"Fn::GetAtt": [str(other), *_]}:
+            return other == name
+        case {"Fn::Sub": str(text)}:
+            return f"${{{name}}}" in text or f"${{{name}." in text
+        case dict():
+            return any(references_to(name, value) for value in part.values())
+        case list():
+            return any(references_to(name, value) for value in part)
+    return False
+
+
+def test_no_function_waits_for_the_bucket_that_waits_for_its_functions(resources: Json) -> None:
+    waiting = [name for name, part in resources.items() if references_to("FilesBucket", part)]
+    assert sorted(waiting) == ["FilesBucketPolicy", *sorted(LANDED)]
+    for name in LANDED:
+        rest = {key: part for key, part in resources[name]["Properties"].items() if key != "Events"}
+        assert not references_to("FilesBucket", rest)
+
+
+# Imports
+
+
+def test_imports_of_one_account_go_in_order_and_no_more_than_five_at_a_time(resources: Json) -> None:
+    queue, dead = (resources[name]["Properties"] for name in ("ImportsQueue", "ImportsDeadLetters"))
+    assert queue["FifoQueue"] is dead["FifoQueue"] is True
+    # An id for deduplication is given with each message; from the content alone the part after the first would be one too.
+    assert "ContentBasedDeduplication" not in queue
+    assert all(properties["QueueName"]["Fn::Sub"].endswith(".fifo") for properties in (queue, dead))
+    function = resources["OnImport"]["Properties"]
+    [source] = [source for name, source in event_sources(resources) if name == "OnImport"]
+    assert source["BatchSize"] == 1
+    # Lambda counts what it cannot start as a try of the message, so the queue must not ask for more than is reserved.
+    assert function["ReservedConcurrentExecutions"] >= source["ScalingConfig"]["MaximumConcurrency"] == 5
+
+
+def test_images_get_a_whole_processor(resources: Json) -> None:
+    # docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html: 1,769 MB are one; up to there an image costs the same,
+    # since the function's time falls as its share grows, and decoding one image uses no second processor.
+    assert resources["OnUpload"]["Properties"]["MemorySize"] == 1769
+
+
 # The workflow of orders
 
 
@@ -538,7 +679,7 @@ def test_only_in_prod_is_the_table_protected_from_deletion(template: Json) -> No
     assert template["Conditions"]["IsProd"] == {"Fn::Equals": [{"Ref": "Stage"}, "prod"]}
 
 
-@pytest.mark.parametrize("name", ["DocumentsBucket", "SearchBucket"])
+@pytest.mark.parametrize("name", ["DocumentsBucket", "SearchBucket", "FilesBucket"])
 def test_a_bucket_is_private_encrypted_and_reached_by_tls_only(name: str, template: Json) -> None:
     bucket = template["Resources"][name]["Properties"]
     assert all(bucket["PublicAccessBlockConfiguration"].values())
@@ -551,12 +692,44 @@ def test_a_bucket_is_private_encrypted_and_reached_by_tls_only(name: str, templa
     assert template["Conditions"][policy["Condition"]] == {"Fn::Not": [{"Fn::Equals": [{"Ref": "Stage"}, "local"]}]}
 
 
+def test_what_customers_are_told_is_encrypted_and_reached_by_tls_only(template: Json) -> None:
+    assert template["Resources"]["OrdersTopic"]["Properties"]["KmsMasterKeyId"] == "alias/aws/sns"
+    policy = template["Resources"]["OrdersTopicPolicy"]
+    assert policy["Properties"]["Topics"] == [{"Ref": "OrdersTopic"}]
+    [statement] = policy["Properties"]["PolicyDocument"]["Statement"]
+    assert (statement["Effect"], statement["Action"]) == ("Deny", "sns:Publish")
+    assert statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+    assert policy["Condition"] == "HasTls"
+
+
 def test_documents_keep_their_versions_and_never_expire_and_indexes_which_can_be_remade_have_none(resources: Json) -> None:
     documents, search = (resources[name]["Properties"] for name in ("DocumentsBucket", "SearchBucket"))
     assert documents["VersioningConfiguration"] == {"Status": "Enabled"}
     assert "VersioningConfiguration" not in search
     for bucket in (documents, search):
         assert not [rule for rule in bucket["LifecycleConfiguration"]["Rules"] if any("Expiration" in name for name in rule)]
+
+
+def test_files_keep_an_old_version_for_a_week_and_what_was_imported_for_a_month(resources: Json) -> None:
+    files = resources["FilesBucket"]["Properties"]
+    assert files["VersioningConfiguration"] == {"Status": "Enabled"}
+    rules = {rule.pop("Id"): rule for rule in deepcopy(files["LifecycleConfiguration"]["Rules"])}
+    assert all(rule.pop("Status") == "Enabled" for rule in rules.values())
+    assert rules == {
+        "unfinished-uploads": {"AbortIncompleteMultipartUpload": {"DaysAfterInitiation": 1}},
+        "old-versions": {"NoncurrentVersionExpiration": {"NoncurrentDays": 7}, "ExpiredObjectDeleteMarker": True},
+        "incoming": {"Prefix": "incoming/", "ExpirationInDays": 30},
+    }
+
+
+@pytest.mark.parametrize("listed", ["*", "https://daybook.example", "https://daybook.example, http://localhost:5173"])
+def test_pages_that_may_call_the_api_may_upload_files(listed: str, template: Json) -> None:
+    changed = deepcopy(template)
+    [rule] = changed["Resources"]["FilesBucket"]["Properties"]["CorsConfiguration"]["CorsRules"]
+    assert {"POST", "GET"} <= set(rule["AllowedMethods"])
+    assert rule["AllowedOrigins"] == ["*"]
+    allow_uploads(changed, listed)
+    assert rule["AllowedOrigins"] == listed.split(", ")
 
 
 def test_a_page_of_any_origin_may_follow_the_link_to_a_document(resources: Json) -> None:

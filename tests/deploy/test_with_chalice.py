@@ -75,6 +75,12 @@ def test_the_infrastructure_knows_what_chalice_calls_the_steps(template: dict[st
     assert {"Fn::Sub": arn} in policy["PolicyDocument"]["Statement"][0]["Resource"]
 
 
+def test_the_dashboard_knows_what_chalice_calls_the_functions(template: dict[str, Any]) -> None:
+    dashboard = infrastructure(template)["Resources"]["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"]
+    assert '"Errors","FunctionName","daybook-${Stage}-on_upload",' in dashboard
+    assert '"Errors","FunctionName","daybook-${Stage}",' in dashboard  # the API's: Chalice calls it after the stage only
+
+
 def test_settings_of_the_configuration_stay_but_for_those_of_aws(tmp_path: Path) -> None:
     configured = {"DAYBOOK_STAGE": "prod", "DAYBOOK_ALLOWED_ORIGINS": "https://daybook.example", "AWS_REGION": "us-east-1"}
     (tmp_path / ".chalice").mkdir()
@@ -137,7 +143,7 @@ def test_event_sources_that_chalice_made_report_failures_and_give_up_as_in_the_t
 ) -> None:
     client = account.session.client("lambda", endpoint_url=account.endpoint)
     sources = client.list_event_source_mappings()["EventSourceMappings"]
-    assert len(sources) == 6
+    assert len(sources) == 7
     assert all(source["FunctionResponseTypes"] == ["ReportBatchItemFailures"] for source in sources)
     streams = [source for source in sources if ":dynamodb:" in source["EventSourceArn"]]
     for stream in streams:
@@ -148,13 +154,53 @@ def test_event_sources_that_chalice_made_report_failures_and_give_up_as_in_the_t
     given_up = sorted(stream["DestinationConfig"]["OnFailure"]["Destination"].rpartition(":")[2] for stream in streams)
     assert given_up == ["daybook-local-changes-dlq", "daybook-local-search-dlq"]
     queues = [source for source in sources if ":sqs:" in source["EventSourceArn"]]
-    assert sorted(source["ScalingConfig"]["MaximumConcurrency"] for source in queues) == [2, 5, 5, 5]
+    assert sorted(source["ScalingConfig"]["MaximumConcurrency"] for source in queues) == [2, 5, 5, 5, 5]
+
+
+def test_chalice_has_s3_call_the_functions_of_what_lands_and_their_failures_go_where_the_template_says(
+    deployment: Deployment, account: Account
+) -> None:
+    s3 = account.s3()
+    told = s3.get_bucket_notification_configuration(Bucket=deployment.outputs["FilesBucketName"])
+    called = {
+        one["LambdaFunctionArn"]: (one["Events"], rule["Name"].lower(), rule["Value"])
+        for one in told["LambdaFunctionConfigurations"]
+        for rule in one["Filter"]["Key"]["FilterRules"]
+    }
+    arn = f"arn:aws:lambda:{account.region}:{account.id}:function:daybook-local-"
+    assert called == {
+        f"{arn}{function}": (["s3:ObjectCreated:*"], "prefix", prefix)
+        for function, prefix in {"on_upload": "uploads/", "on_incoming": "incoming/"}.items()
+    }
+    client = account.session.client("lambda", endpoint_url=account.endpoint)
+    for function in called:
+        after = client.get_function_event_invoke_config(FunctionName=function)
+        assert (after["MaximumRetryAttempts"], after["MaximumEventAgeInSeconds"]) == (2, 6 * 3600)
+        assert after["DestinationConfig"]["OnFailure"]["Destination"].endswith(":daybook-local-uploads-dlq")
+    reserved = client.get_function_concurrency(FunctionName=f"{arn}on_import")
+    assert reserved["ReservedConcurrentExecutions"] == 5
+
+
+def test_the_functions_are_called_as_the_dashboard_calls_them_and_so_is_the_api(
+    deployment: Deployment, account: Account
+) -> None:
+    cloudwatch = account.session.client("cloudwatch", endpoint_url=account.endpoint)
+    dashboard = json.loads(cloudwatch.get_dashboard(DashboardName="daybook-local")["DashboardBody"])
+    metrics = [metric for widget in dashboard["widgets"] for metric in widget["properties"].get("metrics", [])]
+    client = account.session.client("lambda", endpoint_url=account.endpoint)
+    functions = client.get_paginator("list_functions").paginate().build_full_result()["Functions"]
+    shown = {metric[3] for metric in metrics if metric[0] == "AWS/Lambda"}
+    assert len(shown) == 12
+    assert shown <= {function["FunctionName"] for function in functions}
+    gateway = account.session.client("apigateway", endpoint_url=account.endpoint)
+    [api] = gateway.get_rest_apis()["items"]
+    assert {metric[3] for metric in metrics if metric[0] == "AWS/ApiGateway"} == {api["name"]}
 
 
 def test_functions_that_chalice_made_have_narrow_policies_and_compiled_files(deployment: Deployment, account: Account) -> None:
     iam = account.session.client("iam", endpoint_url=account.endpoint)
     roles = [role["RoleName"] for role in iam.list_roles()["Roles"] if role["RoleName"].startswith("daybook-local")]
-    assert len([role for role in roles if "infrastructure" not in role]) == 21
+    assert len([role for role in roles if "infrastructure" not in role]) == 24
     assert deployment.outputs["BucketName"] == f"daybook-local-{account.id}"
     for role in roles:
         for name in iam.list_role_policies(RoleName=role)["PolicyNames"]:

@@ -44,6 +44,7 @@ FIRST, SECOND = {"version": Decimal(1)}, {"version": Decimal(2)}
         ("stock_change", None, None, None),
         ("product_version", None, None, None),
         ("reservation", None, None, None),
+        ("books", None, None, None),
     ],
 )
 def test_every_kind_of_thing_has_its_events(item_type: str, created: str, updated: str, deleted: str) -> None:
@@ -105,7 +106,8 @@ CANCELED = ("CANCELED", "compensated")
         (None, HELD, None),
         (HELD, HELD, None),
         (HELD, RUNNING, "OrderPlaced"),
-        (HELD, CANCELED, "OrderCanceled"),
+        (HELD, CANCELED, None),
+        (RUNNING, CANCELED, "OrderCanceled"),
         (RUNNING, RUNNING, None),
         (RUNNING, BACK, None),
         (RUNNING, DONE, "OrderConfirmed"),

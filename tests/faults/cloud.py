@@ -26,7 +26,6 @@ STAGE: Final = "local"
 ACCOUNT: Final = "0" * 12
 REGION: Final = "us-east-1"
 TABLE: Final = f"daybook-{STAGE}"
-EPHEMERAL: Final = f"{TABLE}-ephemeral"
 RETRIES_SECONDS: Final = (1, 2, 4, 8, 16, 32)
 """What a well-made client waits before it asks again."""
 
@@ -140,14 +139,11 @@ class Cloud:
         return [item for partition in dynamodb._tables[TABLE]["items"].values() for item in partition.values()]
 
     def books(self) -> dict[str, dict[str, str]]:
-        """By key, what the sandbox of payments knows."""
-        from ministack.services import dynamodb
-
-        kept = [item for partition in dynamodb._tables[EPHEMERAL]["items"].values() for item in partition.values()]
+        """By the end of its key, what the sandbox of payments knows."""
         return {
-            item["pk"]["S"].removeprefix("payment#"): {name: str(*value.values()) for name, value in item.items()}
-            for item in kept
-            if item["pk"]["S"].startswith("payment#")
+            item["sk"]["S"]: {name: str(*value.values()) for name, value in item.items()}
+            for item in self.items()
+            if item["type"]["S"] == "books" and "#ProcessPayment" in item["sk"]["S"]
         }
 
     def documents(self) -> dict[str, list[bytes]]:
@@ -295,6 +291,7 @@ OF_ORDERS: Final = (
     "fail_order",
     "give_up_order",
 )
+OF_FILES: Final = ("on_upload", "on_incoming", "on_import")
 INSTANCES: Final = {
     "api_handler": 1,
     "authorize": 1,
@@ -305,6 +302,7 @@ INSTANCES: Final = {
     "on_stale_index": 1,
     "on_delivery": 3,
     **dict.fromkeys(OF_ORDERS, 1),
+    **dict.fromkeys(OF_FILES, 1),
 }
 """Environments that are made before a run, where they are made once for all; more are made as they are needed."""
 CROWD: Final = INSTANCES | {"api_handler": 4, "authorize": 4}

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Final, Protocol
+from urllib.parse import quote_plus
 
 from tests.faults.functions import Done, Functions, Outcome
 from tests.faults.virtual_time import VirtualClock
@@ -63,6 +64,16 @@ class StreamTrigger:
         return -1 < self.retries < batch.tries or -1 < self.max_age_seconds < age
 
 
+@dataclass(frozen=True, slots=True)
+class LandingTrigger:
+    """`dead_letters` is the queue of the events that were tried in vain."""
+
+    function: str
+    bucket: str
+    prefix: str
+    dead_letters: str
+
+
 @dataclass(slots=True)
 class _Batch:
     records: list[Item]
@@ -98,6 +109,7 @@ class _Asynchronous:
     event: Item
     due: float
     retries: list[int]
+    dead_letters: str | None = None
 
 
 class Together(Protocol):
@@ -162,6 +174,7 @@ class Pump:
         self._workflows = Workflows(clock)
         self._read_up_to: str | None = None
         self._acknowledged: set[str] = set()
+        self._landed: list[tuple[str, Item]] = []
         self.records: list[Item] = []
         self.lost_events: list[Item] = []
         self.repetition: Repetition | None = None
@@ -171,10 +184,12 @@ class Pump:
         self.before_telling: Callable[[str, Sequence[Item], int], None] = lambda _function, _records, _telling: None
         """Called before a function is told records of the stream, with how often it was told this very batch."""
         self._find_triggers(resources, stage)
+        self._watch_buckets()
 
     def _find_triggers(self, resources: Mapping[str, Any], stage: str) -> None:
         self.schedules: list[str] = []
         self.queues: list[QueueTrigger] = []
+        self.landings: list[LandingTrigger] = []
         self._readers: list[_Reader] = []
         for source in self._functions.application().app.event_sources:
             function = source.handler_string.removeprefix("app.")
@@ -185,6 +200,9 @@ class Pump:
                     self.queues.append(QueueTrigger(function, source.queue, source.batch_size))
                 case "DynamoDBEventConfig":
                     self._readers.append(_Reader(_stream_trigger(function, source.batch_size, resources, stage)))
+                case "S3EventConfig":
+                    queue = _failure_queue(_properties(function, resources)["EventInvokeConfig"], resources, stage)
+                    self.landings.append(LandingTrigger(function, source.bucket, source.prefix, queue))
                 case other:
                     raise NotImplementedError(f"the pump does not know how AWS delivers for {other}")
 
@@ -223,6 +241,36 @@ class Pump:
         for _ in range(times):
             self._asynchronous.append(_Asynchronous(function, event, self._clock.seconds(), [*ASYNC_RETRIES_SECONDS]))
 
+    def _watch_buckets(self) -> None:
+        """S3 tells of what lands in the buckets, which it does only after it is there."""
+        from ministack.services import s3
+
+        def note(bucket: str, key: str, event_name: str, size: int = 0, etag: str = "", *_: Any, **more: Any) -> None:
+            if event_name.startswith("s3:ObjectCreated:"):
+                told = {
+                    "key": quote_plus(key, safe="/"),
+                    "size": size,
+                    "eTag": etag.strip('"'),
+                    "versionId": more.get("version_id"),
+                }
+                self._landed.append((bucket, {"eventName": event_name.removeprefix("s3:"), "object": told}))
+
+        s3._fire_s3_event_async = note
+
+    def _take_landed(self) -> None:
+        landed, self._landed = self._landed, []
+        events = [
+            (trigger, {"Records": [_landed_record(bucket, what)]})
+            for bucket, what in landed
+            for trigger in self.landings
+            if bucket == trigger.bucket and what["object"]["key"].startswith(trigger.prefix)
+        ]
+        for trigger, event in events if self.repetition is None else self.repetition.copies(events):
+            calls = [*ASYNC_RETRIES_SECONDS]
+            self._asynchronous.append(
+                _Asynchronous(trigger.function, event, self._clock.seconds(), calls, trigger.dead_letters)
+            )
+
     # Until nothing is left
 
     def run_dry(self) -> None:
@@ -238,6 +286,7 @@ class Pump:
 
     def step(self) -> bool:
         """Delivers what can be delivered now, from each source once; whether there was anything."""
+        self._take_landed()
         delivered = [self.run_schedules()]
         self._read_stream()
         delivered += [self._run_readers()]
@@ -268,8 +317,12 @@ class Pump:
         if waiting.retries:
             waiting.due = self._clock.seconds() + waiting.retries.pop(0)
             self._asynchronous.append(waiting)
-        else:
+        elif waiting.dead_letters is None:
             self.lost_events.append(waiting.event)
+        else:
+            self._bury(
+                waiting.dead_letters, {"requestContext": {"functionArn": waiting.function}, "requestPayload": waiting.event}
+            )
 
     # Queues
 
@@ -312,7 +365,7 @@ class Pump:
         dead: dict[str, list[Item]] = {}
         for url in self._sqs.list_queues().get("QueueUrls", []):
             name = url.rpartition("/")[2]
-            if name.endswith("-dlq"):
+            if name.endswith(("-dlq", "-dlq.fifo")):
                 dead[name] = _kept_messages(name)
         return dead
 
@@ -437,23 +490,47 @@ class Pump:
         again = _Batch(batch.records, batch.tries + 1)
         if not trigger.gives_up(again, self._clock.seconds()):
             return [again]
-        self._bury(batch, trigger)
+        self._bury_batch(batch, trigger)
         return []
 
-    def _bury(self, batch: _Batch, trigger: StreamTrigger) -> None:
+    def _bury_batch(self, batch: _Batch, trigger: StreamTrigger) -> None:
         """What Lambda sends to a mapping's on-failure destination: not the records, but where in the stream they are."""
         numbers = [record["dynamodb"]["SequenceNumber"] for record in batch.records]
         where = {"startSequenceNumber": numbers[0], "endSequenceNumber": numbers[-1], "batchSize": len(numbers)}
         said = {"requestContext": {"functionArn": trigger.function}, "version": "1.0", "DDBStreamBatchInfo": where}
-        url = self._sqs.get_queue_url(QueueName=trigger.dead_letters)["QueueUrl"]
+        self._bury(trigger.dead_letters, said)
+
+    def _bury(self, queue: str, said: Item) -> None:
+        url = self._sqs.get_queue_url(QueueName=queue)["QueueUrl"]
         self._sqs.send_message(QueueUrl=url, MessageBody=json.dumps(said))
 
 
+def _logical_name(function: str) -> str:
+    return "".join(word.capitalize() for word in function.split("_"))
+
+
+def _properties(function: str, resources: Mapping[str, Any]) -> Item:
+    properties: Item = resources[_logical_name(function)]["Properties"]
+    return properties
+
+
+def _failure_queue(config: Item, resources: Mapping[str, Any], stage: str) -> str:
+    destination = config["DestinationConfig"]["OnFailure"]["Destination"]["Fn::GetAtt"][0]
+    name: str = resources[destination]["Properties"]["QueueName"]["Fn::Sub"]
+    return name.replace("${Stage}", stage)
+
+
+def _landed_record(bucket: str, what: Item) -> Item:
+    return {
+        "eventVersion": "2.1",
+        "eventSource": "aws:s3",
+        "eventName": what["eventName"],
+        "s3": {"s3SchemaVersion": "1.0", "bucket": {"name": bucket}, "object": what["object"]},
+    }
+
+
 def _stream_trigger(function: str, batch_size: int, resources: Mapping[str, Any], stage: str) -> StreamTrigger:
-    logical_name = "".join(word.capitalize() for word in function.split("_"))
-    events = resources[logical_name]["Properties"]["Events"]
-    mapping = events[f"{logical_name}DynamodbEventSource"]["Properties"]
-    destination = mapping["DestinationConfig"]["OnFailure"]["Destination"]["Fn::GetAtt"][0]
+    mapping = _properties(function, resources)["Events"][f"{_logical_name(function)}DynamodbEventSource"]["Properties"]
     return StreamTrigger(
         function,
         batch_size,
@@ -461,7 +538,7 @@ def _stream_trigger(function: str, batch_size: int, resources: Mapping[str, Any]
         max_age_seconds=mapping["MaximumRecordAgeInSeconds"],
         bisect=mapping["BisectBatchOnFunctionError"],
         filters=tuple(json.loads(each["Pattern"]) for each in mapping["FilterCriteria"]["Filters"]),
-        dead_letters=resources[destination]["Properties"]["QueueName"]["Fn::Sub"].replace("${Stage}", stage),
+        dead_letters=_failure_queue(mapping, resources, stage),
     )
 
 

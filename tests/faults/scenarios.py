@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any, Final
 
 from tests.consistency import Broken
-from tests.faults.cloud import CROWD, OF_ORDERS, Cloud, HttpAnswer, HttpClient
+from tests.faults.cloud import CROWD, OF_FILES, OF_ORDERS, Cloud, HttpAnswer, HttpClient
 from tests.faults.invariants import of_kind
 from tests.faults.pump import INDEXER
 
@@ -70,7 +70,7 @@ class Scenario:
     `asks`: it is driven by somebody at the API, who may be patient (asks again after a 5xx) or not.
     `seeds`: how much of it there is to draw by lot, in deliveries of other kinds; `in_turn`: whether every call is struck.
     `readers`: which functions read the stream; `idle`: which functions have nothing to do; `crowd`: many ask at once;
-    `orders`: something is ordered.
+    `orders`: something is ordered; `files`: something is uploaded.
     """
 
     name: str
@@ -84,13 +84,16 @@ class Scenario:
     idle: frozenset[str] = frozenset()
     crowd: bool = False
     orders: bool = False
+    files: bool = False
 
     @property
     def functions(self) -> frozenset[str]:
         """Those that have something to do."""
         unread = {FEED, INDEXER} - set(self.readers)
         unordered = frozenset() if self.orders else frozenset(OF_ORDERS)
-        return frozenset(CROWD) - self.idle - unread - unordered - (_INDEXING if INDEXER in unread else frozenset())
+        without_files = frozenset() if self.files else frozenset(OF_FILES)
+        nothing_to_do = self.idle | unread | unordered | without_files
+        return frozenset(CROWD) - nothing_to_do - (_INDEXING if INDEXER in unread else frozenset())
 
 
 def sign_up_of(name: str, **more: Any) -> dict[str, Any]:
@@ -683,6 +686,7 @@ def _same_answers_again(world: World) -> Iterator[Broken]:
 
 _NOT_ORDERED: Final = frozenset({"on_invoice_due", "on_delivery"})
 _RESERVED_SECONDS: Final = 15 * 60 + 1
+_QUIET_SECONDS: Final = 60 * 60 + 1
 _NOT_COUNTED: Final = "GIFT-WRAP"
 _LANTERNS: Final = 9
 
@@ -723,7 +727,7 @@ _ORDERS: Final = {
     "canceled": _Wanted(ends=("CANCELED", "refunded", "")),
 }
 _LATER: Final = {
-    "stuck": _Wanted(ends=("FAILED", "captured", ""), method="refund_error", postal_code="000 1"),
+    "stuck": _Wanted(ends=("FAILED", "captured", "shipping_failed"), method="refund_error", postal_code="000 1"),
     "expired": _Wanted(ends=("FAILED", "refunded", "out_of_stock"), method="answer_lost"),
 }
 """Placed when the others have ended: the one cannot be undone, and the other's units are given back while it is being paid."""
@@ -738,7 +742,9 @@ def _set_up_orders(world: World) -> None:
 
 
 def _order(world: World) -> None:
-    """All placed, one submitted, one canceled between two of its steps; then one that nobody can undo, and one too late."""
+    """All placed, one submitted, one canceled between two of its steps; then one that nobody can undo, and one too late. At
+    last a night that takes up what has been left lying.
+    """
     ada, pump = world.people["Ada"], world.cloud.pump
     _place(world, _ORDERS)
     if "declined" in world.ids:
@@ -757,9 +763,10 @@ def _order(world: World) -> None:
     _place(world, _LATER)
     for _ in range(_UNTIL_PAID):
         pump.step()
-    world.cloud.clock.advance(_RESERVED_SECONDS)
-    pump.schedule("nightly", world.cloud.clock.now())
-    pump.run_dry()
+    for seconds in (_RESERVED_SECONDS, _QUIET_SECONDS):
+        world.cloud.clock.advance(seconds)
+        pump.schedule("nightly", world.cloud.clock.now())
+        pump.run_dry()
 
 
 def _place(world: World, orders: Mapping[str, _Wanted]) -> None:

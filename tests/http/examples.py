@@ -26,6 +26,7 @@ NEVER: Ids = {
     "invoice_id": "inv_01J00000000000000000000000",
     "product_id": "prd_01J00000000000000000000000",
     "image_id": "img_01J00000000000000000000000",
+    "import_id": "imp_01J00000000000000000000000",
     "order_id": "ord_01J00000000000000000000000",
 }
 """Ids that could be, but are nobody's."""
@@ -52,6 +53,7 @@ BODIES: Mapping[type[msgspec.Struct], Callable[[Ids], dict[str, Any]]] = {
     bodies.NewOrder: lambda ids: {"customer_id": "CUST001", "product_id": ids["product_id"], "quantity": 1},
     bodies.EditedOrder: lambda ids: {"customer_id": "CUST001", "product_id": ids["product_id"], "quantity": 2},
     bodies.NewImage: lambda _: {"filename": "Garten + Söhne 🏡.jpg", "content_type": "image/jpeg"},
+    bodies.NewImport: lambda _: {"kind": "clients", "filename": "clients.csv", "content_type": "text/csv"},
     bodies.NewCreditNote: lambda _: {"reason": "Wrong rate"},
 }
 ENDPOINTS = daybook.app.endpoints
@@ -96,7 +98,7 @@ class Inhabitant:
 
 
 def move_in(visitor: Api, email: str) -> Inhabitant:
-    """Opens an account with a member, clients, open work on two pages, invoices, products with stock, orders and images."""
+    """Opens an account with a member, clients, work on two pages, invoices, products with stock, orders, images, imports."""
     api = visitor.signed_up(email)
     user_id = api.add_user(f"mary.{email}").user_id
     client_id = api.add_client()
@@ -114,6 +116,9 @@ def move_in(visitor: Api, email: str) -> Inhabitant:
         order_id = made(api.post("/v1/orders", order_body(product_id, hold=True)))["order_id"]
     for _ in range(2):
         image_id = made(api.post("/v1/images", {"filename": "lantern.png", "content_type": "image/png"}))["id"]
+    new_import = {"kind": "products", "filename": "products.csv", "content_type": "text/csv", "columns": {"Name": "name"}}
+    for _ in range(2):
+        import_id = made(api.post("/v1/imports", new_import))["id"]
     ids = {
         "user_id": user_id,
         "client_id": client_id,
@@ -122,5 +127,6 @@ def move_in(visitor: Api, email: str) -> Inhabitant:
         "product_id": product_id,
         "order_id": order_id,
         "image_id": image_id,
+        "import_id": import_id,
     }
     return Inhabitant(api=api, ids=ids)

@@ -1,0 +1,348 @@
+"""Imports: files whose rows go in as if each had been sent to the API; what becomes of the file, and of each row."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+from chalicelib.domain.errors import DaybookError, Invalid, WorkOverlaps
+from chalicelib.domain.files import StoredFile, check_filename, upload_key
+from chalicelib.domain.products import is_product_id
+from chalicelib.domain.statuses import ImportKind, ImportStatus
+
+if TYPE_CHECKING:
+    from chalicelib.domain.clients import ClientDetails
+    from chalicelib.domain.products import ProductDetails, StockLevel
+    from chalicelib.domain.work import WorkDetails
+
+CONTENT_TYPES = ("text/csv", "application/json", "application/x-ndjson")
+MAX_FILE_BYTES = 256 * 1024 * 1024
+MAX_TRIES = 3
+"""How many times a message is received before it is put away: `maxReceiveCount` of the imports' queue."""
+SHOWN_REJECTIONS = 100
+"""With the import itself; all of them are in its report."""
+MAX_REJECTIONS = 100_000
+"""With more than these nothing behind them is read: such a file is not what its import was told, and mending it takes less."""
+MAX_FINGERPRINTS = 200
+"""Of different rows in one file for one product, those that are remembered: the last ones."""
+WAITS_FOR = timedelta(days=1)
+"""For the file, and then for any progress."""
+GIVEN_UP_AFTER = timedelta(days=3)
+NEVER_UPLOADED = "was never uploaded"
+NO_USER = "whoever began it is no longer a user of this account"
+FILE_GONE = "the file is gone"
+TOO_MANY_REJECTED = f"more than {MAX_REJECTIONS:,} rows were refused; nothing behind them was read"
+GIVEN_UP = "it failed again and again on our side; what is counted is in, and it goes on when we have seen to it"
+REPORT_TYPE = "text/csv; charset=utf-8"
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_UNENDED = (ImportStatus.QUEUED, ImportStatus.PROCESSING)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImportDetails:
+    """`columns` are our fields by the file's headings; without any, the headings are our fields.
+
+    `date_format` is made of YYYY, MM and DD; `decimal_separator` is a full stop or a comma.
+    """
+
+    kind: ImportKind
+    filename: str
+    content_type: str
+    columns: Mapping[str, str] = field(default_factory=dict)
+    date_format: str | None = None
+    decimal_separator: str | None = None
+    dry_run: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Import:
+    """An import as kept. Every record of its file counts once: as added, as unchanged if it was in already, or as rejected.
+
+    `file` is the version of the upload that it works on, `cursor` where in it the next record begins, as the reader has it.
+    `run` counts the invocations that have taken it up: only the last one may write. `interrupted`: it failed by a fault of
+    ours, and goes on if its message comes again. Nothing will come of it by itself after `due_at`.
+    """
+
+    account_id: str
+    id: str
+    user_id: str
+    kind: ImportKind
+    filename: str
+    content_type: str
+    columns: Mapping[str, str] = field(default_factory=dict)
+    date_format: str | None = None
+    decimal_separator: str | None = None
+    dry_run: bool = False
+    status: ImportStatus = ImportStatus.WAITING
+    reason: str | None = None
+    interrupted: bool = False
+    file: StoredFile | None = None
+    cursor: Mapping[str, object] | None = None
+    bytes_read: int = 0
+    added_count: int = 0
+    unchanged_count: int = 0
+    rejected_count: int = 0
+    processing_time_ms: int = 0
+    report_version: str | None = None
+    run: int = 0
+    due_at: datetime | None = None
+    version: int = 1
+    created_at: datetime
+    updated_at: datetime
+
+    @property
+    def record_count(self) -> int:
+        return self.added_count + self.unchanged_count + self.rejected_count
+
+    @property
+    def size(self) -> int | None:
+        """Of the file, in bytes."""
+        return None if self.file is None else self.file.size
+
+    @property
+    def upload_key(self) -> str:
+        return upload_key("incoming", self.account_id, self.id, self.filename)
+
+    @property
+    def report_key(self) -> str:
+        return f"reports/{self.account_id}/{self.id}/rejections.csv"
+
+    @property
+    def ended(self) -> bool:
+        """Nothing will come of it any more."""
+        return self.status is ImportStatus.COMPLETED or (self.status is ImportStatus.FAILED and not self.interrupted)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImportJob:
+    """Asks for an import to be worked off, or on."""
+
+    account_id: str
+    import_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RejectedRow:
+    """Why a record did not go in. `number` counts records from 1, `line` is the file's line on which it begins."""
+
+    number: int
+    line: int
+    pointer: str
+    reason: str
+
+
+class ProductRow(NamedTuple):
+    """With an id of the shop's own it replaces the product of that id; without, it is a new one."""
+
+    product_id: str | None
+    details: ProductDetails
+    level: StockLevel | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """A record that can be read. `fingerprint` is the same for equal rows and no others; `after` is the cursor behind it.
+
+    `pointers` are places in the file by our fields, where they are called differently.
+    """
+
+    line: int
+    fingerprint: str
+    what: ClientDetails | ProductRow | WorkDetails
+    after: Mapping[str, object]
+    pointers: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def product_id(self) -> str | None:
+        """The shop's own, if it is one that a product may have."""
+        own_id = self.what.product_id if isinstance(self.what, ProductRow) else None
+        return own_id if own_id is not None and is_product_id(own_id) else None
+
+    @property
+    def subject(self) -> str:
+        """What is marked as imported: a product by its own id, all else by the row; no product's id begins with a tilde."""
+        return self.product_id or f"~{self.fingerprint}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BadRow:
+    """A record that cannot be read."""
+
+    line: int
+    pointer: str
+    reason: str
+    after: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RowMark:
+    """What the last import that has written a subject wrote of it: rows with these fingerprints.
+
+    `numbers` are those of its records since that import was last saved.
+    """
+
+    account_id: str
+    kind: ImportKind
+    subject: str
+    import_id: str
+    numbers: tuple[int, ...]
+    fingerprints: tuple[str, ...]
+
+
+Verdict = Literal["new", "known", "done"]
+"""Of a row, before it goes in: known is what another import has brought, done what this one has, before it was cut off."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """What one stretch of records came to."""
+
+    added: int = 0
+    unchanged: int = 0
+    rejections: tuple[RejectedRow, ...] = ()
+    cursor: Mapping[str, object] | None = None
+    milliseconds: int = 0
+
+
+def new_import(details: ImportDetails, *, account_id: str, user_id: str, import_id: str, now: datetime) -> Import:
+    """Raises: Invalid."""
+    check_filename(details.filename)
+    return Import(
+        account_id=account_id,
+        id=import_id,
+        user_id=user_id,
+        kind=details.kind,
+        filename=details.filename,
+        content_type=details.content_type,
+        columns=details.columns,
+        date_format=details.date_format,
+        decimal_separator=details.decimal_separator,
+        dry_run=details.dry_run,
+        due_at=now + WAITS_FOR,
+        created_at=now,
+        updated_at=now,
+    )
+
+
+def take_file(imported: Import, file: StoredFile, *, now: datetime) -> Import:
+    """With the file as it was uploaded last, until somebody works on it; the very same if nothing changes."""
+    if imported.status not in (ImportStatus.WAITING, ImportStatus.QUEUED) or imported.file == file:
+        return imported
+    return _next(imported, now, status=ImportStatus.QUEUED, file=file, due_at=now + WAITS_FOR)
+
+
+def take_up(imported: Import, *, now: datetime) -> Import | None:
+    """The import as its next run has it; None if there is nothing to do."""
+    if imported.file is None or imported.ended:
+        return None
+    return _next(
+        imported,
+        now,
+        status=ImportStatus.PROCESSING,
+        run=imported.run + 1,
+        reason=None,
+        interrupted=False,
+        due_at=now + WAITS_FOR,
+    )
+
+
+def move_on(imported: Import, progress: Progress, *, now: datetime) -> Import:
+    cursor = imported.cursor if progress.cursor is None else progress.cursor
+    read = (cursor or {}).get("offset")
+    return _next(
+        imported,
+        now,
+        cursor=cursor,
+        bytes_read=read if isinstance(read, int) else imported.bytes_read,
+        added_count=imported.added_count + progress.added,
+        unchanged_count=imported.unchanged_count + progress.unchanged,
+        rejected_count=imported.rejected_count + len(progress.rejections),
+        processing_time_ms=imported.processing_time_ms + progress.milliseconds,
+        due_at=now + WAITS_FOR,
+    )
+
+
+def complete(imported: Import, report_version: str | None, *, now: datetime) -> Import:
+    read = imported.bytes_read if imported.size is None else imported.size
+    status = ImportStatus.COMPLETED
+    return _next(imported, now, status=status, report_version=report_version, bytes_read=read, due_at=None)
+
+
+def fail(imported: Import, reason: str, report_version: str | None = None, *, now: datetime) -> Import:
+    """For good: its file cannot be read, or will never come."""
+    return _next(imported, now, status=ImportStatus.FAILED, reason=reason, report_version=report_version, due_at=None)
+
+
+def interrupt(imported: Import, *, now: datetime) -> Import:
+    """Failed by a fault of ours; the very same if it has ended."""
+    if imported.status not in _UNENDED:
+        return imported
+    return _next(imported, now, status=ImportStatus.FAILED, reason=GIVEN_UP, interrupted=True, due_at=None)
+
+
+def wait_on(imported: Import, *, now: datetime) -> Import:
+    return _next(imported, now, due_at=now + WAITS_FOR)
+
+
+def _next(imported: Import, now: datetime, **changes: object) -> Import:
+    return replace(imported, **changes, version=imported.version + 1, updated_at=now)  # type: ignore[arg-type]
+
+
+def verdict_on(mark: RowMark | None, row: Row, imported: Import, number: int) -> Verdict:
+    """What is to be done with the row, by what is marked of its subject."""
+    if mark is None:
+        return "new"
+    if mark.import_id == imported.id:
+        return "done" if number in mark.numbers else "new"
+    return "known" if row.fingerprint in mark.fingerprints else "new"
+
+
+def mark_after(mark: RowMark | None, row: Row, imported: Import, number: int) -> RowMark:
+    """The mark that is written with the row."""
+    numbers: tuple[int, ...] = ()
+    fingerprints: tuple[str, ...] = ()
+    if mark is not None and mark.import_id == imported.id:
+        numbers = tuple(one for one in mark.numbers if one > imported.record_count)
+        fingerprints = tuple(one for one in mark.fingerprints if one != row.fingerprint)[-MAX_FINGERPRINTS + 1 :]
+    return RowMark(
+        account_id=imported.account_id,
+        kind=imported.kind,
+        subject=row.subject,
+        import_id=imported.id,
+        numbers=(*numbers, number),
+        fingerprints=(*fingerprints, row.fingerprint),
+    )
+
+
+def rejection_of(refusal: DaybookError, row: Row, number: int) -> RejectedRow:
+    """In the words of the API, and the places of the file."""
+    if isinstance(refusal, Invalid):
+        places = [(row.pointers.get(fault.pointer, fault.pointer), fault.detail) for fault in refusal.errors]
+        pointer = places[0][0]
+        reason = "; ".join(detail if place == pointer else f"{place}: {detail}" for place, detail in places)
+        return RejectedRow(number=number, line=row.line, pointer=pointer, reason=reason)
+    detail = refusal.detail.partition(";")[0] if isinstance(refusal, WorkOverlaps) else refusal.detail
+    return RejectedRow(number=number, line=row.line, pointer="", reason=detail)
+
+
+def report_of(rejections: Iterable[RejectedRow]) -> Iterator[str]:
+    """Lines of CSV as spreadsheets read it; a cell that would be taken for a formula is quoted (OWASP, CSV injection)."""
+    yield "\ufeff" + _line("record", "line", "pointer", "reason")
+    for one in rejections:
+        yield _line(str(one.number), str(one.line), one.pointer, one.reason)
+
+
+def _line(*cells: str) -> str:
+    return ",".join(_cell(cell) for cell in cells) + "\r\n"
+
+
+def _cell(text: str) -> str:
+    harmless = f"'{text}" if text.startswith(_FORMULA) else text
+    return '"' + harmless.replace('"', '""') + '"'
+
+
+def parts_of(rejections: Sequence[RejectedRow], size: int) -> Iterator[Sequence[RejectedRow]]:
+    for start in range(0, len(rejections), size):
+        yield rejections[start : start + size]

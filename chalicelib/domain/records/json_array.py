@@ -1,0 +1,173 @@
+"""A JSON array, cut into its elements without being decoded.
+
+An element ends at the comma or bracket that stands outside of all brackets and strings. Whether it is JSON is told by whoever
+decodes it, alone; so a broken one costs no other, unless its brackets or quotation marks do not match: then it swallows what
+follows. A line break within a string, which JSON does not have, breaks that element only.
+
+Why not ijson: see docs/decisions/0018.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import chain
+from typing import NamedTuple
+
+from chalicelib.domain.errors import Unreadable
+from chalicelib.domain.records.record import MAX_RECORD_CHARACTERS, BadRecord, Cursor, Record
+from chalicelib.domain.records.text import NAMES, Text, is_whole, size_of
+
+_STRING_REST = r'[^"\\]*+(?:\\[\s\S][^"\\]*+)*+'
+_PLAIN = r'[^"{}\[\],]*+'
+_FLAT = re.compile(rf'{_PLAIN}(?:\{{[^"{{}}\[\]]*+(?:"{_STRING_REST}"[^"{{}}\[\]]*+)*+\}}{_PLAIN})?+(?=[,\]])')
+"""An object with nothing nested in it, or a number or word, up to the comma or bracket behind it: most elements, in one go."""
+_STRING = re.compile(_STRING_REST)
+_SIGN = re.compile(r'[\[{]++|[\]}",]')
+_DEEP_SIGN = re.compile(r'[\[{]++|[\]}"]')
+_BLANKS = " \t\r\n"
+
+
+@dataclass(slots=True)
+class _Scan:
+    """How far an element has been looked through."""
+
+    place: int = 0
+    depth: int = 0
+    in_string: bool = False
+
+    @property
+    def is_open(self) -> bool:
+        return self.in_string or self.depth > 0
+
+    def end(self, buffer: str) -> int | None:
+        """Where the comma or bracket behind the element stands; None if the buffer ends before it."""
+        while True:
+            if self.in_string and not self._leave_string(buffer):
+                return None
+            found = (_DEEP_SIGN if self.depth else _SIGN).search(buffer, self.place)
+            if found is None:
+                self.place = len(buffer)
+                return None
+            sign, self.place = found[0], found.end()
+            if sign == '"':
+                self.in_string = True
+            elif sign[0] in "[{":
+                self.depth += len(sign)
+            elif self.depth:
+                self.depth -= 1
+            elif sign in ",]":
+                return found.start()
+
+    def _leave_string(self, buffer: str) -> bool:
+        rest = _STRING.match(buffer, self.place)
+        self.place = place = self.place if rest is None else rest.end()
+        if buffer[place : place + 1] != '"':
+            return False
+        self.in_string = False
+        self.place += 1
+        return True
+
+
+class _Element(NamedTuple):
+    """`text` None if it is too long. `size` in bytes, with the sign behind it: comma, bracket, or nothing at the file's end.
+
+    `breaks` are all its lines' ends, `lead` those before it begins.
+    """
+
+    text: str | None
+    sign: str
+    size: int
+    lead: int
+    breaks: int
+    is_open: bool
+
+
+def read_array(text: Text) -> Iterator[Record | BadRecord]:
+    """Raises: Unreadable."""
+    cursor, pieces = text.cursor, text.pieces
+    if cursor.stage == "start":
+        cursor, pieces = _within(text)
+    offset, line, number, stage, encoding = cursor.offset, cursor.line, cursor.number, cursor.stage, cursor.encoding
+    for element in _elements(pieces, encoding):
+        first = line + element.lead
+        blank = element.text is not None and not element.text.strip(_BLANKS)
+        if stage == "closed" and blank and element.sign == "":
+            return
+        if stage == "closed":
+            after = Cursor(offset, line, number + 1, "over", encoding)
+            yield BadRecord(number + 1, first, "", "the file goes on behind the end of its array", after)
+            return
+        offset += element.size
+        line += element.breaks
+        if element.sign == "]":
+            stage = "closed"
+            if blank and number == 0:
+                continue
+        number += 1
+        reason = _fault(element, blank, encoding)
+        after = Cursor(offset, line, number, "over" if reason and element.sign == "" else stage, encoding)
+        if reason:
+            yield BadRecord(number, first, "", reason, after)
+        else:
+            yield Record(number, first, (element.text or "").strip(_BLANKS).encode(), after)
+
+
+def _within(text: Text) -> tuple[Cursor, Iterator[str]]:
+    """Behind the array's opening bracket. Raises: Unreadable."""
+    cursor, sample = text.cursor, next(text.pieces)
+    lead = sample[: len(sample) - len(sample.lstrip(_BLANKS)) + 1]
+    if not lead.endswith("["):
+        raise Unreadable("the file is not a JSON array; objects on lines of their own are application/x-ndjson")
+    offset, line = cursor.offset + size_of(lead, cursor.encoding), cursor.line + lead.count("\n")
+    return cursor._replace(offset=offset, line=line, stage="records"), chain([sample[len(lead) :]], text.pieces)
+
+
+def _fault(element: _Element, blank: bool, encoding: str) -> str:
+    if element.text is None:
+        return f"the element is longer than {MAX_RECORD_CHARACTERS:,} characters"
+    if element.sign == "" and blank:
+        return "the file ends before its array does"
+    if element.sign == "" and element.is_open:
+        return "the file ends within this element; what follows an unclosed bracket or string cannot be told from it"
+    if blank:
+        return "there is no element between two commas, or before the closing bracket"
+    return "" if is_whole(element.text) else f"the element is not all {NAMES[encoding]}"
+
+
+def _elements(pieces: Iterator[str], encoding: str) -> Iterator[_Element]:
+    """Holds no more than the longest element may have, and a piece."""
+    buffer, start = "", 0
+    while True:
+        flat, scan = _FLAT.match(buffer, start), _Scan(start)
+        end = flat.end() if flat else scan.end(buffer)
+        too_long, size, lead, breaks = False, 0, 0, 0
+        while end is None and (piece := next(pieces, None)) is not None:
+            buffer = buffer[start:] + piece
+            scan.place -= start
+            start = 0
+            end = scan.end(buffer)
+            if end is None and (too_long or len(buffer) > MAX_RECORD_CHARACTERS):
+                gone, buffer = buffer[: scan.place], buffer[scan.place :]
+                lead = lead if too_long else _lead(gone)
+                size += size_of(gone, encoding)
+                breaks += gone.count("\n")
+                scan.place = 0
+                too_long = True
+        text = buffer[start:end]
+        sign = "" if end is None else buffer[end]
+        too_long = too_long or len(text) > MAX_RECORD_CHARACTERS
+        yield _Element(
+            None if too_long else text,
+            sign,
+            size + size_of(text + sign, encoding),
+            lead if size else _lead(text),
+            breaks + text.count("\n"),
+            scan.is_open,
+        )
+        if end is None and (too_long or scan.is_open or not text.strip(_BLANKS)):
+            return
+        start = len(buffer) if end is None else end + 1
+
+
+def _lead(text: str) -> int:
+    return text.count("\n", 0, len(text) - len(text.lstrip(_BLANKS)))

@@ -1,0 +1,106 @@
+"""Imports, why their records were refused, and the marks of the rows that went in, in DynamoDB."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from datetime import datetime, timedelta
+from itertools import islice
+
+from chalicelib.domain.imports import SHOWN_REJECTIONS, Import, RejectedRow, RowMark, parts_of
+from chalicelib.domain.paging import Page, PageRequest
+from chalicelib.domain.statuses import ImportKind
+from chalicelib.repositories import keys
+from chalicelib.repositories.items import Item, from_item, members, to_item
+from chalicelib.repositories.keys import Key
+from chalicelib.repositories.once import ImportedRow, Note, noting
+from chalicelib.repositories.pages import first_page
+from chalicelib.repositories.table import Table, Write, add, always_contended, delete, put
+
+KEPT_FOR = timedelta(days=30)
+"""Those that are not shown with their import; its report has them."""
+_REJECTIONS_IN_ITEM = 100
+
+
+class DynamoImports:
+    def __init__(self, table: Table) -> None:
+        self._table = table
+
+    def add(self, imported: Import) -> None:
+        self._table.transact(add(_item(imported)))
+
+    def get(self, account_id: str, import_id: str) -> Import:
+        return from_item(self._table.find(keys.import_(account_id, import_id)), Import)
+
+    def page(self, account_id: str, request: PageRequest) -> Page[Import]:
+        after = None if request.after is None else keys.import_(account_id, request.after).sk
+        items = self._table.query(keys.imports(account_id), newest_first=True, after=after, page_size=request.limit + 1)
+        return first_page((from_item(item, Import) for item in items), request.limit, lambda imported: imported.id)
+
+    def save(self, imported: Import, rejections: Sequence[RejectedRow] = ()) -> None:
+        """The run that may write stands in an item of its own, which is small: every transaction of a row looks at it."""
+        as_read = put(_item(imported), condition="#version = :before", refused=always_contended, before=imported.version - 1)
+        run = keys.import_run(imported.account_id, imported.id)
+        may_write = delete(run) if imported.due_at is None else put({**run._asdict(), **_run(imported)})
+        self._table.transact(as_read, may_write, *_rejected(imported, rejections))
+
+    def rejections(self, account_id: str, import_id: str, limit: int | None = None) -> Iterator[RejectedRow]:
+        parts = self._table.query(keys.all_import_rejections(account_id, import_id))
+        return islice((from_item(one, RejectedRow) for part in parts for one in part["rejections"]), limit)
+
+
+class DynamoDueImports:
+    def __init__(self, table: Table) -> None:
+        self._table = table
+
+    def due(self, as_of: datetime) -> Iterator[tuple[str, str]]:
+        items = self._table.query_index(
+            keys.DUE_INDEX, "#due = :due AND #due_at <= :as_of", due=keys.IMPORTS, as_of=keys.instant(as_of)
+        )
+        for item in items:
+            yield item["account_id"], item["id"]
+
+
+class DynamoRowMarks:
+    def __init__(self, table: Table) -> None:
+        self._table = table
+
+    def find(self, account_id: str, kind: ImportKind, subjects: Collection[str]) -> Mapping[str, RowMark]:
+        items = self._table.get_all(keys.import_row(account_id, kind, subject) for subject in subjects)
+        return {item["subject"]: from_item(item, RowMark) for item in items.values()}
+
+    def note(self, mark: RowMark, before: RowMark | None, run: int) -> AbstractContextManager[Note]:
+        return noting(ImportedRow(mark, before, run))
+
+    def together(self, account_id: str, product_ids: Collection[str] = ()) -> AbstractContextManager[None]:
+        foreseen: list[Key] = [keys.account(account_id)]
+        for product_id in product_ids:
+            foreseen += [keys.product(account_id, product_id), keys.product_version(account_id, product_id)]
+        return self._table.together(foreseen)
+
+
+def _item(imported: Import) -> Item:
+    item = to_item(keys.import_(imported.account_id, imported.id), "import", imported)
+    if imported.due_at is not None:
+        item["due"] = keys.IMPORTS
+    return item
+
+
+def _run(imported: Import) -> Item:
+    return {"type": "import_run", "account_id": imported.account_id, "import_id": imported.id, "run": imported.run}
+
+
+def _rejected(imported: Import, rejections: Sequence[RejectedRow]) -> Iterator[Write]:
+    before = imported.rejected_count - len(rejections)
+    for part in parts_of(rejections, _REJECTIONS_IN_ITEM):
+        item = {
+            **keys.import_rejections(imported.account_id, imported.id, before)._asdict(),
+            "type": "import_rejections",
+            "account_id": imported.account_id,
+            "import_id": imported.id,
+            "rejections": [members(one) for one in part],
+        }
+        if before >= SHOWN_REJECTIONS:
+            item["expires_at"] = int((imported.updated_at + KEPT_FOR).timestamp())
+        yield put(item)
+        before += len(part)

@@ -1,0 +1,271 @@
+"""The life of an import: opened, uploaded, worked off in as many runs as it takes, and looked after at night."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Protocol
+
+from chalicelib.domain.clients import Client
+from chalicelib.domain.errors import Contended, DaybookError, ImportTakenOver, NotFound, Unreadable
+from chalicelib.domain.files import StoredFile, Upload, UploadForm
+from chalicelib.domain.imports import (
+    FILE_GONE,
+    GIVEN_UP_AFTER,
+    MAX_FILE_BYTES,
+    MAX_TRIES,
+    NEVER_UPLOADED,
+    NO_USER,
+    REPORT_TYPE,
+    SHOWN_REJECTIONS,
+    BadRow,
+    Import,
+    ImportDetails,
+    ImportJob,
+    RejectedRow,
+    Row,
+    fail,
+    interrupt,
+    new_import,
+    take_file,
+    take_up,
+    wait_on,
+)
+from chalicelib.domain.paging import Page, PageRequest
+from chalicelib.domain.statuses import ImportStatus
+from chalicelib.domain.users import Caller
+from chalicelib.usecases import import_run
+from chalicelib.usecases.contention import until_uncontended
+from chalicelib.usecases.import_run import Records, Run
+
+if TYPE_CHECKING:
+    from chalicelib.domain.accounts import Account
+    from chalicelib.ports import Clients, Clock, DueImports, Files, Ids, Imports, ImportsQueue, Uploads
+
+_log = logging.getLogger("daybook")
+
+
+class Counter(Protocol):
+    """What taking imports needs at hand."""
+
+    @property
+    def imports(self) -> Imports: ...
+    @property
+    def uploads(self) -> Uploads: ...
+    @property
+    def files(self) -> Files: ...
+    @property
+    def imports_queue(self) -> ImportsQueue: ...
+    @property
+    def ids(self) -> Ids: ...
+    @property
+    def clock(self) -> Clock: ...
+
+
+class NightDesk(Counter, Protocol):
+    @property
+    def due_imports(self) -> DueImports: ...
+
+
+class Desk(import_run.Desk, Counter, Protocol):
+    """What working imports off needs."""
+
+
+class ReadRows(Protocol):
+    def __call__(
+        self, imported: Import, chunks: Iterator[bytes], account: Account, all_clients: Callable[[], Iterable[Client]]
+    ) -> Iterator[Row | BadRow]:
+        """The records from the import's cursor on; `chunks` begin there. Raises: Unreadable."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FullImport:
+    """An import with its first rejections; `report` is a short-lived link to all of them, if there are any and it has ended."""
+
+    imported: Import
+    rejections: tuple[RejectedRow, ...] = ()
+    report: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenedImport(FullImport):
+    """An import that waits for its file, and the form with which that is uploaded."""
+
+    upload: UploadForm
+
+
+def add_import(caller: Caller, details: ImportDetails, *, desk: Counter) -> OpenedImport:
+    """Raises: Invalid."""
+    now = desk.clock.now()
+    import_id = desk.ids.new("imp", now)
+    imported = new_import(details, account_id=caller.account_id, user_id=caller.user_id, import_id=import_id, now=now)
+    desk.imports.add(imported)
+    return _opened(imported, desk)
+
+
+def get_opened_import(caller: Caller, import_id: str, *, desk: Counter) -> OpenedImport:
+    """What `add_import` has answered, with a new form. Raises: NotFound."""
+    return _opened(desk.imports.get(caller.account_id, import_id), desk)
+
+
+def get_import(caller: Caller, import_id: str, *, desk: Counter) -> FullImport:
+    """Raises: NotFound."""
+    imported = desk.imports.get(caller.account_id, import_id)
+    rejections = desk.imports.rejections(caller.account_id, import_id, SHOWN_REJECTIONS) if imported.rejected_count else ()
+    return FullImport(imported=imported, rejections=tuple(rejections), report=_link_to_report(imported, desk.files))
+
+
+def list_imports(caller: Caller, request: PageRequest, *, imports: Imports) -> Page[Import]:
+    return imports.page(caller.account_id, request)
+
+
+def _opened(imported: Import, desk: Counter) -> OpenedImport:
+    form = desk.uploads.form(imported.upload_key, imported.content_type, MAX_FILE_BYTES)
+    return OpenedImport(imported=imported, upload=form)
+
+
+def _link_to_report(imported: Import, files: Files) -> str | None:
+    if imported.report_version is None:
+        return None
+    return files.link(imported.report_key, imported.report_version, f"{imported.filename}.rejections.csv", REPORT_TYPE)
+
+
+def queue_import(upload: Upload, *, desk: Counter) -> None:
+    """Takes the file as it is by now, and asks for it to be worked off; asked again it changes nothing. Raises: Unavailable."""
+
+    def attempt() -> Import | None:
+        imported = desk.imports.get(upload.account_id, upload.file_id)
+        if imported.upload_key != upload.key:
+            raise NotFound
+        file = desk.uploads.head(upload.key)
+        taken = imported if file is None else take_file(imported, file, now=desk.clock.now())
+        if taken is not imported:
+            desk.imports.save(taken)
+        return taken
+
+    try:
+        imported = until_uncontended(attempt)
+    except NotFound:
+        _log.warning("there is no import for the upload of %s", upload.file_id)
+        desk.files.remove(upload.key)
+        return
+    if imported is not None and imported.status is ImportStatus.QUEUED:
+        _ask_for(imported, desk.imports_queue)
+
+
+def _ask_for(imported: Import, queue: ImportsQueue) -> None:
+    etag = None if imported.file is None else imported.file.etag
+    place = f"{imported.upload_key}\n{etag}\n{imported.record_count}"
+    queue.ask_for(ImportJob(account_id=imported.account_id, import_id=imported.id), place)
+
+
+def see_to_waiting(as_of: datetime, *, desk: NightDesk) -> int:
+    """Ends the imports whose file never came, and asks again for those that have not moved for a day; returns how many ended.
+
+    Raises: Unavailable once all were tried, if one could not be seen to.
+    """
+    ended, failures = 0, []
+    for account_id, import_id in desk.due_imports.due(as_of):
+        try:
+            ended += _see_to(account_id, import_id, as_of, desk)
+        except (Contended, NotFound):
+            continue  # it has moved
+        except DaybookError as failure:
+            _log.warning("the import %s could not be seen to: %s", import_id, failure)
+            failures.append(failure)
+    if failures:
+        raise failures[0]
+    return ended
+
+
+def _see_to(account_id: str, import_id: str, as_of: datetime, desk: NightDesk) -> bool:
+    imported = desk.imports.get(account_id, import_id)
+    if imported.due_at is None or imported.due_at > as_of:
+        return False
+    now = desk.clock.now()
+    if imported.status is ImportStatus.WAITING:
+        file = desk.uploads.head(imported.upload_key)
+        if file is None:
+            desk.imports.save(fail(imported, NEVER_UPLOADED, now=now))
+            return True
+        imported = take_file(imported, file, now=now)  # its event was lost
+    elif now - imported.created_at > GIVEN_UP_AFTER:
+        desk.imports.save(interrupt(imported, now=now))
+        return True
+    else:
+        imported = wait_on(imported, now=now)
+    desk.imports.save(imported)
+    _ask_for(imported, desk.imports_queue)
+    return False
+
+
+def go_on(job: ImportJob, read: ReadRows, *, remaining: Callable[[], float], tries: int, desk: Desk) -> None:
+    """Works the import off until its end, or until little is left of `remaining` seconds: then the next run is asked for.
+
+    A failure is raised, so that the message comes again; with the last of its tries the import fails too, until somebody puts
+    the message back.
+    """
+    try:
+        _work_off(job, read, remaining, desk)
+    except ImportTakenOver:
+        raise  # this one has nothing to say any more
+    except Exception:
+        desk.metrics.failed("imports")
+        if tries >= MAX_TRIES:
+            until_uncontended(lambda: _give_up(job, desk))
+        raise
+
+
+def _give_up(job: ImportJob, desk: Desk) -> None:
+    imported = desk.imports.get(job.account_id, job.import_id)
+    given_up = interrupt(imported, now=desk.clock.now())
+    if given_up is not imported:
+        desk.imports.save(given_up)
+
+
+def _work_off(job: ImportJob, read: ReadRows, remaining: Callable[[], float], desk: Desk) -> None:
+    def begin() -> Import | None:
+        taken_up = take_up(desk.imports.get(job.account_id, job.import_id), now=desk.clock.now())
+        if taken_up is not None:
+            desk.imports.save(taken_up)
+        return taken_up
+
+    try:
+        imported = until_uncontended(begin)
+    except NotFound:
+        _log.warning("there is no import %s", job.import_id)
+        return
+    if imported is None or imported.file is None:
+        return
+    try:
+        user = desk.accounts.user(imported.account_id, imported.user_id)
+        account = desk.accounts.get(imported.account_id)
+    except NotFound:
+        import_run.end_import(imported, NO_USER, desk=desk)
+        return
+    caller = Caller(account_id=user.account_id, user_id=user.id, email=user.email, roles=(user.role,))
+    chunks = _chunks(desk.uploads, imported.file, imported.bytes_read)
+    rows = read(imported, chunks, account, lambda: _all_clients(caller, desk.clients))
+    left = Run(imported, caller, Records(rows), remaining, desk).work_off()
+    if left is not None:
+        _ask_for(left, desk.imports_queue)
+
+
+def _chunks(uploads: Uploads, file: StoredFile, start: int) -> Iterator[bytes]:
+    """Raises: Unreadable if the file is gone."""
+    try:
+        yield from uploads.read(file, start)
+    except NotFound:
+        raise Unreadable(FILE_GONE) from None
+
+
+def _all_clients(caller: Caller, all_clients: Clients) -> Iterator[Client]:
+    request = PageRequest(limit=100)
+    while True:
+        page = all_clients.page(caller.account_id, request)
+        yield from page.items
+        if page.next is None:
+            return
+        request = PageRequest(limit=100, after=page.next)

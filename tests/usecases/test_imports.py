@@ -1,0 +1,598 @@
+"""Imports: every good row is in once, every bad one is reported once, and the counts add up, whatever happens."""
+
+from collections.abc import Callable
+from contextlib import suppress
+from contextvars import Context
+from datetime import timedelta
+from functools import partial
+from typing import Any
+
+import pytest
+
+from chalicelib.domain import imports as domain
+from chalicelib.domain.errors import DaybookError, ImportTakenOver, Invalid, NotFound, Unavailable
+from chalicelib.domain.files import Upload
+from chalicelib.domain.imports import FILE_GONE, GIVEN_UP, NEVER_UPLOADED, NO_USER, ImportDetails, ImportJob
+from chalicelib.domain.paging import PageRequest
+from chalicelib.domain.statuses import ImportKind, ImportStatus
+from chalicelib.usecases import import_run, imports, products
+from tests.builders import a_client, a_user
+from tests.usecases.import_files import (
+    CALLER,
+    arrive,
+    counts,
+    deliver,
+    import_file,
+    kept,
+    lines_of,
+    names,
+    open_office,
+    put_file,
+    read_lines,
+    rejections,
+    report,
+    until_done,
+    upload,
+    waiting,
+    work_off,
+)
+from tests.usecases.order_flow import Crash, Interrupting
+from tests.wired import MemoryWired
+
+
+@pytest.fixture
+def office() -> MemoryWired:
+    return open_office()
+
+
+@pytest.fixture(autouse=True)
+def small_windows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that a few rows are many windows."""
+    monkeypatch.setattr(import_run, "WINDOW", 4)
+    monkeypatch.setattr(import_run, "BLOCK", 2)
+
+
+def test_good_rows_go_in_and_bad_ones_are_told(office: MemoryWired) -> None:
+    imported = import_file(office, "one", "!no name", "two", "three -1")
+
+    assert imported.status is ImportStatus.COMPLETED
+    assert counts(imported) == (2, 0, 2)
+    assert imported.record_count == 4
+    assert names(office) == ["one", "two"]
+    assert rejections(office, imported) == [(2, "/x", "no name"), (4, "/Rate per hour", "must not be negative")]
+    assert report(office, imported) == [
+        '"record","line","pointer","reason"',
+        '"2","2","/x","no name"',
+        '"4","4","/Rate per hour","must not be negative"',
+    ]
+    assert office.metrics.files == [("imports", 4, imported.processing_time_ms)]
+    assert imported.processing_time_ms > 0
+    assert imported.bytes_read == imported.size
+
+
+def test_an_import_waits_for_its_file_and_is_queued_with_it(office: MemoryWired) -> None:
+    opened = waiting(office)
+    put_file(office, opened, "one")
+
+    arrive(office, opened)
+
+    queued = office.imports.get("acc_1", opened.id)
+    assert queued.status is ImportStatus.QUEUED
+    assert queued.file == office.files.head(opened.upload_key)
+    assert office.imports_queue.waiting == [ImportJob(account_id="acc_1", import_id=opened.id)]
+
+
+def test_the_form_takes_this_file_only(office: MemoryWired) -> None:
+    details = ImportDetails(kind=ImportKind.CLIENTS, filename="ä b+c.csv", content_type="text/csv")
+
+    opened = imports.add_import(CALLER, details, desk=office)
+
+    assert opened.upload.fields["key"] == f"incoming/acc_1/{opened.imported.id}/ä b+c.csv"
+    assert opened.upload.fields["Content-Type"] == "text/csv"
+    assert imports.get_opened_import(CALLER, opened.imported.id, desk=office) == opened
+
+
+def test_a_file_needs_a_name(office: MemoryWired) -> None:
+    with pytest.raises(Invalid):
+        imports.add_import(CALLER, ImportDetails(kind=ImportKind.CLIENTS, filename="a/b", content_type="text/csv"), desk=office)
+
+
+def test_an_event_without_a_file_changes_nothing(office: MemoryWired) -> None:
+    opened = waiting(office)
+
+    arrive(office, opened)
+
+    assert office.imports.get("acc_1", opened.id) == opened
+    assert office.imports_queue.waiting == []
+
+
+def test_of_two_uploads_the_last_one_counts_until_work_begins(office: MemoryWired) -> None:
+    opened = waiting(office)
+    put_file(office, opened, "first")
+    arrive(office, opened)
+    put_file(office, opened, "second")
+    arrive(office, opened)
+    arrive(office, opened)
+    work_off(office)
+    put_file(office, opened, "third")
+    arrive(office, opened)
+    work_off(office)
+
+    assert names(office) == ["second"]
+    assert counts(office.imports.get("acc_1", opened.id)) == (1, 0, 0)
+
+
+def test_an_upload_for_no_import_is_removed(office: MemoryWired) -> None:
+    office.files.put("incoming/acc_1/imp_none/a.csv", b"x", "text/csv")
+
+    imports.queue_import(Upload(account_id="acc_1", file_id="imp_none", key="incoming/acc_1/imp_none/a.csv"), desk=office)
+
+    assert office.files.head("incoming/acc_1/imp_none/a.csv") is None
+
+
+def test_a_long_file_is_worked_off_in_parts(office: MemoryWired) -> None:
+    job = upload(office, *lines_of(20, bad=[3, 4, 19]))
+    runs = 0
+    while office.imports_queue.waiting:
+        deliver(office, office.imports_queue.waiting.pop(0), left=import_run.RESERVE_SECONDS + 1)
+        runs += 1
+        if runs == 3:
+            going = kept(office, job)
+            assert going.status is ImportStatus.PROCESSING
+            assert 0 < going.record_count < 20
+            assert going.size is not None
+            assert 0 < going.bytes_read < going.size
+
+    imported = kept(office, job)
+    assert runs == 11, "ten blocks of two, and a look behind the last"
+    assert imported.run == runs
+    assert counts(imported) == (17, 0, 3)
+    assert names(office) == sorted(f"c{number}" for number in range(1, 21) if number not in {3, 4, 19})
+    assert [line for line, _, _ in rejections(office, imported)] == [3, 4, 19]
+
+
+def test_the_same_file_twice_adds_nothing(office: MemoryWired) -> None:
+    first = import_file(office, *lines_of(10, bad=[5]))
+    again = import_file(office, *lines_of(10, bad=[5]))
+
+    assert counts(first) == (9, 0, 1)
+    assert counts(again) == (0, 9, 1)
+    assert len(names(office)) == 9
+
+
+def test_of_an_overlapping_file_only_what_is_new_goes_in(office: MemoryWired) -> None:
+    import_file(office, "a", "b", "c")
+
+    assert counts(import_file(office, "b", "c", "d")) == (1, 2, 0)
+    assert names(office) == ["a", "b", "c", "d"]
+
+
+def test_equal_rows_of_one_file_are_two_things(office: MemoryWired) -> None:
+    assert counts(import_file(office, "a", "a", "b", "a")) == (4, 0, 0)
+    assert names(office) == ["a", "a", "a", "b"]
+    assert counts(import_file(office, "a", "a", "b", "a")) == (0, 4, 0)
+
+
+def test_equal_rows_of_another_kind_are_other_rows(office: MemoryWired) -> None:
+    import_file(office, "a 7")
+
+    assert counts(import_file(office, "a 7", kind="products")) == (1, 0, 0)
+
+
+def test_a_product_is_imported_by_its_id(office: MemoryWired) -> None:
+    imported = import_file(office, "A1 Lamp 5", "A2 Shade", "- Nameless 1", "~ Wrong", kind="products")
+
+    assert counts(imported) == (3, 0, 1)
+    assert office.products.get("acc_1", "A1").stock == 5
+    assert [place for _, place, _ in rejections(office, imported)] == ["/id"]
+    assert len(office.tables()["products"]) == 3
+
+
+def test_a_product_as_it_is_already_is_unchanged(office: MemoryWired) -> None:
+    import_file(office, "A1 Lamp 5", kind="products")
+
+    assert counts(import_file(office, "A1 Lamp", kind="products")) == (0, 1, 0)
+
+
+def test_the_last_row_of_a_product_counts(office: MemoryWired) -> None:
+    imported = import_file(office, "A1 Lamp", "A1 Bulb", "A1 Lamp", "A1 Torch", kind="products")
+
+    assert counts(imported) == (4, 0, 0)
+    assert office.products.get("acc_1", "A1").name == "Torch"
+
+
+def test_the_same_products_twice_change_nothing_that_was_sold_since(office: MemoryWired) -> None:
+    lines = ["A1 Lamp 5", "A2 Shade 3", "A1 Bulb 7"]
+    import_file(office, *lines, kind="products")
+    products.change_stock(CALLER, "A1", -2, "sold", desk=office)
+    before = office.tables()["products"], office.tables()["stock_changes"]
+
+    assert counts(import_file(office, *lines, kind="products")) == (0, 3, 0)
+    assert (office.tables()["products"], office.tables()["stock_changes"]) == before
+
+
+def test_a_price_list_may_go_back_to_what_an_older_one_said(office: MemoryWired) -> None:
+    import_file(office, "A1 Monday", kind="products")
+    import_file(office, "A1 Tuesday", kind="products")
+
+    assert counts(import_file(office, "A1 Monday", kind="products")) == (1, 0, 0)
+    assert office.products.get("acc_1", "A1").name == "Monday"
+
+
+def test_work_goes_in_for_whoever_imports_it(office: MemoryWired) -> None:
+    office.store.clients.add(a_client("cli_2", now=office.clock.now()))
+    imported = import_file(office, "cli_1 0 60", "cli_2 30 60", "cli_2 60 60", "cli_9 500 5", kind="work")
+
+    assert counts(imported) == (2, 0, 2)
+    (first, why), (last, unknown) = [(line, reason) for line, _, reason in rejections(office, imported)]
+    assert (first, last) == (2, 4)
+    assert why.startswith("the time overlaps with the entry wrk_")
+    assert "?" not in why, "no query string helps an import"
+    assert unknown == "There is no such thing in this account."
+    assert {entry.user_id for entry in office.tables()["entries"].values()} == {"usr_1"}
+    assert counts(import_file(office, "cli_1 0 60", "cli_2 60 60", "cli_1 200 1", kind="work")) == (1, 2, 0)
+
+
+def test_a_dry_run_checks_everything_and_writes_nothing(office: MemoryWired) -> None:
+    import_file(office, "a")
+    import_file(office, "A1 Lamp", kind="products")
+    import_file(office, "cli_1 0 60", kind="work")
+    before = {name: rows for name, rows in office.tables().items() if not name.startswith("import") or name == "import_rows"}
+
+    people = import_file(office, "a", "b", "b", "!bad", "c -1", dry_run=True)
+    things = import_file(office, "A1 Lamp", "A1 Bulb", "A2 Shade 1", "~ x", kind="products", dry_run=True)
+    hours = import_file(office, "cli_1 0 60", "cli_1 30 60", "cli_1 90 5", "cli_9 0 1", kind="work", dry_run=True)
+
+    assert [counts(one) for one in (people, things, hours)] == [(2, 1, 2), (2, 1, 1), (1, 1, 2)]
+    assert all(one.status is ImportStatus.COMPLETED and one.dry_run for one in (people, things, hours))
+    assert {name: rows for name, rows in office.tables().items() if name in before} == before
+
+
+def test_after_a_dry_run_the_rows_go_in(office: MemoryWired) -> None:
+    import_file(office, "a", "b", dry_run=True)
+
+    assert counts(import_file(office, "a", "b")) == (2, 0, 0)
+
+
+def test_a_file_that_cannot_be_read_has_failed_and_says_why(office: MemoryWired) -> None:
+    imported = import_file(office, "#")
+
+    assert (imported.status, imported.reason) == (ImportStatus.FAILED, "there is a # in it")
+    assert imported.ended
+    assert not imported.interrupted
+
+
+def test_what_was_read_before_a_file_broke_is_in_and_told(office: MemoryWired) -> None:
+    imported = import_file(office, "a", "!bad", "b", "#", "c")
+
+    assert (imported.status, counts(imported)) == (ImportStatus.FAILED, (2, 0, 1))
+    assert names(office) == ["a", "b"]
+    assert len(report(office, imported)) == 2
+
+
+def test_an_import_that_has_ended_is_not_begun_again(office: MemoryWired) -> None:
+    for job in (upload(office, "a"), upload(office, "#")):
+        work_off(office)
+        ended = kept(office, job)
+        deliver(office, job)
+        assert kept(office, job) == ended
+
+
+def test_a_message_for_no_import_is_left(office: MemoryWired) -> None:
+    deliver(office, ImportJob(account_id="acc_1", import_id="imp_none"))
+
+
+def test_a_file_that_is_gone_fails_its_import(office: MemoryWired) -> None:
+    job = upload(office, "a")
+    office.files.remove(kept(office, job).upload_key)
+    work_off(office)
+
+    assert kept(office, job).reason == FILE_GONE
+
+
+def test_an_import_ends_with_its_user(office: MemoryWired) -> None:
+    office.store.users.add(a_user("usr_2", email="other@example.com"))
+    job = upload(office, "a")
+    office.store.users.remove(a_user())
+    work_off(office)
+
+    assert (kept(office, job).reason, names(office)) == (NO_USER, [])
+
+
+def test_a_file_with_too_many_bad_rows_is_not_read_to_its_end(office: MemoryWired, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(import_run, "MAX_REJECTIONS", 6)
+    imported = import_file(office, "a", *(["!bad"] * 20), "b")
+
+    assert imported.status is ImportStatus.FAILED
+    assert imported.record_count == 8, "two windows"
+    assert "nothing behind them was read" in str(imported.reason)
+    assert len(report(office, imported)) == 8
+
+
+def test_cells_that_a_spreadsheet_would_compute_are_quoted_in_the_report(office: MemoryWired) -> None:
+    imported = import_file(office, '!=HYPERLINK("x")', "!-1", "!fine")
+
+    assert [line.rpartition(',"')[2] for line in report(office, imported)[1:]] == ['\'=HYPERLINK(""x"")"', "'-1\"", 'fine"']
+
+
+def test_an_import_shows_its_first_rejections_and_links_to_all(office: MemoryWired, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(imports, "SHOWN_REJECTIONS", 5)
+    imported = import_file(office, *["!bad"] * 9)
+
+    full = imports.get_import(CALLER, imported.id, desk=office)
+
+    assert [one.number for one in full.rejections] == [1, 2, 3, 4, 5]
+    assert full.report is not None
+    assert imported.report_version is not None
+    assert imported.report_version in full.report
+    assert imports.get_import(CALLER, import_file(office, "a").id, desk=office).report is None
+    with pytest.raises(NotFound):
+        imports.get_import(CALLER, "imp_none", desk=office)
+
+
+def test_imports_are_listed_newest_first(office: MemoryWired) -> None:
+    first = import_file(office, "a")
+    office.clock.advance(hours=1)
+    second = import_file(office, "a")
+
+    page = imports.list_imports(CALLER, PageRequest(limit=1), imports=office.imports)
+    rest = imports.list_imports(CALLER, PageRequest(limit=1, after=page.next), imports=office.imports)
+
+    assert ([one.id for one in page.items], [one.id for one in rest.items], rest.next) == ([second.id], [first.id], None)
+
+
+# What may happen
+
+
+FILES = {
+    "clients": ([*lines_of(9, bad=[2, 7]), "c1", "x -1"], (8, 0, 3)),
+    "products": (["A1 Lamp 5", "A2 x", "!bad", "A1 Bulb 7", "A1 Bulb 7", "- n", "~ y", "A3 z 1"], (5, 1, 2)),
+    "work": (["cli_1 0 60", "!bad", "cli_1 30 5", "cli_1 60 60", "cli_9 1 1", "cli_1 120 9", "cli_1 0 60"], (3, 0, 4)),
+}
+KINDS = list(FILES)
+
+
+def outcome(office: MemoryWired, job: ImportJob) -> tuple[Any, ...]:
+    """What must be the same whatever has happened, but for the ids."""
+    imported, tables = kept(office, job), office.tables()
+    things = sorted((one.name for one in tables["clients"].values()), key=str)
+    shop = sorted((one.name, one.stock, one.version) for one in tables["products"].values())
+    stock = sorted(
+        (one.product_id if one.product_id.startswith("A") else "", one.change) for one in tables["stock_changes"].values()
+    )
+    hours = sorted((one.started_at, one.duration_seconds) for one in tables["entries"].values())
+    told = [(line, place, why.partition(" wrk_")[0]) for line, place, why in rejections(office, imported)]
+    return (imported.status, counts(imported), told, things, shop, stock, hours, len(report(office, imported)))
+
+
+def undisturbed(kind: str) -> tuple[Any, ...]:
+    office = open_office()
+    job = upload(office, *FILES[kind][0], kind=kind)
+    work_off(office)
+    assert counts(kept(office, job)) == FILES[kind][1]
+    return outcome(office, job)
+
+
+def elsewhere(work: Callable[..., None], *arguments: object) -> None:
+    """In another thread, as it were: where nobody waits to note anything."""
+    Context().run(work, *arguments)
+
+
+def die() -> None:
+    raise Crash
+
+
+def fail_to_answer() -> None:
+    raise Unavailable
+
+
+@pytest.mark.parametrize("happens", [die, fail_to_answer])
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_run_that_is_cut_off_anywhere_is_made_good(kind: str, after: bool, happens: Callable[[], None]) -> None:
+    expected = undisturbed(kind)
+    place = 0
+    while True:
+        office = open_office()
+        job = upload(office, *FILES[kind][0], kind=kind)
+        interrupting = Interrupting(office, place, after=after, happens=happens)
+        with suppress(Crash, Unavailable):
+            deliver(interrupting, job)
+        until_done(office, job)
+        assert outcome(office, job) == expected, f"{place}: {interrupting.happened_at}"
+        if interrupting._left >= 0:
+            break  # there were fewer calls
+        place += 1
+    assert place > 30
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_run_that_is_taken_over_anywhere_writes_nothing_more(kind: str) -> None:
+    """The message is delivered once more, to its end, while the first run stands still before or after each of its calls."""
+    expected = undisturbed(kind)
+    place = 0
+    while True:
+        office = open_office()
+        job = upload(office, *FILES[kind][0], kind=kind)
+
+        def come_first(office: MemoryWired = office, job: ImportJob = job) -> None:
+            elsewhere(deliver, office, job)
+
+        interrupting = Interrupting(office, place, after=False, happens=come_first)
+        with suppress(ImportTakenOver):
+            deliver(interrupting, job)
+        assert outcome(office, job) == expected, f"{place}: {interrupting.happened_at}"
+        if interrupting._left >= 0:
+            break  # there were fewer calls
+        place += 1
+    assert place > 30
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_two_imports_of_one_file_at_once_are_as_one_after_the_other(kind: str) -> None:
+    """Messages of one account come one by one, but those that were put back come when they come."""
+    place = 0
+    lines, (added, unchanged, rejected) = FILES[kind]
+    things = undisturbed(kind)[3:7]
+    while True:
+        office = open_office()
+        job, other = upload(office, *lines, kind=kind), upload(office, *lines, kind=kind)
+        interrupting = Interrupting(office, place, after=False, happens=partial(elsewhere, deliver, office, other))
+        deliver(interrupting, job)
+        deliver(office, other)
+        both = [kept(office, one) for one in (job, other)]
+        assert sum(one.added_count for one in both) >= added
+        assert {one.record_count for one in both} == {added + unchanged + rejected}
+        if kind != "products":  # there the last one to say something of a product counts
+            assert sum(one.added_count for one in both) == added, f"{place}: {interrupting.happened_at}"
+            assert outcome(office, job)[3:7] == things, f"{place}: {interrupting.happened_at}"
+        if interrupting._left >= 0:
+            break  # there were fewer calls
+        place += 1
+
+
+@pytest.mark.parametrize("place", range(50))
+def test_what_a_run_has_refused_counts_only_if_it_is_the_last_to_write(place: int) -> None:
+    """While the first run stands still, the client comes that a row of its block was refused for, and the message once more."""
+    office = open_office()
+    job = upload(office, "cli_9 0 60", "cli_1 60 5", "cli_9 90 5", "cli_9 0 60", kind="work")
+
+    def client_and_run_come() -> None:
+        office.store.clients.add(a_client("cli_9"))
+        deliver(office, job)
+
+    with suppress(ImportTakenOver):
+        deliver(Interrupting(office, place, after=False, happens=lambda: elsewhere(client_and_run_come)), job)
+    imported = kept(office, job)
+    assert imported.added_count == len(office.tables()["entries"])
+    assert imported.rejected_count == len(rejections(office, imported))
+    assert imported.record_count == 4
+
+
+@pytest.mark.parametrize("tries", [1, 2])
+def test_a_failure_is_tried_again(office: MemoryWired, tries: int) -> None:
+    job = upload(office, *lines_of(9))
+    broken = Interrupting(office, 9, after=False, happens=fail_to_answer)
+
+    with pytest.raises(Unavailable):
+        deliver(broken, job, tries=tries)
+
+    assert kept(office, job).status is ImportStatus.PROCESSING
+    assert office.metrics.failures == ["imports"]
+
+
+def test_with_its_last_try_an_import_has_failed_and_goes_on_when_its_message_is_put_back(office: MemoryWired) -> None:
+    job = upload(office, *lines_of(9, bad=[4]))
+    broken = Interrupting(office, 30, after=False, happens=fail_to_answer)
+
+    with pytest.raises(Unavailable):
+        deliver(broken, job, tries=3)
+
+    failed = kept(office, job)
+    assert (failed.status, failed.reason, failed.interrupted) == (ImportStatus.FAILED, GIVEN_UP, True)
+    assert 0 < failed.record_count < 9
+    office.clock.advance(days=40)
+    deliver(office, job, tries=1)
+    done = kept(office, job)
+    assert (done.status, done.reason, counts(done)) == (ImportStatus.COMPLETED, None, (8, 0, 1))
+    assert len(names(office)) == 8
+
+
+def test_a_fault_of_ours_fails_the_import_with_its_last_try(office: MemoryWired) -> None:
+    job = upload(office, "a")
+
+    def broken(*_: object, **__: object) -> Any:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        imports.go_on(job, broken, remaining=lambda: 100.0, tries=3, desk=office)
+
+    assert kept(office, job).interrupted
+    imports.go_on(job, read_lines, remaining=lambda: 100.0, tries=1, desk=office)
+    assert counts(kept(office, job)) == (1, 0, 0)
+
+
+def test_a_message_that_comes_after_the_next_one_does_no_harm(office: MemoryWired) -> None:
+    job = upload(office, *lines_of(12))
+    office.imports_queue.waiting.clear()
+    for _ in range(8):
+        deliver(office, job, left=import_run.RESERVE_SECONDS + 1)
+    until_done(office, job)
+
+    assert counts(kept(office, job)) == (12, 0, 0)
+    assert len(names(office)) == 12
+
+
+# The night
+
+
+def test_an_import_whose_file_never_came_has_failed(office: MemoryWired) -> None:
+    opened = waiting(office)
+
+    office.clock.advance(hours=23)
+    assert imports.see_to_waiting(office.clock.now(), desk=office) == 0
+    office.clock.advance(hours=1)
+    assert imports.see_to_waiting(office.clock.now(), desk=office) == 1
+    assert imports.see_to_waiting(office.clock.now(), desk=office) == 0
+
+    failed = office.imports.get("acc_1", opened.id)
+    assert (failed.status, failed.reason) == (ImportStatus.FAILED, NEVER_UPLOADED)
+
+
+def test_a_file_whose_event_was_lost_is_found_at_night(office: MemoryWired) -> None:
+    opened = waiting(office)
+    put_file(office, opened, "a")
+    office.clock.advance(days=1)
+
+    assert imports.see_to_waiting(office.clock.now(), desk=office) == 0
+    work_off(office)
+
+    assert counts(office.imports.get("acc_1", opened.id)) == (1, 0, 0)
+
+
+def test_an_import_that_has_not_moved_is_asked_for_again_and_given_up_at_last(office: MemoryWired) -> None:
+    job = upload(office, "a")
+    for _ in range(3):
+        office.imports_queue.waiting.clear()
+        office.imports_queue.places.clear()
+        office.clock.advance(days=1)
+        assert imports.see_to_waiting(office.clock.now(), desk=office) == 0
+        assert office.imports_queue.waiting == [job]
+    office.clock.advance(days=1)
+
+    assert imports.see_to_waiting(office.clock.now(), desk=office) == 1
+    assert kept(office, job).interrupted
+    work_off(office)
+    assert counts(kept(office, job)) == (1, 0, 0)
+
+
+def test_one_import_that_cannot_be_seen_to_holds_up_no_other(office: MemoryWired) -> None:
+    upload(office, "a")
+    opened = waiting(office)
+    office.clock.advance(days=1)
+    office.imports_queue.failures = [Unavailable()]
+
+    with pytest.raises(Unavailable):
+        imports.see_to_waiting(office.clock.now(), desk=office)
+
+    assert office.imports.get("acc_1", opened.id).status is ImportStatus.FAILED
+
+
+def test_a_product_remembers_so_many_rows_of_one_file_and_no_more() -> None:
+    office = open_office()
+    lines = [f"A1 n{number}" for number in range(domain.MAX_FINGERPRINTS + 20)]
+    import_file(office, *lines, kind="products")
+
+    (mark,) = office.tables()["import_rows"].values()
+    assert len(mark.fingerprints) == domain.MAX_FINGERPRINTS
+    assert len(mark.numbers) <= import_run.WINDOW
+
+
+def test_marks_are_small(office: MemoryWired) -> None:
+    import_file(office, *["a"] * 50)
+
+    (mark,) = office.tables()["import_rows"].values()
+    assert mark.numbers in {(49, 50), (47, 48, 49, 50)}
+    assert timedelta(0) < domain.WAITS_FOR
+    with suppress(DaybookError):
+        deliver(office, ImportJob(account_id="acc_1", import_id="nonsense"))
