@@ -21,6 +21,7 @@ from chalicelib.domain.errors import (
     TooManyRequests,
     Unauthenticated,
     Unavailable,
+    Unreadable,
 )
 
 MEDIA_TYPE = "application/problem+json"
@@ -79,6 +80,7 @@ STATUS: dict[type[DaybookError], int] = {
     UnsupportedMediaType: 415,
     IdempotencyKeyReused: 422,
     Invalid: 422,
+    Unreadable: 422,
     OrderFailure: 409,
     TooManyRequests: 429,
     HeadersTooLarge: 431,
