@@ -5,6 +5,7 @@ PORT ?= 4566
 DATA ?= data
 STAGE ?= dev
 MAIL_SENDER ?=
+ALARM_MAIL ?=
 JOBS ?= 2
 
 VENV := .venv
@@ -12,20 +13,21 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 AWS_VENV := .venv-aws
 AWS_READY := $(AWS_VENV)/.ready
-SENDER := $(if $(MAIL_SENDER),--mail-sender '$(MAIL_SENDER)')
+MAIL := $(if $(MAIL_SENDER),--mail-sender '$(MAIL_SENDER)') $(if $(ALARM_MAIL),--alarm-mail '$(ALARM_MAIL)')
 PIP_INSTALL := install --quiet --disable-pip-version-check
 SOURCES := operations tests $(wildcard app.py chalicelib benchmarks)
 
 export LOCAL_AWS_PYTHON ?= $(CURDIR)/$(AWS_VENV)/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run local-aws local-aws-stop local deploy-local test lint format types tests package deploy deploy-with-chalice reindex redrive faults fuzz bench clean distclean
+.PHONY: help setup run local-aws local-aws-stop local deploy-local test lint format types tests package deploy deploy-with-chalice reindex settle redrive faults fuzz bench clean distclean
 
 help: ## What can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-20s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo
 	@echo "  Settings: PYTHON=$(PYTHON) (for .venv), PORT=$(PORT) (of the local AWS), DATA=$(DATA) (what it keeps), STAGE=$(STAGE), JOBS=$(JOBS),"
-	@echo "            MAIL_SENDER=$(MAIL_SENDER) (that invoices come from on AWS; empty keeps the one that is deployed)"
+	@echo "            MAIL_SENDER=$(MAIL_SENDER) (that invoices come from on AWS; empty keeps the one that is deployed),"
+	@echo "            ALARM_MAIL=$(ALARM_MAIL) (that alarms are mailed to; empty keeps the one that is deployed)"
 
 # To use it
 
@@ -49,13 +51,16 @@ package: $(READY) ## The CloudFormation template and the zip of STAGE, in build/
 	@$(BIN)/python -m operations.package --stage $(STAGE)
 
 deploy: $(READY) ## Package STAGE and put it into the AWS account that your credentials are for
-	@$(BIN)/python -m operations.deploy --stage $(STAGE) $(SENDER)
+	@$(BIN)/python -m operations.deploy --stage $(STAGE) $(MAIL)
 
 deploy-with-chalice: $(READY) ## The same with `chalice deploy` for the functions and the API
-	@$(BIN)/python -m operations.deploy --stage $(STAGE) $(SENDER) --with-chalice
+	@$(BIN)/python -m operations.deploy --stage $(STAGE) $(MAIL) --with-chalice
 
 reindex: $(READY) ## Make the search index anew from the table: of ACCOUNT=acc_..., or of all accounts of STAGE
 	@$(BIN)/python -m operations.reindex --stage $(STAGE) $(if $(ACCOUNT),--account '$(ACCOUNT)') $(if $(ENDPOINT),--endpoint '$(ENDPOINT)')
+
+settle: $(READY) ## Bring ORDER=ord_... of ACCOUNT=acc_... to its end, which its workflow could not
+	@$(BIN)/python -m operations.settle --stage $(STAGE) --account '$(ACCOUNT)' --order '$(ORDER)' $(if $(ENDPOINT),--endpoint '$(ENDPOINT)')
 
 redrive: $(READY) ## Put back what was given up on: of QUEUE=imports, or of all queues of dead letters of STAGE
 	@$(BIN)/python -m operations.redrive --stage $(STAGE) $(if $(QUEUE),--queue '$(QUEUE)') $(if $(ENDPOINT),--endpoint '$(ENDPOINT)')

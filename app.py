@@ -327,7 +327,7 @@ def change_stock(caller: Caller, product_id: str, body: bodies.NewStockChange) -
 
 @app.route("/v1/orders", answer=views.OrderList)
 def list_orders(caller: Caller, query: bodies.OrderQuery) -> "Page[Order]":
-    return usecases.orders.list_orders(caller, query.page(caller.account_id), orders=wired.orders)
+    return usecases.orders.list_orders(caller, query.wanted(), query.page(caller.account_id), orders=wired.orders)
 
 
 @app.route("/v1/orders/{order_id}", answer=views.OrderView)
@@ -349,14 +349,14 @@ def change_order(caller: Caller, order_id: str, body: bodies.EditedOrder, if_mat
 
 @app.route("/v1/orders/{order_id}/submit", methods=["POST"], answer=views.OrderView, again=get_order)
 @refuses(errors.OrderInProgress)
-def submit_order(caller: Caller, order_id: str) -> "Order":
-    return usecases.orders.submit(caller, order_id, desk=wired)
+def submit_order(caller: Caller, order_id: str, if_match: IfMatch) -> "Order":
+    return usecases.orders.submit(caller, order_id, desk=wired, check=if_match.check)
 
 
 @app.route("/v1/orders/{order_id}/cancel", methods=["POST"], answer=views.OrderView, again=get_order)
 @refuses(errors.OrderNotCancelable)
-def cancel_order(caller: Caller, order_id: str) -> "Order":
-    return usecases.orders.cancel(caller, order_id, desk=wired)
+def cancel_order(caller: Caller, order_id: str, if_match: IfMatch) -> "Order":
+    return usecases.orders.cancel(caller, order_id, desk=wired, check=if_match.check)
 
 
 # Images
@@ -433,6 +433,7 @@ def nightly(event: CloudWatchEvent) -> int:
     with ExitStack() as whatever_fails:
         whatever_fails.callback(usecases.imports.see_to_waiting, now, desk=wired)
         whatever_fails.callback(usecases.images.look_after_images, now, desk=wired)
+        whatever_fails.callback(usecases.order_steps.take_up, now, desk=wired)
         whatever_fails.callback(usecases.order_steps.release_expired, now, reservations=wired.reservations)
         return usecases.invoices.ask_for_due_invoices(now, desk=wired)
 

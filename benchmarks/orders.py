@@ -20,6 +20,7 @@ from benchmarks.costs import Cost
 from benchmarks.in_process import Daybook, running
 from benchmarks.things import ACCOUNT_ID
 from operations.project import ROOT
+from tests import state_machine
 
 ORDERS: Final = 200
 LANTERNS: Final = 3
@@ -51,62 +52,25 @@ def walk(workflow: Json, given: Json, invoke: Callable[[str, Json], object]) -> 
 
     `invoke` is given the function of each task and its input. Raises: what `invoke` does, if the state would be tried again.
     """
-    states: list[str] = []
-    name: str | None = workflow["StartAt"]
-    while name is not None:
-        states.append(name)
-        state = workflow["States"][name]
-        match state["Type"]:
-            case "Task":
-                caught = _attempt(state, given, invoke)
-                given, name = caught or (given, state.get("Next"))
-            case "Pass":
-                given, name = _placed(given, state["ResultPath"], state["Result"]), state["Next"]
-            case "Choice":
-                name = next((rule["Next"] for rule in state["Choices"] if _holds(rule, given)), state["Default"])
-            case _:
-                name = None
-    return states
-
-
-def _attempt(state: Json, given: Json, invoke: Callable[[str, Json], object]) -> tuple[Json, str] | None:
-    """Where it goes on if the task fails, and with what; None if it does not."""
+    going = state_machine.walk(workflow, given)
     try:
-        invoke(function_of(state["Resource"]), _input_of(state, given))
-    except Exception as problem:
-        error = type(problem).__name__
-        if any(error in retrier["ErrorEquals"] for retrier in state["Retry"]):
-            raise
-        catcher = next(each for each in state["Catch"] if {error, "States.ALL"} & set(each["ErrorEquals"]))
-        return _placed(given, catcher["ResultPath"], {"Error": error, "Cause": str(problem)}), catcher["Next"]
-    return None
+        call = next(going)
+        while True:
+            try:
+                invoke(function_of(call.resource), call.payload)
+            except Exception as problem:
+                call = going.throw(problem)
+                if call.pause:
+                    raise
+            else:
+                call = going.send(None)
+    except StopIteration as end:
+        return list(end.value.states)
 
 
 def function_of(resource: str) -> str:
     """${ConfirmOrder} is confirm_order."""
     return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", resource.strip("${}")).lower()
-
-
-def _input_of(state: Json, given: Json) -> Json:
-    parameters = state.get("Parameters")
-    if parameters is None:
-        return given
-    return {name.removesuffix(".$"): _found(said, given) if name.endswith(".$") else said for name, said in parameters.items()}
-
-
-def _found(path: str, given: Json) -> Any:
-    for name in path.removeprefix("$.").split("."):
-        given = given[name]
-    return given
-
-
-def _placed(given: Json, path: str | None, result: object) -> Json:
-    return given if path is None else {**given, path.removeprefix("$."): result}
-
-
-def _holds(rule: Json, given: Json) -> bool:
-    said = given.get(rule["Variable"].removeprefix("$."))
-    return said is None if rule.get("IsPresent") is False else bool(said == rule["StringEquals"])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

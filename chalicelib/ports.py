@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from chalicelib.domain.invoices import CreditNote, Invoice, InvoiceFilter, InvoiceLine
     from chalicelib.domain.limits import Attempts
     from chalicelib.domain.membership import Standing
-    from chalicelib.domain.orders import News, Order, Receipt, Reservation, Shipment
+    from chalicelib.domain.orders import News, Order, OrderFilter, Receipt, Reservation, Shipment, StepKey
     from chalicelib.domain.paging import Page, PageRequest
     from chalicelib.domain.products import Product, StockChange
     from chalicelib.domain.reports import DueOutcome, InvoiceDue
@@ -300,18 +300,26 @@ class Orders(Protocol):
 
     def get(self, account_id: str, order_id: str) -> Order: ...
 
-    def page(self, account_id: str, request: PageRequest) -> Page[Order]:
+    def page(self, account_id: str, wanted: OrderFilter, request: PageRequest) -> Page[Order]:
         """Newest first."""
 
     def save(self, order: Order) -> None:
-        """Replaces the version before `order.version`. Raises: Contended."""
+        """Replaces the version before `order.version`; one that is confirmed is sold, and has no reservation any more.
+
+        Raises: Contended.
+        """
 
     def products(self, account_id: str, product_ids: Iterable[str]) -> Mapping[str, Product]:
         """Those that are there, by id."""
 
+    def unfinished(self, as_of: datetime) -> Iterator[tuple[str, str]]:
+        """Account and order of those of all accounts whose workflow should have come to an end, placed `QUIET_FOR` before."""
+
 
 class Reservations(Protocol):
-    """Units taken from stock for orders. Each change is one transaction with the order's next version."""
+    """Units taken from stock for orders. Each change is one transaction with the order's next version, and with what the
+    products' journals say of it: they add up to the stock.
+    """
 
     def find(self, account_id: str, order_id: str) -> Reservation | None: ...
 
@@ -319,14 +327,15 @@ class Reservations(Protocol):
         """Takes the units of all products, or of none.
 
         Raises: Contended if the order is not as it was read, whatever else there is; OutOfStock; Contended also if a product
-        is gone, or is counted now and was not, or the other way round.
+        is gone, or another has its id, or it is counted now and was not, or the other way round.
         """
 
     def keep(self, reservation: Reservation, order: Order) -> None:
         """From now on it does not end any more. Raises: Contended if it is not as it was read."""
 
     def release(self, reservation: Reservation, order: Order | None, *, now: datetime) -> None:
-        """Gives back the units of what is still there and counted, once. Without an order none is changed.
+        """Gives back the units of what is still there and counted, once, whoever has set its stock meanwhile: whoever counts
+        what lies there does not count what is reserved. Without an order none is changed.
 
         Raises: Contended if it is not as it was read.
         """
@@ -338,32 +347,39 @@ class Reservations(Protocol):
 class Payments(Protocol):
     """A payment processor. A `key` names one payment, however often it is asked for."""
 
-    def capture(self, key: str, amount: Decimal, currency: str, method: str) -> Receipt:
+    def capture(self, key: StepKey, amount: Decimal, currency: str, method: str) -> Receipt:
         """Raises: PaymentDeclined, of what was undone too, InsufficientFunds; PaymentGatewayError if it may be captured."""
 
-    def undo(self, key: str) -> Receipt | None:
+    def undo(self, key: StepKey) -> Receipt | None:
         """Gives back what was captured under the key, once, and lets nothing be captured under it any more.
 
         Returns what was given back, now or before; None if nothing was captured. Raises: PaymentGatewayError.
         """
 
 
+class PaymentRules(Protocol):
+    """What a payment processor can be asked for; said without asking it."""
+
+    def check(self, amount: Decimal, currency: str, method: str) -> None:
+        """Raises: Invalid of `/payment_method` or `/total_amount`."""
+
+
 class Books(Protocol):
     """What a gateway knows of payments or shipments: facts by name, under their key. A fact that is noted stays as it is."""
 
-    def read(self, key: str) -> Mapping[str, str]: ...
+    def read(self, key: StepKey) -> Mapping[str, str]: ...
 
-    def note(self, key: str, facts: Mapping[str, str], *, unless: Collection[str]) -> bool:
+    def note(self, key: StepKey, facts: Mapping[str, str], *, unless: Collection[str]) -> bool:
         """Whether all of them were noted; none are if one of those named in `unless` is known."""
 
 
 class Carrier(Protocol):
     """Who brings parcels. A `key` names one shipment, however often it is asked for."""
 
-    def ship(self, key: str, order: Order) -> Shipment:
+    def ship(self, key: StepKey, order: Order) -> Shipment:
         """Raises: ShippingError, Unavailable."""
 
-    def void(self, key: str) -> None:
+    def void(self, key: StepKey) -> None:
         """Calls back the shipment, if there is one, and lets none be made under the key any more. Raises: Unavailable."""
 
 
@@ -373,8 +389,8 @@ class Customers(Protocol):
 
 
 class OrderWorkflow(Protocol):
-    def start(self, account_id: str, order_id: str) -> None:
-        """Starts the order's workflow, unless it was started before. Raises: Unavailable."""
+    def start(self, account_id: str, order_id: str) -> bool:
+        """Starts the order's workflow, unless it was started before; False if it has ended by now. Raises: Unavailable."""
 
 
 class Attention(Protocol):

@@ -44,6 +44,7 @@ if TYPE_CHECKING:
         Orders,
         OrderWorkflow,
         Passwords,
+        PaymentRules,
         Payments,
         Printer,
         Products,
@@ -370,10 +371,9 @@ class Wired:
 
     @cached_property
     def payments(self) -> Payments:
-        from chalicelib.repositories import keys
         from chalicelib.repositories.books import DynamoBooks
 
-        books = DynamoBooks(self._ephemeral, keys.payment, self.clock)
+        books = DynamoBooks(self._table)
         if self._settings.payments == "sandbox":
             from chalicelib.gateways.sandbox_payments import SandboxPayments
 
@@ -383,11 +383,16 @@ class Wired:
         return StripePayments(books, self._aws.client("secretsmanager"), self._settings.stripe_key_secret)
 
     @cached_property
+    def payment_rules(self) -> PaymentRules:
+        from chalicelib.gateways.payment_rules import SandboxRules, StripeRules
+
+        return SandboxRules() if self._settings.payments == "sandbox" else StripeRules()
+
+    @cached_property
     def carrier(self) -> Carrier:
-        from chalicelib.repositories import keys
         from chalicelib.repositories.books import DynamoBooks
 
-        books = DynamoBooks(self._ephemeral, keys.shipment, self.clock)
+        books = DynamoBooks(self._table)
         if self._settings.payments == "sandbox":
             from chalicelib.gateways.sandbox_carrier import SandboxCarrier
 

@@ -272,9 +272,11 @@ def main() -> None:
     parser.add_argument(
         "--mail-sender", help="address that invoices come from (the one that the stack has; at first .chalice/config.json's)"
     )
+    parser.add_argument("--alarm-mail", help="address that alarms are mailed to (the one that the stack has; at first none)")
     parser.add_argument("--with-chalice", action="store_true", help="let `chalice deploy` make the functions and the API")
     arguments = parser.parse_args()
-    parameters = {"MailSender": arguments.mail_sender} if arguments.mail_sender else {}
+    given = {"MailSender": arguments.mail_sender, "AlarmMail": arguments.alarm_mail}
+    parameters = {name: value for name, value in given.items() if value}
     try:
         account = Account.of(boto3.Session(), arguments.endpoint)
         check_python(account)

@@ -31,6 +31,7 @@ from ministack.core import iam_actions, lambda_runtime
 from ministack.services import apigateway_v1 as gateway
 from ministack.services import dynamodb, sqs
 from ministack.services import lambda_svc as functions
+from ministack.services import stepfunctions as workflows
 from ministack.services.cloudformation import provisioners
 
 MENDED_VERSION: Final = "1.5.33"
@@ -53,6 +54,7 @@ def mend() -> None:
     mend_stream_retries()
     mend_batch_actions()
     mend_mail_resource()
+    mend_execution_names()
     mend_message_moves()
 
 
@@ -242,6 +244,25 @@ def mend_error_type() -> None:
         return answer
 
     functions._execute_function_warm = execute_with_error_type
+
+
+def mend_execution_names() -> None:
+    """Who starts an execution that runs already, with the same input, is told of that one; here every name that was used is
+    refused, of one that runs too.
+    """
+    start = workflows._start_execution
+
+    def start_or_find(data: Json) -> Any:
+        answer = start(data)
+        if answer[0] == 400 and b"ExecutionAlreadyExists" in answer[2]:
+            for execution in workflows._executions.values():
+                known = (execution["stateMachineArn"], execution["name"], execution["input"], execution["status"])
+                if known == (data["stateMachineArn"], data["name"], data.get("input", "{}"), "RUNNING"):
+                    started = {name: execution[name] for name in ("executionArn", "startDate")}
+                    return workflows.json_response(started)
+        return answer
+
+    workflows._start_execution = start_or_find
 
 
 def mend_waiting() -> None:

@@ -68,7 +68,7 @@ def deploy_with_chalice(
     set_event_sources(template, made_by_chalice, account, outputs)
     set_failed_events(template, made_by_chalice, account, outputs)
     api_id = made_by_chalice["rest_api"]["rest_api_id"]
-    set_refusals(template, api_id, account)
+    set_refusals(template, api_id, account, made.stage)
     outputs |= {"RestAPIId": api_id, "NightlyFunction": made_by_chalice["nightly"]["lambda_arn"]}
     return Deployment(stack, changed, api_address(made_by_chalice, account), outputs)
 
@@ -96,17 +96,27 @@ def infrastructure(template: Json) -> Json:
 
 
 def with_predicted_functions(part: Any, template: Json) -> Any:
-    """With the ARNs that the functions of a template will have, by the names that Chalice gives them."""
+    """With the ARNs and names that the functions of a template will have, as Chalice names them."""
     match part:
         case {"Fn::GetAtt": [str(name), "Arn"]} if template["Resources"][name]["Type"] == "AWS::Serverless::Function":
-            function = template["Resources"][name]["Properties"]["Handler"].removeprefix("app.")
             prefix = "arn:${AWS::Partition}:lambda:${AWS::Region}:${AWS::AccountId}:function:"
-            return {"Fn::Sub": f"{prefix}{chalice_config()['app_name']}-${{Stage}}-{function}"}
+            return {"Fn::Sub": prefix + predicted_name(template["Resources"][name])}
+        case {"Fn::Sub": str(text)}:
+            for name, resource in template["Resources"].items():
+                if resource["Type"] == "AWS::Serverless::Function":
+                    text = text.replace(f"${{{name}}}", predicted_name(resource))
+            return {"Fn::Sub": text}
         case dict():
             return {name: with_predicted_functions(value, template) for name, value in part.items()}
         case list():
             return [with_predicted_functions(value, template) for value in part]
     return part
+
+
+def predicted_name(function: Json) -> str:
+    """The API's is called after the application and the stage only."""
+    handler = function["Properties"]["Handler"].removeprefix("app.")
+    return f"{chalice_config()['app_name']}-${{Stage}}" + ("" if handler == "app" else f"-{handler}")
 
 
 def references(value: Any) -> set[str]:
@@ -259,7 +269,8 @@ def failure_queue(declared: Json, account: Account, outputs: dict[str, str]) -> 
     return {"OnFailure": {"Destination": asked["Attributes"]["QueueArn"]}}
 
 
-def set_refusals(template: Json, api_id: str, account: Account) -> None:
+def set_refusals(template: Json, api_id: str, account: Account, stage: str) -> None:
+    """And the API's name, by which metrics know it: Chalice gives that of every stage the same."""
     client = account.session.client("apigateway", endpoint_url=account.endpoint)
     document = template["Resources"]["RestAPI"]["Properties"]["DefinitionBody"]
     for authorizer in client.get_authorizers(restApiId=api_id)["items"]:
@@ -277,6 +288,7 @@ def set_refusals(template: Json, api_id: str, account: Account) -> None:
         )
     for kind, response in document["x-amazon-apigateway-gateway-responses"].items():
         client.put_gateway_response(restApiId=api_id, responseType=kind, **response)
+    client.update_rest_api(restApiId=api_id, patchOperations=[{"op": "replace", "path": "/name", "value": f"daybook-{stage}"}])
     client.create_deployment(restApiId=api_id, stageName=chalice_config()["api_gateway_stage"])
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from chalicelib.domain.accounts import Account, Profile
 from chalicelib.domain.clients import Client, ClientDetails, new_client
+from chalicelib.domain.images import Image, ImageDetails, new_image
 from chalicelib.domain.invoices import Payment
 from chalicelib.domain.orders import Order, OrderDetails, Reservation, ShippingAddress, WantedItem, place_order, reserve
 from chalicelib.domain.products import Product, StockChange
@@ -182,3 +183,8 @@ def a_reservation(order: Order, *uncounted: str, **changes: Any) -> Reservation:
     """For all units of the order, but of products that nobody counts."""
     products = {name: a_product(name, stock=None if name in uncounted else 30) for name in order.quantities}
     return replace(reserve(order, products, now=NOW), **changes)
+
+
+def an_image(image_id: str = "img_1", **changes: Any) -> Image:
+    details = ImageDetails(filename="Lantern 1.jpg", content_type="image/jpeg")
+    return replace(new_image(details, account_id="acc_1", image_id=image_id, now=NOW), **changes)

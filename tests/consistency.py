@@ -35,20 +35,25 @@ _KINDS = frozenset(
         "stock_change",
         "order",
         "reservation",
+        "books",
         "import",
         "import_run",
         "import_row",
         "import_rejections",
+        "image",
+        "image_removal",
     }
 )
+_THUMBNAILS = {"100x", "200x", "400x", "200x200"}
 _WITH_THE_PRODUCT = {"set with the product", "deleted with the product"}
 """Reasons of changes that were written together with a product's own change."""
 _MAX_STOCK = 1_000_000_000
+_MAX_EDITS = 10
 _WORKFLOWS = {
     "PENDING": {"held", "running", "compensating"},
     "CONFIRMED": {"done"},
     "FAILED": {"compensated", "compensation_failed"},
-    "CANCELED": {"compensated"},
+    "CANCELED": {"compensated", "compensation_failed"},
 }
 """Of an order's status, those of its workflow that go with it."""
 
@@ -112,7 +117,10 @@ class Books:
         yield from self._outcomes()
         yield from self._products()
         yield from self._orders()
+        yield from self._books()
+        yield from self._images()
         yield from self._reservations()
+        yield from self._journals()
         yield from self._imports()
 
     def _of(self, kind: str) -> dict[str, Plain]:
@@ -313,6 +321,25 @@ class Books:
             if left["sk"] != f"product_version#{left['product_id']}" or left["version"] < 1 or "expires_at" not in left:
                 yield Broken("what is left of a product is its version, for a while", left["sk"])
 
+    def _images(self) -> Iterator[Broken]:
+        """What is shown of an image goes with its status, and the night knows of all that is to be seen to."""
+        images = self._of("image")
+        for image in images.values():
+            ready, rejected = image["status"] == "ready", image["status"] == "rejected"
+            if image["sk"] != f"image#{image['id']}":
+                yield Broken("an image lies under its id", image["sk"])
+            if ({one["name"] for one in image.get("thumbnails", ())} == _THUMBNAILS) != ready or ("width" in image) != ready:
+                yield Broken("an image has thumbnails if it is ready", image["id"])
+            if ("reason" in image) != rejected:
+                yield Broken("an image has a reason if it is rejected", image["id"])
+            if ("due_at" in image) != (image.get("due") == "images") or ("due_at" not in image and not ready | rejected):
+                yield Broken("the night looks after an image that nothing has become of", image["id"])
+        for left in self.by_kind["image_removal"]:
+            if left["image_id"] in images:
+                yield Broken("an image is there or gone, not both", left["image_id"])
+            if left["sk"] != f"image_removal#{left['image_id']}" or left.get("due") != "images" or "due_at" not in left:
+                yield Broken("what is left of an image is seen to by the night", left["sk"])
+
     def _imports(self) -> Iterator[Broken]:
         """Every record counts once, and of those that were refused it is said why."""
         imports = self._of("import")
@@ -351,17 +378,32 @@ class Books:
             if Decimal(order["total_amount"]) != sum(Decimal(line["amount"]) for line in lines):
                 yield Broken("an order's total is that of its lines", f"{order_id}: {order['total_amount']}")
             done = Counter(entry["step"] for entry in order["history"] if entry["outcome"] == "done")
+            edits = done.pop("EditOrder", 0)
+            if edits > _MAX_EDITS:
+                yield Broken("an order tells of its last edits only", f"{order_id}: {edits}")
             if max(done.values(), default=0) > 1 or not done["PlaceOrder"]:
                 yield Broken("each step of an order is done once", f"{order_id}: {done}")
             if order["version"] < len(order["history"]):
                 yield Broken("each step of an order moved its version", f"{order_id}: {order['version']}")
             if order["workflow_status"] not in _WORKFLOWS[order["status"]]:
                 yield Broken("an order's statuses go together", f"{order_id}: {order['status']}, {order['workflow_status']}")
+            under_way = order["workflow_status"] in {"running", "compensating"}
+            if (order.get("due"), "due_at" in order) != (("orders", True) if under_way else (None, False)):
+                yield Broken("an order can be found as long as it is under way", f"{order_id}: {order.get('due')}")
             served = (order["payment_status"] == "captured", order["fulfillment_status"] == "shipped")
             if order["status"] == "CONFIRMED" and served != (True, True):
                 yield Broken("what is confirmed is paid and shipped", f"{order_id}: {served}")
             if order["workflow_status"] in {"compensated", "held"} and any(served):
                 yield Broken("what was undone is neither paid nor shipped", f"{order_id}: {served}")
+
+    def _books(self) -> Iterator[Broken]:
+        """What guards against charging twice is there as long as the order is."""
+        orders = self._of("order")
+        for item in self.by_kind["books"]:
+            if item["order_id"] not in orders or item["sk"].rpartition("#")[0] != f"books#{item['order_id']}":
+                yield Broken("a processor's books are of an order", item["sk"])
+            if "expires_at" in item:
+                yield Broken("a processor's books never expire", item["sk"])
 
     def _reservations(self) -> Iterator[Broken]:
         """What is taken from stock is taken for an order that goes on, or that is paid."""
@@ -377,7 +419,7 @@ class Books:
                 ordered[line["product_id"]] += line["quantity"]
             if any(ordered[product_id] != units for product_id, units in reservation["units"].items()):
                 yield Broken("a reservation is of what was ordered", f"{order_id}: {reservation['units']}")
-            if order["workflow_status"] in {"compensated", "held"}:
+            if order["workflow_status"] in {"compensated", "held", "done"}:
                 yield Broken("only an order that goes on has a reservation", f"{order_id}: {order['workflow_status']}")
             if reservation["kept"] and order["payment_status"] not in {"captured", "refunded"}:
                 yield Broken("what is kept was paid", f"{order_id}: {order['payment_status']}")
@@ -387,8 +429,49 @@ class Books:
             if "expires_at" in reservation:
                 yield Broken("no reservation is swept away without being released", order_id)
         for order in orders.values():
-            if order["payment_status"] == "captured" and not reservations.get(order["id"], {}).get("kept"):
+            done = {entry["step"] for entry in order["history"] if entry["outcome"] == "done"}
+            in_stock = order["status"] != "CONFIRMED" and not reservations.get(order["id"], {}).get("kept")
+            if order["payment_status"] == "captured" and in_stock and "ReleaseInventory" not in done:
                 yield Broken("what is paid is kept", order["id"])
+            if order.get("shipping_begun") and "VoidShipment" not in done and in_stock:
+                yield Broken("what may be on its way is not in stock", order["id"])
+
+    def _of_orders(self) -> list[Plain]:
+        return [change for change in self.by_kind["stock_change"] if "order_id" in change]
+
+    def _journals(self) -> Iterator[Broken]:
+        """They add up to the stock, and each order has taken what it was to take, and given back no more."""
+        products, orders = self._of("product"), self._of("order")
+        reservations = {item["order_id"]: item for item in self.by_kind["reservation"]}
+        added: Counter[str] = Counter()
+        by_order: dict[str, Counter[str]] = defaultdict(Counter)
+        taken_at = {(it["order_id"], it["product_id"]): it["created_at"] for it in self._of_orders() if it["change"] < 0}
+        for change in self.by_kind["stock_change"]:
+            added[change["product_id"]] += change["change"]
+            if ("user_id" in change) == ("order_id" in change):
+                yield Broken("a change of stock is by a user or for an order", change["sk"])
+            if "order_id" in change:
+                by_order[change["order_id"]][change["product_id"]] -= change["change"]
+                made_at = products.get(change["product_id"], {}).get("created_at", "")
+                if taken_at.get((change["order_id"], change["product_id"]), "9999") < made_at < change["created_at"]:
+                    yield Broken("units go back to the very product that they were taken from", change["sk"])
+        for product_id in products.keys() | added.keys():
+            stock = products.get(product_id, {}).get("stock", 0)
+            if stock != added[product_id]:
+                yield Broken("the journal adds up to the stock", f"{product_id}: {stock}, not {added[product_id]}")
+        for order_id in orders.keys() | by_order.keys():
+            taken = by_order[order_id]
+            ordered: Counter[str] = Counter()
+            for line in orders.get(order_id, {}).get("items", ()):
+                ordered[line["product_id"]] += line["quantity"]
+            if any(not 0 <= units <= ordered[product_id] for product_id, units in taken.items()):
+                yield Broken("an order gives back no more than it has taken", f"{order_id}: {taken}")
+            reservation = reservations.get(order_id)
+            if reservation is not None and reservation["units"] != taken:
+                yield Broken("what is reserved was taken", f"{order_id}: {reservation['units']}, not {taken}")
+            sold = orders.get(order_id, {}).get("status") == "CONFIRMED"
+            if sold and any(units != ordered[product_id] for product_id, units in taken.items()):
+                yield Broken("what is sold was taken", f"{order_id}: {taken}")
 
 
 def _totals(invoice: Plain, lines: list[Plain]) -> Iterator[Broken]:

@@ -15,7 +15,7 @@ from chalicelib.domain.images import SIZES, Drawn, DrawnThumbnail, Rejection
 from chalicelib.domain.imports import ImportJob
 from chalicelib.domain.invoices import CreditNote, Invoice, InvoiceLine
 from chalicelib.domain.limits import Attempts
-from chalicelib.domain.orders import News, Order, Receipt, Shipment
+from chalicelib.domain.orders import News, Order, Receipt, Shipment, StepKey
 from chalicelib.domain.reports import InvoiceDue
 from chalicelib.domain.search import StaleIndex
 from chalicelib.ports import Searchable, SearchIndex, TokenKey
@@ -197,7 +197,7 @@ class Payment:
 
 @dataclass
 class MemoryPayments:
-    """A ledger by key, in which a second charge or a second refund would show; deterministic by method, as the sandbox is."""
+    """A ledger by written key, in which a second charge or refund would show; deterministic by method, as the sandbox is."""
 
     books: dict[str, Payment] = field(default_factory=dict)
     moved: list[tuple[str, str, Decimal]] = field(default_factory=list)
@@ -205,9 +205,9 @@ class MemoryPayments:
     undo_failures: list[Exception] = field(default_factory=list)
     _lock: Lock = field(default_factory=Lock, repr=False)
 
-    def capture(self, key: str, amount: Decimal, currency: str, method: str) -> Receipt:  # noqa: ARG002
+    def capture(self, key: StepKey, amount: Decimal, currency: str, method: str) -> Receipt:  # noqa: ARG002
         with self._lock:
-            payment = self.books.setdefault(key, Payment())
+            payment = self.books.setdefault(str(key), Payment())
             payment.attempts += 1
             if payment.closed or method == "declined":
                 raise PaymentDeclined
@@ -217,22 +217,22 @@ class MemoryPayments:
                 raise PaymentGatewayError
             if payment.amount is None:
                 payment.amount = amount
-                self.moved.append(("capture", key, amount))
+                self.moved.append(("capture", str(key), amount))
                 if method == "answer_lost":
                     raise PaymentGatewayError
             return Receipt(payment_id=f"pay-{key}")
 
-    def undo(self, key: str) -> Receipt | None:
+    def undo(self, key: StepKey) -> Receipt | None:
         with self._lock:
             if self.undo_failures:
                 raise self.undo_failures.pop(0)
-            payment = self.books.setdefault(key, Payment())
+            payment = self.books.setdefault(str(key), Payment())
             payment.closed = True
             if payment.amount is None:
                 return None
             if not payment.given_back:
                 payment.given_back = True
-                self.moved.append(("refund", key, payment.amount))
+                self.moved.append(("refund", str(key), payment.amount))
             return Receipt(payment_id=f"pay-{key}")
 
 
@@ -247,26 +247,29 @@ class MemoryCarrier:
     void_failures: list[Exception] = field(default_factory=list)
     _lock: Lock = field(default_factory=Lock, repr=False)
 
-    def ship(self, key: str, order: Order) -> Shipment:
+    def ship(self, key: StepKey, order: Order) -> Shipment:
+        named = str(key)
         postal_code = order.shipping_address.postal_code if order.shipping_address else ""
         with self._lock:
             if postal_code.startswith("999"):
                 raise Unavailable
-            if key in self.voided or postal_code.startswith("000"):
+            if named in self.voided or postal_code.startswith("000"):
                 raise ShippingError
-            if key not in self.on_the_way:
-                self.on_the_way[key] = Shipment(
-                    carrier="Pigeon", tracking_number=f"P-{key}", estimated_delivery=order.created_at.date() + timedelta(days=3)
+            if named not in self.on_the_way:
+                self.on_the_way[named] = Shipment(
+                    carrier="Pigeon",
+                    tracking_number=f"P-{named}",
+                    estimated_delivery=order.created_at.date() + timedelta(days=3),
                 )
-                self.handed_over.append(key)
-            return self.on_the_way[key]
+                self.handed_over.append(named)
+            return self.on_the_way[named]
 
-    def void(self, key: str) -> None:
+    def void(self, key: StepKey) -> None:
         with self._lock:
             if self.void_failures:
                 raise self.void_failures.pop(0)
-            self.voided.add(key)
-            self.on_the_way.pop(key, None)
+            self.voided.add(str(key))
+            self.on_the_way.pop(str(key), None)
 
 
 @dataclass

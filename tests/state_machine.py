@@ -45,6 +45,7 @@ class Execution:
 class Call:
     """A task's resource, and what it is to be called with after a pause; of a retry the longest that there may be."""
 
+    state: str
     resource: str
     payload: Json
     pause: float = 0
@@ -87,7 +88,7 @@ def walk(definition: Mapping[str, Json], given: Json) -> Generator[Call, Json, E
             name = next((rule["Next"] for rule in state["Choices"] if _holds(rule, given)), state["Default"])
         else:
             try:
-                given, name = yield from _task(state, given, waits)
+                given, name = yield from _task(name, state, given, waits)
             except _Uncaught as uncaught:
                 return Execution("FAILED", tuple(states), tuple(waits), given, uncaught.args[0])
     return Execution("SUCCEEDED", tuple(states), tuple(waits), given)
@@ -108,7 +109,9 @@ class _Uncaught(Exception):
     """Ends the execution."""
 
 
-def _task(state: Mapping[str, Json], given: Json, waits: list[float]) -> Generator[Call, Json, tuple[Json, str | None]]:
+def _task(
+    name: str, state: Mapping[str, Json], given: Json, waits: list[float]
+) -> Generator[Call, Json, tuple[Json, str | None]]:
     payload = _filled(state["Parameters"], given) if "Parameters" in state else given
     retries = [delays(retrier) for retrier in state["Retry"]]
     for clause, known in (("Retry", _RETRIER), ("Catch", _CATCHER)):
@@ -117,7 +120,7 @@ def _task(state: Mapping[str, Json], given: Json, waits: list[float]) -> Generat
     pause = 0.0
     while True:
         try:
-            result = yield Call(state["Resource"], payload, pause)
+            result = yield Call(name, state["Resource"], payload, pause)
         except Exception as problem:  # whatever a function raises is its step's error
             error = getattr(problem, "error_name", type(problem).__name__)
             place = next((at for at, retrier in enumerate(state["Retry"]) if matches(retrier["ErrorEquals"], error)), None)
@@ -137,7 +140,7 @@ def _filled(template: Mapping[str, Json], given: Json) -> dict[str, Json]:
 
 
 def _found(path: str, given: Json) -> Json:
-    for name in path.removeprefix("$.").split("."):
+    for name in path.split(".")[1:]:  # "$" is the whole
         given = given[name]
     return given
 

@@ -7,7 +7,7 @@ The front, in this process, does as Stripe documents:
 - `allowed_payment_method_types`, which API version 2026-10-28 has in place of `payment_method_types`;
 - `error_on_requires_action`;
 - the codes of errors (docs.stripe.com/error-codes), and the cards that are declined (docs.stripe.com/testing);
-- a payment is given back in full only once;
+- a payment is given back in full only once, but again if that failed (docs.stripe.com/refunds);
 - a payment that is processing can be neither confirmed nor canceled.
 
 It also fails when told to.
@@ -42,8 +42,10 @@ resources.Store.dump_to_disk = lambda self: None  # into a file that all process
 web.run_app(server.app, sock=socket.socket(fileno=int(sys.argv[1])), print=None)
 """
 
-Fault = Literal["unreachable", "lost", "error", "error_after", "busy", "pending"]
-"""Nothing is done, or all; the answer is none, a 500, that another request is at the intent (429), or that it is under way."""
+Fault = Literal["unreachable", "lost", "error", "error_after", "busy", "pending", "unusable", "misasked"]
+"""Nothing is done, or all; the answer is none, a 500, that another request is at the intent (429), or that it is under way; or
+it refuses the payment method, or the request itself.
+"""
 Json = dict[str, Any]
 
 
@@ -55,7 +57,7 @@ class Answer:
 
 @dataclass
 class StripeStandIn:
-    """`faults` are met one by one by the requests of their action: create, confirm, cancel, refund or retrieve."""
+    """`faults` are met one by one by the requests of their action: create, confirm, cancel, refund, list or retrieve."""
 
     localstripe: int
     address: str = ""
@@ -65,6 +67,8 @@ class StripeStandIn:
     api_key: str = API_KEY
     processing: set[str] = field(default_factory=set)
     """Intents whose payment is under way."""
+    refund_statuses: dict[str, str] = field(default_factory=dict)
+    """Of the refunds that have not succeeded, by id."""
     answers: dict[str, tuple[str, Answer | None]] = field(default_factory=dict)
     """By Idempotency-Key: what was asked, and the answer once there is one."""
     methods: dict[str, str] = field(default_factory=dict)
@@ -73,7 +77,7 @@ class StripeStandIn:
 
     def forget(self) -> None:
         self.ask("DELETE", "/_config/data")
-        for kept in (self.faults, self.requests, self.processing, self.answers, self.methods):
+        for kept in (self.faults, self.requests, self.processing, self.refund_statuses, self.answers, self.methods):
             kept.clear()
         self.api_key = API_KEY
 
@@ -81,14 +85,19 @@ class StripeStandIn:
         """As Stripe does after a day."""
         self.answers.clear()
 
-    def intents(self, key: str) -> list[Json]:
+    def intents(self, key: object) -> list[Json]:
         listed = self.ask("GET", "/v1/payment_intents?limit=100").body["data"]
-        return [intent for intent in listed if intent["metadata"].get("daybook_payment") == key]
+        return [intent for intent in listed if intent["metadata"].get("daybook_payment") == str(key)]
 
-    def charges(self, key: str) -> list[Json]:
+    def charges(self, key: object) -> list[Json]:
+        """`amount_refunded` is what has arrived."""
         ids = {intent["id"] for intent in self.intents(key)}
         listed = self.ask("GET", "/v1/charges?limit=100").body["data"]
-        return [charge for charge in listed if charge["payment_intent"] in ids and charge["status"] == "succeeded"]
+        succeeded = [charge for charge in listed if charge["payment_intent"] in ids and charge["status"] == "succeeded"]
+        for charge in succeeded:
+            refunds = self._refunds(charge["payment_intent"])
+            charge["amount_refunded"] = sum(refund["amount"] for refund in refunds if refund["status"] == "succeeded")
+        return succeeded
 
     def ask(self, method: str, path: str, form: Mapping[str, str] | None = None) -> Answer:
         """Of localstripe itself."""
@@ -113,6 +122,11 @@ class StripeStandIn:
                 return self._confirm(path, form, intent_id)
             case "refund" if self._refunded(intent_id):
                 return _refused(400, code="charge_already_refunded", message="The charge has already been refunded.")
+            case "list":
+                intent_id = dict(parse_qsl(path.partition("?")[2]))["payment_intent"]
+                return Answer(
+                    200, {"object": "list", "url": "/v1/refunds", "has_more": False, "data": self._refunds(intent_id)}
+                )
             case _:
                 return self._told(self.ask(method, path, form), intent_id)
 
@@ -120,7 +134,7 @@ class StripeStandIn:
         if form.pop("allowed_payment_method_types[0]", None) != "card":
             return _refused(400, code="parameter_unknown", message="This stand-in knows cards only.")
         if int(form["amount"]) < 1:
-            return _refused(400, code="parameter_invalid_integer", message="This value must be greater than or equal to 1.")
+            return _refused(400, code="parameter_invalid_integer", message="This value must be at least 1.", param="amount")
         card = form["payment_method"]
         if card in _DECLINE_CODES:
             form["payment_method"] = _CHARGED_IN_VAIN
@@ -130,7 +144,8 @@ class StripeStandIn:
             form["payment_method"] = made.body["id"]
         answer = self.ask("POST", path, form | {"payment_method_types[0]": "card"})
         if answer.status == 404:
-            return _refused(404, code="resource_missing", message=f"No such PaymentMethod: '{card}'")
+            message = f"No such PaymentMethod: '{card}'"
+            return _refused(404, code="resource_missing", message=message, param="payment_method")
         if answer.status == 200:
             self.methods[answer.body["id"]] = card
         return answer
@@ -156,8 +171,11 @@ class StripeStandIn:
         return answer
 
     def _refunded(self, intent_id: str) -> bool:
-        charge = self.ask("GET", f"/v1/payment_intents/{intent_id}").body["latest_charge"]
-        return bool(charge and charge["refunded"])
+        return any(refund["status"] in {"succeeded", "pending"} for refund in self._refunds(intent_id))
+
+    def _refunds(self, intent_id: str) -> list[Json]:
+        listed = self.ask("GET", f"/v1/refunds?payment_intent={intent_id}").body["data"]
+        return [refund | {"status": self.refund_statuses.get(refund["id"], refund["status"])} for refund in listed]
 
 
 @contextmanager
@@ -232,12 +250,15 @@ def _front_of(stand_in: StripeStandIn) -> type[BaseHTTPRequestHandler]:
                         return _refused(409, type="idempotency_error", code="idempotency_key_in_use", message="In use.")
                     return answer if asked == before else _refused(400, type="idempotency_error", message="Another request.")
                 stand_in.answers[key] = (asked, None)
-            done = Answer(0, {}) if fault == "error" else stand_in.answer(action, method, self.path, dict(parse_qsl(content)))
-            if fault == "pending":
+            done = (
+                _REFUSALS[fault] if fault in _REFUSALS else stand_in.answer(action, method, self.path, dict(parse_qsl(content)))
+            )
+            if fault == "pending" and action == "refund":
+                stand_in.refund_statuses[done.body["id"]] = done.body["status"] = "pending"
+            elif fault == "pending":
                 stand_in.processing.add(done.body["id"])
                 done.body["status"] = "processing"
-            failed = fault in {"error", "error_after"}
-            answer = _refused(500, type="api_error", message="Something went wrong on our end.") if failed else done
+            answer = _REFUSALS["error"] if fault == "error_after" else done
             stand_in.answers[key] = (asked, answer)
             return answer
 
@@ -246,7 +267,7 @@ def _front_of(stand_in: StripeStandIn) -> type[BaseHTTPRequestHandler]:
 
 def _action(method: str, path: str) -> str:
     if method == "GET":
-        return "retrieve"
+        return "list" if path.startswith("/v1/refunds") else "retrieve"
     last = path.rpartition("/")[2]
     return {"payment_intents": "create", "refunds": "refund"}.get(last, last)
 
@@ -255,6 +276,13 @@ def _unexpected_state() -> Answer:
     return _refused(400, code="payment_intent_unexpected_state", message="The PaymentIntent's status does not allow this.")
 
 
-def _refused(status: int, *, message: str, type: str = "invalid_request_error", code: str | None = None) -> Answer:  # noqa: A002
-    """Members without a value are left out, as Stripe does."""
-    return Answer(status, {"error": {"type": type, "message": message, **({"code": code} if code else {})}})
+def _refused(status: int, *, message: str, type: str = "invalid_request_error", **more: str) -> Answer:  # noqa: A002
+    return Answer(status, {"error": {"type": type, "message": message, **more}})
+
+
+_REFUSALS: Mapping[Fault | None, Answer] = {
+    "error": _refused(500, type="api_error", message="Something went wrong on our end."),
+    "unusable": _refused(400, message="This PaymentMethod may not be used again.", param="payment_method"),
+    "misasked": _refused(400, message="Received unknown parameter.", code="parameter_unknown", param="new"),
+}
+"""Of the faults for which nothing is done."""

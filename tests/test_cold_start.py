@@ -118,7 +118,7 @@ import sys
 from chalicelib.settings import read_settings
 from chalicelib.wiring import Wired
 shop = Wired(read_settings({{"DAYBOOK_STAGE": "dev", "DAYBOOK_PAYMENTS": {processor!r}}}))
-shop.carrier, shop.customers
+shop.orders, shop.payment_rules, shop.carrier, shop.customers
 assert "stripe" not in sys.modules
 print(type(shop.payments).__name__, "stripe" in sys.modules)
 """

@@ -8,11 +8,13 @@ from typing import Any
 
 import pytest
 
+from chalicelib.domain import orders
 from chalicelib.domain.products import MAX_STOCK
 from chalicelib.edge import bodies
 from tests import consistency
 from tests.consistency import Plain, amount_of, check_items, check_table
 
+THUMBNAILS = [{"name": name} for name in ("100x", "200x", "400x", "200x200")]
 Books = dict[str, Plain]
 
 
@@ -76,13 +78,18 @@ def good_books() -> Books:
             total="209.54",
         ),
         "product": of(
-            "product", "BANK CHARGES", price="0.6645600532184904", stock=0, version=3, created_at="2026-01-05T09:00:00Z"
+            "product", "BANK CHARGES", price="0.6645600532184904", stock=0, version=6, created_at="2026-01-05T09:00:00Z"
         ),
         "not counted": of("product", "a.b", price="1E-7", version=1, created_at="2026-01-05T09:00:00Z"),
-        "added": a_stock_change("stk1", "BANK CHARGES", 2),
-        "taken": a_stock_change("stk2", "BANK CHARGES", -2),
+        "added long ago": a_stock_change("stk-1", "BANK CHARGES", 9, created_at="2025-01-04T09:00:00Z"),
         "taken long ago": a_stock_change("stk0", "BANK CHARGES", -9, created_at="2025-01-05T09:00:00Z"),
+        "added": a_stock_change("stk1", "BANK CHARGES", 5),
+        "taken": a_stock_change("stk2", "BANK CHARGES", -2),
+        "added to what is gone": a_stock_change("stk4", "gone", 1),
         "taken from what is gone": a_stock_change("stk3", "gone", -1),
+        "taken for the paid": a_stock_change("stk5", "BANK CHARGES", -1, user_id=None, order_id="ord1"),
+        "taken for the running": a_stock_change("stk6", "BANK CHARGES", -1, user_id=None, order_id="ord2"),
+        "taken for the confirmed": a_stock_change("stk7", "BANK CHARGES", -1, user_id=None, order_id="ord4"),
         "gone": {
             "pk": "acc",
             "sk": "product_version#gone",
@@ -92,8 +99,9 @@ def good_books() -> Books:
             "version": 2,
             "expires_at": 1_800_000_000,
         },
-        "held order": an_order("ord0", workflow_status="held"),
+        "held order": an_order("ord0", "EditOrder", "EditOrder", workflow_status="held"),
         "paid order": an_order("ord1", "ReserveInventory", "ProcessPayment", payment_status="captured"),
+        "books": some_books("ord1"),
         "kept": a_reservation("ord1", kept=True, due=None, due_at=None),
         "running order": an_order("ord2", "ReserveInventory"),
         "reserved": a_reservation("ord2"),
@@ -106,7 +114,19 @@ def good_books() -> Books:
             payment_status="captured",
             fulfillment_status="shipped",
         ),
-        "sold": a_reservation("ord4", kept=True, due=None, due_at=None),
+        "pending image": of("image", "img1", status="pending", due="images", due_at="2026-01-06T09:00:00Z"),
+        "ready image": of("image", "img2", status="ready", width=3, height=2, thumbnails=THUMBNAILS),
+        "rejected image": of("image", "img3", status="rejected", reason="the file is empty"),
+        "image gone": {
+            "pk": "acc",
+            "sk": "image_removal#img4",
+            "type": "image_removal",
+            "account_id": "acc",
+            "image_id": "img4",
+            "filename": "lantern.jpg",
+            "due": "images",
+            "due_at": "2026-01-06T09:00:00Z",
+        },
         "running import": an_import(
             "imp", "clients", "processing", 3, 1, 2, run=2, due="imports", due_at="2026-01-06T09:00:00Z"
         ),
@@ -128,8 +148,10 @@ def an_order(order_id: str, *steps: str, **members: Any) -> Plain:
         "workflow_status": "running",
         "payment_status": "not_paid",
         "fulfillment_status": "not_fulfilled",
-    }
-    return of("order", order_id, **{**plain, **members})
+    } | members
+    if plain["workflow_status"] == "running":
+        plain |= {"due": "orders", "due_at": "2026-01-05T10:00:00Z"}
+    return of("order", order_id, **plain)
 
 
 def an_import(import_id: str, rows: str, status: str, added: int, unchanged: int, rejected: int, **members: Any) -> Plain:
@@ -145,16 +167,22 @@ def a_line(product_id: str, quantity: int, amount: str) -> Plain:
     return {"product_id": product_id, "quantity": quantity, "unit_price": "2.555", "amount": amount}
 
 
+def some_books(order_id: str) -> Plain:
+    key = {"pk": "acc", "sk": f"books#{order_id}#ProcessPayment", "type": "books", "account_id": "acc", "order_id": order_id}
+    return {**key, "payment_id": "sandbox_1", "amount": "17.55"}
+
+
 def a_reservation(order_id: str, **members: Any) -> Plain:
     key = {"pk": "acc", "sk": f"reservation#{order_id}", "type": "reservation", "account_id": "acc", "order_id": order_id}
     ends = {"kept": False, "reserved_until": "2026-01-05T09:15:00Z", "due": "reservations", "due_at": "2026-01-05T09:15:00Z"}
-    plain = {**key, "units": {"a.b": 3, "BANK CHARGES": 1}, **ends, **members}
+    plain = {**key, "units": {"BANK CHARGES": 1}, **ends, **members}
     return {name: value for name, value in plain.items() if value is not None}
 
 
-def a_stock_change(change_id: str, product_id: str, change: int, created_at: str = "2026-01-05T09:00:00Z") -> Plain:
-    members = {"product_id": product_id, "change": change, "created_at": created_at}
-    return {**of("stock_change", change_id, **members), "sk": f"stock#{product_id}#{change_id}"}
+def a_stock_change(change_id: str, product_id: str, change: int, **members: Any) -> Plain:
+    plain = {"product_id": product_id, "change": change, "user_id": "usr", "created_at": "2026-01-05T09:00:00Z", **members}
+    said = {name: value for name, value in plain.items() if value is not None}
+    return {**of("stock_change", change_id, **said), "sk": f"stock#{product_id}#{change_id}"}
 
 
 def of(kind: str, item_id: str, **members: Any) -> Plain:
@@ -233,6 +261,16 @@ def settled_twice(books: Books) -> None:
     books["second night"] = {**books["outcome"], "sk": "outcome#2026-02-01#cli#2026-01-31"}
 
 
+def given_back_to_another(books: Books) -> None:
+    """The one of today; it was taken from the one of last year."""
+    taken = a_stock_change("stk8", "BANK CHARGES", -1, user_id=None, order_id="ord3", created_at="2025-01-06T09:00:00Z")
+    books["taken then"] = taken
+    books["given back now"] = {**taken, "id": "stk9", "sk": "stock#BANK CHARGES#stk9", "change": 1} | {
+        "created_at": "2026-01-05T09:00:01Z"
+    }
+    books["product"]["version"] += 1
+
+
 SPOILT: list[tuple[str, Callable[[Books], None]]] = [
     ("every item has a kind", having("sheet", type="sheets")),
     ("an item lies under its account", having("open", pk="another")),
@@ -295,12 +333,23 @@ SPOILT: list[tuple[str, Callable[[Books], None]]] = [
     ("a stock is never below nothing", having("product", stock=1_000_000_001)),
     ("a price is an amount", having("product", price="-0.01")),
     ("a price is an amount", having("product", price="NaN")),
-    ("every change of stock moved its product's version", having("product", version=2)),
+    ("every change of stock moved its product's version", having("product", version=5)),
     ("every change of stock moved its product's version", having("product", created_at="2025-01-01T00:00:00Z")),
     ("a product is there or gone, not both", having("gone", product_id="a.b", sk="product_version#a.b")),
     ("what is left of a product is its version, for a while", having("gone", sk="product_version#a.b")),
     ("what is left of a product is its version, for a while", having("gone", version=0)),
     ("what is left of a product is its version, for a while", having("gone", expires_at=None)),
+    ("an image lies under its id", having("ready image", sk="image#img9")),
+    ("an image has thumbnails if it is ready", having("ready image", thumbnails=THUMBNAILS[1:])),
+    ("an image has thumbnails if it is ready", having("ready image", width=None)),
+    ("an image has thumbnails if it is ready", having("rejected image", thumbnails=THUMBNAILS)),
+    ("an image has a reason if it is rejected", having("rejected image", reason=None)),
+    ("an image has a reason if it is rejected", having("pending image", reason="the file is empty")),
+    ("the night looks after an image that nothing has become of", having("pending image", due=None, due_at=None)),
+    ("the night looks after an image that nothing has become of", having("ready image", due_at="2026-01-06T09:00:00Z")),
+    ("an image is there or gone, not both", having("image gone", image_id="img2", sk="image_removal#img2")),
+    ("what is left of an image is seen to by the night", having("image gone", sk="image_removal#img9")),
+    ("what is left of an image is seen to by the night", having("image gone", due=None)),
     ("an order lies under its id", having("paid order", sk="order#ord9")),
     ("an order's amounts are right to the cent", lambda books: books["paid order"]["items"][1].update(amount="2.55")),
     ("an order's total is that of its lines", having("paid order", total_amount="10.22")),
@@ -309,6 +358,7 @@ SPOILT: list[tuple[str, Callable[[Books], None]]] = [
         "each step of an order is done once",
         lambda books: books.update(twice=an_order("ord9", "RefundPayment", "RefundPayment")),
     ),
+    ("an order tells of its last edits only", lambda books: books.update(edited=an_order("ord9", *["EditOrder"] * 11))),
     ("each step of an order moved its version", having("paid order", version=2)),
     ("an order's statuses go together", having("failed order", workflow_status="running")),
     ("an order's statuses go together", having("running order", status="CANCELED")),
@@ -324,6 +374,7 @@ SPOILT: list[tuple[str, Callable[[Books], None]]] = [
     ("a reservation is of what was ordered", having("reserved", units={"another": 1})),
     ("only an order that goes on has a reservation", having("running order", status="FAILED", workflow_status="compensated")),
     ("only an order that goes on has a reservation", having("running order", workflow_status="held")),
+    ("only an order that goes on has a reservation", lambda books: books.update(sold=a_reservation("ord4"))),
     ("what is kept was paid", having("reserved", kept=True, due=None, due_at=None)),
     ("a reservation ends unless it is kept", having("reserved", due=None, due_at=None)),
     ("a reservation ends unless it is kept", having("reserved", due_at="2026-01-05T09:16:00Z")),
@@ -343,7 +394,31 @@ SPOILT: list[tuple[str, Callable[[Books], None]]] = [
     ("a row is marked by the import that brought it", having("ended import", dry_run=True)),
     ("a row is marked by the import that brought it", having("mark", kind="work")),
     ("what is paid is kept", without("kept")),
+    ("a processor's books are of an order", having("books", order_id="ord9")),
+    ("a processor's books are of an order", lambda books: books.update(more=some_books("ord9"))),
+    ("a processor's books never expire", having("books", expires_at=1)),
     ("what is paid is kept", having("running order", payment_status="captured")),
+    ("what may be on its way is not in stock", having("running order", shipping_begun=True)),
+    ("an order can be found as long as it is under way", having("running order", due=None)),
+    ("an order can be found as long as it is under way", having("running order", due_at=None)),
+    ("an order can be found as long as it is under way", having("held order", due="orders", due_at="2026-01-05T10:00:00Z")),
+    ("a change of stock is by a user or for an order", having("taken", order_id="ord1")),
+    ("a change of stock is by a user or for an order", having("taken", user_id=None)),
+    ("the journal adds up to the stock", having("product", stock=1)),
+    ("the journal adds up to the stock", having("not counted", stock=1)),
+    ("the journal adds up to the stock", without("taken long ago")),
+    ("the journal adds up to the stock", without("taken from what is gone")),
+    ("the journal adds up to the stock", without("taken for the running")),
+    ("an order gives back no more than it has taken", having("taken for the running", change=1)),
+    ("an order gives back no more than it has taken", having("taken for the confirmed", change=-2)),
+    ("an order gives back no more than it has taken", having("taken for the paid", order_id="ord9")),
+    ("what is reserved was taken", without("taken for the running")),
+    ("what is reserved was taken", having("reserved", units={})),
+    ("units go back to the very product that they were taken from", given_back_to_another),
+    (
+        "what is sold was taken",
+        lambda books: books.update(back=a_stock_change("stk8", "BANK CHARGES", 1, user_id=None, order_id="ord4")),
+    ),
 ]
 
 
@@ -381,3 +456,16 @@ def test_amounts_are_reckoned_half_up_in_the_currencys_decimals(seconds: int, ra
 
 def test_the_edge_the_domain_and_the_checker_count_stock_to_the_same_bound() -> None:
     assert bodies.MAX_STOCK == consistency._MAX_STOCK == MAX_STOCK
+
+
+def test_the_edge_and_the_domain_take_as_many_lines_and_products_of_an_order() -> None:
+    assert bodies.MAX_LINES == orders.MAX_LINES
+    assert f"at most {orders.MAX_PRODUCTS} different products" in (bodies.EditedOrder.__doc__ or "")
+
+
+def test_the_edge_and_the_domain_take_as_many_units_in_a_line() -> None:
+    assert bodies.MAX_QUANTITY == orders.MAX_QUANTITY
+
+
+def test_the_domain_and_the_checker_tell_as_many_edits() -> None:
+    assert consistency._MAX_EDITS == orders.MAX_EDITS_TOLD

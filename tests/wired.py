@@ -6,6 +6,8 @@ from typing import Any
 
 from chalicelib.domain.events import Plain
 from chalicelib.domain.limits import Quotas
+from chalicelib.gateways.payment_rules import SandboxRules
+from chalicelib.ports import PaymentRules
 from chalicelib.repositories.memory import MemoryStore
 from chalicelib.repositories.memory_documents import MemoryDocuments
 from chalicelib.repositories.memory_files import MemoryFiles
@@ -53,6 +55,7 @@ class MemoryWired:
     invoicing_queue: MemoryInvoicingQueue = field(default_factory=MemoryInvoicingQueue)
     order_workflow: MemoryOrderWorkflow = field(default_factory=MemoryOrderWorkflow)
     payments: MemoryPayments = field(default_factory=MemoryPayments)
+    payment_rules: PaymentRules = field(default_factory=SandboxRules)
     carrier: MemoryCarrier = field(default_factory=MemoryCarrier)
     customers: MemoryCustomers = field(default_factory=MemoryCustomers)
     attention: MemoryAttention = field(default_factory=MemoryAttention)

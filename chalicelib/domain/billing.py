@@ -21,7 +21,9 @@ from chalicelib.domain.work import WorkEntry, WorkSheet
 
 MAX_LINES = 2_500
 MAX_CHARACTERS = 700_000
-"""Of all lines' descriptions: with six bytes for each (`\\u20ac`) the whole invoice still fits into Lambda's answer of 6 MB."""
+"""Of all lines' descriptions, one beyond U+FFFF (`\\ud83d\\ude00`) counted twice: with six bytes for each (`\\u20ac`) the whole
+invoice still fits into Lambda's answer of 6 MB.
+"""
 MAX_SHEETS = 72
 """Months of open work on one invoice: with the rest of the transaction below DynamoDB's 100 items."""
 
@@ -136,7 +138,7 @@ def draw_up(work: OpenWork, series: NumberSeries, *, through: date, invoice_id: 
 
 
 def _check_size(lines: Sequence[InvoiceLine], *, months: int) -> None:
-    text = sum(len(line.description) for line in lines)
+    text = sum(len(line.description.encode("utf-16-le", "surrogatepass")) // 2 for line in lines)
     if len(lines) > MAX_LINES or months > MAX_SHEETS or text > MAX_CHARACTERS:
         raise InvoiceTooLarge(
             f"an invoice holds at most {MAX_LINES} entries with {MAX_CHARACTERS} characters of {MAX_SHEETS} months;"

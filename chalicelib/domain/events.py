@@ -12,7 +12,7 @@ Plain = Mapping[str, object]
 class _Told:
     """How it is told that a kind of thing was made, changed or deleted; None if it is not.
 
-    Of what has a status it is told which one it came into, and nothing else.
+    Of what has a status it is told which one it came into, and nothing else; and how it ended, only if it was ever begun.
     """
 
     made: str | None = None
@@ -90,7 +90,10 @@ def _detail_type(change: Change) -> str | None:
     told = _EVENTS.get(change.item_type, _Told())
     if told.by_status:
         before, after = _status(change.old), _status(change.new)
-        return None if after == before else told.by_status.get(after)
+        unheard_of = change.old is not None and before is None
+        if after == before or (unheard_of and after != "PENDING"):
+            return None
+        return told.by_status.get(after)
     if change.old is None:
         return told.made
     if change.new is None:
@@ -99,7 +102,7 @@ def _detail_type(change: Change) -> str | None:
 
 
 def _status(thing: Plain | None) -> object:
-    """None as long as nobody is to hear of the thing: an order that is held is not placed yet."""
+    """None as long as nobody is to hear of the thing: an order that is held is not placed yet, and may never be."""
     return None if thing is None or thing.get("workflow_status") == "held" else thing.get("status")
 
 

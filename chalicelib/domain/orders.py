@@ -6,10 +6,10 @@ never get their answer: what a step has noted already it does not do again.
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from chalicelib.domain.errors import (
     CancelRequested,
@@ -24,22 +24,33 @@ from chalicelib.domain.errors import (
     TotalMismatch,
     ValidationError,
 )
+from chalicelib.domain.identifiers import derived_id
 from chalicelib.domain.money import exact_sum, quantity_amount
-from chalicelib.domain.products import Product
+from chalicelib.domain.products import Product, StockChange
 from chalicelib.domain.statuses import FulfillmentStatus as FulfillmentStatus
 from chalicelib.domain.statuses import OrderStatus as OrderStatus
 from chalicelib.domain.statuses import PaymentStatus as PaymentStatus
 from chalicelib.domain.statuses import WorkflowStatus as WorkflowStatus
 
 MAX_LINES = 50
-"""With an order, its reservation and its note of a key, well inside the 100 items of one transaction."""
+MAX_PRODUCTS = 48
+"""Of one order. Each is two items of a transaction, its stock and the entry in its journal, and there are the order and its
+reservation; a transaction takes 99, and the note of a request's key.
+"""
 MAX_QUANTITY = 1_000_000
+"""Units of one line."""
+MAX_EDITS_TOLD = 10
+"""The last ones: however often an order is edited, it stays one item of DynamoDB, which has 400 KB."""
 RESERVED_FOR = timedelta(minutes=15)
 """Longer than all that may happen between reserving and paying, retries too."""
-
+QUIET_FOR = timedelta(hours=1)
+"""Longer than a workflow that goes on leaves its order alone."""
+TAKEN = "reserved for an order"
+GIVEN_BACK = "given back by an order"
 
 Step = Literal[
     "PlaceOrder",
+    "EditOrder",
     "SubmitOrder",
     "CancelOrder",
     "ValidateOrder",
@@ -64,12 +75,25 @@ FORWARD: tuple[Step, ...] = (
     "SendConfirmation",
     "OrderConfirmed",
 )
+UNDOING: tuple[Step, ...] = ("VoidShipment", "RefundPayment", "ReleaseInventory")
+"""The way back. Each is tried, whatever became of those before it."""
 _NEEDED = frozenset(FORWARD) - {"SendConfirmation"}
 """Before what comes after them: no order is lost for a mail."""
 _NOT_OF_THE_PAYMENT = frozenset({CancelRequested.code, ReservationExpired.code, OutOfTurn.code})
 """What may end the step that pays, and says nothing of the payment."""
 News = Literal["order_confirmed", "payment_failed", "out_of_stock", "shipping_failed", "validation_failed"]
 """What a customer is told."""
+
+
+class StepKey(NamedTuple):
+    """Under which a step asks others for what must happen once. Written, it is the order's id and the step."""
+
+    account_id: str
+    order_id: str
+    step: Step
+
+    def __str__(self) -> str:
+        return f"{self.order_id}-{self.step}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -177,19 +201,64 @@ class Order:
     def ended(self) -> bool:
         return self.status is not OrderStatus.PENDING
 
+    @property
+    def settled(self) -> bool:
+        """Whether nothing is left to be done for it, by a workflow or by a person."""
+        return self.workflow_status in (WorkflowStatus.DONE, WorkflowStatus.COMPENSATED)
+
+    @property
+    def under_way(self) -> bool:
+        """Whether its workflow has still to bring it to an end."""
+        return self.workflow_status in (WorkflowStatus.RUNNING, WorkflowStatus.COMPENSATING)
+
+    @property
+    def only_to_be_confirmed(self) -> bool:
+        """Whether it is paid and shipped, and goes well: nobody takes it back any more."""
+        return self.workflow_status is WorkflowStatus.RUNNING and self.has_done("CreateShipment")
+
+    @property
+    def may_be_on_its_way(self) -> bool:
+        """Whether the carrier may have it: nobody knows, or nobody could call it back."""
+        return self.shipping_begun and not self.has_done("VoidShipment")
+
+    @property
+    def not_undone(self) -> tuple[Step, ...]:
+        """What of the way back has still to be done, as far as the order knows."""
+        left = {entry.step for entry in self.history if entry.outcome == "failed" and not self.has_done(entry.step)}
+        if self.payment_status is PaymentStatus.CAPTURED:
+            left.add("RefundPayment")
+        if self.may_be_on_its_way:
+            left |= {"VoidShipment", "ReleaseInventory"}
+        return tuple(step for step in UNDOING if step in left)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderFilter:
+    """Which orders a list shows; None means no matter."""
+
+    customer_id: str | None = None
+    status: OrderStatus | None = None
+    workflow_status: WorkflowStatus | None = None
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reservation:
     """Units taken from stock for an order; of products whose stock is counted only.
 
-    Once `kept`, when the order is paid, it no longer ends at `reserved_until`.
+    They go back to the very products that they were taken from, so `follows` has what these say of the ones that had their ids
+    before. Once `kept`, when the order is paid, it no longer ends at `reserved_until`.
     """
 
     account_id: str
     order_id: str
     units: Mapping[str, int]
+    follows: Mapping[str, int] = field(default_factory=dict)
     reserved_until: datetime
     kept: bool = False
+
+    def is_from(self, product_id: str, follows: int | None) -> bool:
+        """Whether it has taken from that product, and not from another that had its id."""
+        return product_id in self.units and self.follows.get(product_id) == follows
 
     def holds(self, now: datetime) -> bool:
         return self.kept or now < self.reserved_until
@@ -197,11 +266,16 @@ class Reservation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderJob:
-    """What the workflow hands to a step; `error` is the class of what failed before, on the way back."""
+    """What the workflow hands to a step.
+
+    On the way back `error` is the class of what the order goes back for. `failures` are the steps that were passed over because
+    they could not be done, however often they were tried, each with the class of its last error.
+    """
 
     account_id: str
     order_id: str
     error: str = ""
+    failures: Mapping[Step, str] = field(default_factory=dict)
 
 
 # What people do
@@ -235,7 +309,7 @@ def edit_order(order: Order, details: OrderDetails, products: Mapping[str, Produ
     _check_held(order)
     _check_payment_method(details)
     items, currency = _lines(details.items, products)
-    return replace(
+    edited = replace(
         order,
         customer_id=details.customer_id,
         items=items,
@@ -243,9 +317,9 @@ def edit_order(order: Order, details: OrderDetails, products: Mapping[str, Produ
         currency=currency,
         payment_method=details.payment_method,
         shipping_address=details.shipping_address,
-        version=order.version + 1,
-        updated_at=now,
+        history=_with_room_for_an_edit(order.history),
     )
+    return noted(edited, "EditOrder", now=now)
 
 
 def submit_order(order: Order, *, now: datetime) -> Order:
@@ -299,7 +373,27 @@ def reserve(order: Order, products: Mapping[str, Product], *, now: datetime) -> 
     """What is to be taken from stock. Raises: ValidationError."""
     check_valid(order, products)
     counted = {name: units for name, units in order.quantities.items() if products[name].stock is not None}
-    return Reservation(account_id=order.account_id, order_id=order.id, units=counted, reserved_until=now + RESERVED_FOR)
+    return Reservation(
+        account_id=order.account_id,
+        order_id=order.id,
+        units=counted,
+        follows={name: before for name in counted if (before := products[name].follows) is not None},
+        reserved_until=now + RESERVED_FOR,
+    )
+
+
+def stock_change(reservation: Reservation, product_id: str, change: int, *, now: datetime) -> StockChange:
+    """What the product's journal says of the units that are taken, or given back."""
+    reason = TAKEN if change < 0 else GIVEN_BACK
+    return StockChange(
+        account_id=reservation.account_id,
+        id=derived_id("stk", now, reservation.account_id, reservation.order_id, product_id, reason),
+        product_id=product_id,
+        order_id=reservation.order_id,
+        change=change,
+        reason=reason,
+        created_at=now,
+    )
 
 
 def paid(order: Order, receipt: Receipt, *, now: datetime) -> Order:
@@ -348,13 +442,22 @@ def refunded(order: Order, receipt: Receipt | None, *, now: datetime) -> Order:
     return noted(back, "RefundPayment", now=now)
 
 
+def check_not_on_its_way(order: Order) -> None:
+    """To be called before its units go back into stock. Raises: NotUndone if the carrier may have them."""
+    if order.may_be_on_its_way:
+        raise NotUndone
+
+
 def failed(order: Order, *, now: datetime) -> Order:
-    """The end, canceled if somebody wanted that. Raises: NotUndone if it is still paid, or on its way to the customer."""
-    if order.payment_status is PaymentStatus.CAPTURED or order.fulfillment_status is FulfillmentStatus.SHIPPED:
+    """The end, canceled if somebody wanted that. Raises: NotUndone if it may still be paid, or on its way to the customer.
+
+    Units that were not given back are no reason: they go back with this.
+    """
+    if {"VoidShipment", "RefundPayment"} & set(order.not_undone):
         raise NotUndone
     ended = replace(
         order,
-        status=OrderStatus.CANCELED if order.cancel_requested else OrderStatus.FAILED,
+        status=_lost(order),
         fulfillment_status=FulfillmentStatus.CANCELED,
         workflow_status=WorkflowStatus.COMPENSATED,
     )
@@ -363,8 +466,23 @@ def failed(order: Order, *, now: datetime) -> Order:
 
 def given_up(order: Order, detail: str, *, now: datetime) -> Order:
     """A compensation could not finish: somebody has to look. What is undone stays as it is."""
-    stuck = replace(order, status=OrderStatus.FAILED, workflow_status=WorkflowStatus.COMPENSATION_FAILED)
+    stuck = replace(order, status=_lost(order), workflow_status=WorkflowStatus.COMPENSATION_FAILED)
     return noted(stuck, "CompensationFailed", "failed", detail, now=now)
+
+
+def passed_over(order: Order, failures: Mapping[Step, str], *, now: datetime) -> Order:
+    """With what could not be done in its history, by the codes of the errors; the same if all that is known of."""
+    known = {entry.step for entry in order.history}
+    news = tuple(
+        HistoryEntry(step=step, outcome="failed", at=now, detail=code) for step, code in failures.items() if step not in known
+    )
+    if not news:
+        return order
+    return replace(order, history=(*order.history, *news), version=order.version + 1, updated_at=now)
+
+
+def _lost(order: Order) -> OrderStatus:
+    return OrderStatus.CANCELED if order.cancel_requested else OrderStatus.FAILED
 
 
 def noted(order: Order, step: Step, outcome: Literal["done", "failed"] = "done", detail: str = "", *, now: datetime) -> Order:
@@ -384,8 +502,20 @@ def _check_held(order: Order) -> None:
         raise OrderInProgress
 
 
+def _with_room_for_an_edit(history: Sequence[HistoryEntry]) -> tuple[HistoryEntry, ...]:
+    """Without its oldest edit, if it has as many as are told."""
+    edits = [place for place, entry in enumerate(history) if entry.step == "EditOrder"]
+    given_up = edits[0] if len(edits) >= MAX_EDITS_TOLD else None
+    return tuple(entry for place, entry in enumerate(history) if place != given_up)
+
+
 def _lines(wanted: Sequence[WantedItem], products: Mapping[str, Product]) -> tuple[tuple[OrderItem, ...], str]:
-    """Raises: NotFound, Invalid if the products have prices in several currencies."""
+    """Raises: NotFound; Invalid of a line with too many units, or none, of too many products, or of several currencies."""
+    for place, item in enumerate(wanted):
+        if not 1 <= item.quantity <= MAX_QUANTITY:
+            raise Invalid(FieldError(f"/items/{place}/quantity", f"must be between 1 and {MAX_QUANTITY}"))
+    if len({item.product_id for item in wanted}) > MAX_PRODUCTS:
+        raise Invalid(FieldError("/items", f"are of more than {MAX_PRODUCTS} products"))
     if any(item.product_id not in products for item in wanted):
         raise NotFound
     currencies = sorted({products[item.product_id].currency for item in wanted})

@@ -42,7 +42,8 @@ NOT_COUNTED = StockLevel(None)
 class Product:
     """A product as kept. `price` is of one unit, exactly as it was given, in the currency that the account then had.
 
-    `version` goes up with every change, and goes on where it was when a deleted product's id is used again.
+    `version` goes up with every change, and goes on where it was when a deleted product's id is used again; `follows` is then
+    the last version of the one before, by which the two can be told apart, if they were made in the same second too.
     """
 
     account_id: str
@@ -54,18 +55,20 @@ class Product:
     stock: int | None = None
     image_id: str | None = None
     version: int = 1
+    follows: int | None = None
     created_at: datetime
     updated_at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StockChange:
-    """Units added to a product's stock, or taken if `change` is negative; `user_id` is who did it."""
+    """Units added to a product's stock, or taken if `change` is negative; by a user, or for an order."""
 
     account_id: str
     id: str
     product_id: str
-    user_id: str
+    user_id: str | None = None
+    order_id: str | None = None
     change: int
     reason: str
     created_at: datetime

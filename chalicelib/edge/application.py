@@ -51,7 +51,7 @@ def refuses(*refusals: type[DaybookError]) -> Callable[[AnyView], AnyView]:
 class Endpoint:
     """One route and method: everything that serving it, and describing it, needs.
 
-    `shown_by_get` is what GET shows at its path, if the view takes an `if_match`.
+    `shown_by_get` is what GET shows of what it changes, if the view takes an `if_match`.
     """
 
     path: str
@@ -114,7 +114,8 @@ class Application(Chalice):
         `Text`; without `answer`, the address to which the caller is sent on. `for_roles` says who may call it at all. With
         `may_make` it may return `Made` instead, for what was not there before: that is answered with 201.
 
-        Raises: ValueError if it takes an `if_match` and no GET that answers a View is declared at the path yet.
+        Raises: ValueError if it takes an `if_match` and no GET that answers a View is declared yet at the path, or for a POST,
+        which does something with the thing above it, at the path above.
 
         `again` is for a POST that has taken effect and whose answer was lost: it returns what the view would have, and takes
         of its arguments those of the view and the ids of what was made.
@@ -398,9 +399,10 @@ def _endpoint(
 
 
 def _shown_by_get(path: str, method: str, declared: Sequence[Endpoint]) -> type[View]:
-    answer = next((each.answer for each in declared if (each.path, each.method) == (path, "GET")), None)
+    changed = path.rpartition("/")[0] if method == "POST" else path
+    answer = next((each.answer for each in declared if (each.path, each.method) == (changed, "GET")), None)
     if not (isinstance(answer, type) and issubclass(answer, View)):
-        raise ValueError(f"{method} {path} takes an if_match: a GET that answers a View must be declared there before")
+        raise ValueError(f"{method} {path} takes an if_match: a GET that answers a View must be declared at {changed} before")
     return answer
 
 

@@ -19,7 +19,7 @@ from chalicelib.domain.identifiers import PRODUCT_ID
 from chalicelib.domain.kinds import SearchType
 from chalicelib.domain.money import MINOR_UNITS
 from chalicelib.domain.paging import DEFAULT_LIMIT, MAX_LIMIT, PageRequest
-from chalicelib.domain.statuses import ImportKind, InvoiceStatus
+from chalicelib.domain.statuses import ImportKind, InvoiceStatus, OrderStatus, WorkflowStatus
 from chalicelib.domain.users import Role
 from chalicelib.edge.cursors import unseal
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from chalicelib.domain.imports import ImportDetails
     from chalicelib.domain.invoices import InvoiceFilter, PaymentDetails
     from chalicelib.domain.membership import UserDetails
-    from chalicelib.domain.orders import OrderDetails
+    from chalicelib.domain.orders import OrderDetails, OrderFilter
     from chalicelib.domain.products import ProductDetails, StockLevel
     from chalicelib.domain.search import SearchRequest
     from chalicelib.domain.work import WorkDetails, WorkFilter
@@ -56,6 +56,9 @@ WORDS = {
 
 MAX_STOCK = 1_000_000_000
 """As in `domain/products.py`, which only requests for products load; tests hold the two equal."""
+MAX_LINES = 50
+MAX_QUANTITY = 1_000_000
+"""As in `domain/orders.py`, likewise."""
 
 Line = Annotated[str, Meta(max_length=200, pattern=_ONE_LINE)]
 Name = Annotated[str, Meta(min_length=1, max_length=200, pattern=_ONE_LINE + _NOT_BLANK)]
@@ -74,7 +77,7 @@ ProductId = Annotated[str, Meta(extra_json_schema={"pattern": f"^{PRODUCT_ID}$"}
 CustomerId = Annotated[str, Meta(min_length=1, max_length=64, pattern=_ONE_LINE + _NOT_BLANK)]
 PaymentMethod = Annotated[str, Meta(min_length=1, max_length=64, pattern=_ONE_LINE + _NOT_BLANK)]
 PostalCode = Annotated[str, Meta(min_length=1, max_length=16, pattern=_CODE)]
-Quantity = Annotated[int, Meta(ge=1, le=1_000_000)]
+Quantity = Annotated[int, Meta(ge=1, le=MAX_QUANTITY)]
 Stock = Annotated[int, Meta(ge=0, le=MAX_STOCK)]
 # What the domain checks, in the schema only: it tells all faults at once, the decoder the first.
 Currency = Annotated[Code, Meta(extra_json_schema={"enum": sorted(MINOR_UNITS)})]
@@ -345,10 +348,12 @@ class OrderItemBody(Body, frozen=True, kw_only=True):
 
 
 class EditedOrder(Body, frozen=True, kw_only=True):
-    """Either `items`, or one product by `product_id` and `quantity`. `total_amount` is checked if it is sent."""
+    """Either `items`, of at most 48 different products, or one by `product_id` and `quantity`. `total_amount` is checked if it
+    is sent.
+    """
 
     customer_id: CustomerId
-    items: Annotated[tuple[OrderItemBody, ...], Meta(min_length=1, max_length=50)] | None = None
+    items: Annotated[tuple[OrderItemBody, ...], Meta(min_length=1, max_length=MAX_LINES)] | None = None
     product_id: ProductId | None = None
     quantity: Quantity | None = None
     total_amount: Price | None = None
@@ -411,7 +416,9 @@ class Query(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 class ListQuery(Query, frozen=True, kw_only=True):
     list_name: ClassVar[str]
 
-    limit: Annotated[int, Meta(ge=1, le=MAX_LIMIT)] = DEFAULT_LIMIT
+    limit: Annotated[
+        int, Meta(ge=1, le=MAX_LIMIT, description="At most so many; a page of very large things ends earlier, with `next`.")
+    ] = DEFAULT_LIMIT
     next: str | None = None
 
     def page(self, account_id: str) -> PageRequest:
@@ -438,6 +445,15 @@ class ImageQuery(ListQuery, frozen=True, kw_only=True):
 
 class OrderQuery(ListQuery, frozen=True, kw_only=True):
     list_name = "orders"
+
+    customer_id: Id | None = None
+    status: OrderStatus | None = None
+    workflow_status: WorkflowStatus | None = None
+
+    def wanted(self) -> "OrderFilter":
+        from chalicelib.domain.orders import OrderFilter
+
+        return msgspec.convert(self, type=OrderFilter, from_attributes=True)
 
 
 class ImportQuery(ListQuery, frozen=True, kw_only=True):

@@ -301,9 +301,12 @@ class ProductView(View, frozen=True, kw_only=True):
 
 
 class StockChangeView(View, frozen=True, kw_only=True):
+    """By a user, or for an order: the other id is null."""
+
     id: str
     product_id: str
-    user_id: str
+    user_id: str | None
+    order_id: str | None
     change: int
     reason: str
     created_at: Instant
@@ -383,7 +386,7 @@ class HistoryEntryView(View, frozen=True, kw_only=True):
 
 
 class OrderView(View, frozen=True, kw_only=True, rename={"id": "order_id"}):
-    """`failure` says in a word why it failed; `history` has every step in its order."""
+    """`failure` says in a word why it failed; `history` has every step in its order, of many edits the last ten."""
 
     id: str
     customer_id: str

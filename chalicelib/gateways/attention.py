@@ -2,9 +2,8 @@
 
 from typing import TYPE_CHECKING
 
-from chalicelib.aws_errors import calling
 from chalicelib.domain.orders import Order
-from chalicelib.gateways.json_text import to_json
+from chalicelib.gateways.sqs_queue import SqsQueue
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -12,9 +11,7 @@ if TYPE_CHECKING:
 
 class SqsAttention:
     def __init__(self, sqs: "SQSClient", name: str) -> None:
-        self._sqs = sqs
-        self._name = name
-        self._url: str | None = None
+        self._queue = SqsQueue(sqs, name, called="the queue of orders that need attention")
 
     def ask_for(self, order: Order, detail: str) -> None:
         """What has to be known to begin, and nothing of the customer's: who sees to it may look at the order."""
@@ -27,10 +24,4 @@ class SqsAttention:
             "fulfillment_status": order.fulfillment_status,
             "history": order.history,
         }
-        with calling("the queue of orders that need attention"):
-            self._sqs.send_message(QueueUrl=self._queue_url(), MessageBody=to_json(told))
-
-    def _queue_url(self) -> str:
-        if self._url is None:
-            self._url = self._sqs.get_queue_url(QueueName=self._name)["QueueUrl"]
-        return self._url
+        self._queue.send(told)

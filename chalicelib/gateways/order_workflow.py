@@ -15,11 +15,15 @@ class StepFunctionsWorkflow:
         self._stepfunctions = stepfunctions
         self._arn = arn
 
-    def start(self, account_id: str, order_id: str) -> None:
-        """A name is free again only 90 days after its execution has ended."""
+    def start(self, account_id: str, order_id: str) -> bool:
+        """Of one that runs with this input Step Functions says that it was started now. A name is free again only 90 days after
+        its execution has ended.
+        """
         with calling("the order workflow"), suppress(self._stepfunctions.exceptions.ExecutionAlreadyExists):
             self._stepfunctions.start_execution(
                 stateMachineArn=self._arn,
                 name=order_id,
                 input=to_json({"account_id": account_id, "order_id": order_id}),
             )
+            return True
+        return False

@@ -3,7 +3,7 @@
 from datetime import date, timedelta
 
 from chalicelib.domain.errors import ShippingError
-from chalicelib.domain.orders import Order, Shipment
+from chalicelib.domain.orders import Order, Shipment, StepKey
 from chalicelib.ports import Books, Clock
 
 CARRIER = "own delivery"
@@ -17,7 +17,7 @@ class OwnDelivery:
         self._books = books
         self._clock = clock
 
-    def ship(self, key: str, order: Order) -> Shipment:
+    def ship(self, key: StepKey, order: Order) -> Shipment:
         shipment = self._shipment(key, order)
         booked = {
             "carrier": shipment.carrier,
@@ -35,9 +35,9 @@ class OwnDelivery:
             estimated_delivery=date.fromisoformat(known["estimated_delivery"]),
         )
 
-    def void(self, key: str) -> None:
+    def void(self, key: StepKey) -> None:
         self._books.note(key, {"closed": "yes"}, unless=("closed",))
 
-    def _shipment(self, key: str, order: Order) -> Shipment:  # noqa: ARG002  others number their parcels by it
+    def _shipment(self, key: StepKey, order: Order) -> Shipment:  # noqa: ARG002  others number their parcels by it
         delivery = (self._clock.now() + timedelta(days=DAYS)).date()
         return Shipment(carrier=CARRIER, tracking_number=order.id, estimated_delivery=delivery)

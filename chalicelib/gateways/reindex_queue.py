@@ -2,9 +2,8 @@
 
 from typing import TYPE_CHECKING
 
-from chalicelib.aws_errors import calling
 from chalicelib.domain.search import StaleIndex
-from chalicelib.gateways.json_text import to_json
+from chalicelib.gateways.sqs_queue import SqsQueue
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -12,10 +11,7 @@ if TYPE_CHECKING:
 
 class SqsReindexQueue:
     def __init__(self, sqs: "SQSClient", name: str) -> None:
-        self._sqs = sqs
-        self._name = name
+        self._queue = SqsQueue(sqs, name, called="the reindex queue")
 
     def ask_for(self, stale: StaleIndex) -> None:
-        with calling("the reindex queue"):
-            url = self._sqs.get_queue_url(QueueName=self._name)["QueueUrl"]
-            self._sqs.send_message(QueueUrl=url, MessageBody=to_json(stale))
+        self._queue.send(stale)

@@ -8,7 +8,7 @@ import hashlib
 from datetime import timedelta
 
 from chalicelib.domain.errors import ShippingError, Unavailable
-from chalicelib.domain.orders import Order, Shipment
+from chalicelib.domain.orders import Order, Shipment, StepKey
 from chalicelib.gateways.own_delivery import OwnDelivery
 
 _CARRIERS = ("Meridian Parcel", "Northway Post", "Swift & Sons")
@@ -22,7 +22,7 @@ _NO_ANSWER = "the carrier does not answer"
 class SandboxCarrier(OwnDelivery):
     """All shipments of one key are one; the key says who brings it, under which number, and in how many days."""
 
-    def ship(self, key: str, order: Order) -> Shipment:
+    def ship(self, key: StepKey, order: Order) -> Shipment:
         postal_code = order.shipping_address.postal_code if order.shipping_address else ""
         if postal_code.startswith(_NOT_SERVED):
             raise ShippingError(f"The carrier does not serve {postal_code}.")
@@ -31,13 +31,13 @@ class SandboxCarrier(OwnDelivery):
             raise Unavailable(_NO_ANSWER)
         return super().ship(key, order)
 
-    def void(self, key: str) -> None:
+    def void(self, key: StepKey) -> None:
         if "silent" in self._books.read(key):
             raise Unavailable(_NO_ANSWER)
         super().void(key)
 
-    def _shipment(self, key: str, order: Order) -> Shipment:  # noqa: ARG002
-        digest = int.from_bytes(hashlib.sha256(key.encode()).digest()[:8])
+    def _shipment(self, key: StepKey, order: Order) -> Shipment:  # noqa: ARG002
+        digest = int.from_bytes(hashlib.sha256(str(key).encode()).digest()[:8])
         days = _FASTEST_DAYS + digest % (_SLOWEST_DAYS - _FASTEST_DAYS + 1)
         return Shipment(
             carrier=_CARRIERS[digest % len(_CARRIERS)],

@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from decimal import Decimal
 
 from chalicelib.domain.errors import Contended, InsufficientFunds, PaymentDeclined, PaymentGatewayError, Unavailable
-from chalicelib.domain.orders import Receipt
+from chalicelib.domain.orders import Receipt, StepKey
 from chalicelib.ports import Books
 
 _FAILURES_OF_TWICE = 2
@@ -28,7 +28,7 @@ class SandboxPayments:
     def __init__(self, books: Books) -> None:
         self._books = books
 
-    def capture(self, key: str, amount: Decimal, currency: str, method: str) -> Receipt:
+    def capture(self, key: StepKey, amount: Decimal, currency: str, method: str) -> Receipt:
         with _as_from_afar():
             known = self._books.read(key)
             if "closed" in known:
@@ -44,7 +44,7 @@ class SandboxPayments:
                 raise PaymentDeclined(_CALLED_OFF)
             return Receipt(payment_id=captured["payment_id"])
 
-    def undo(self, key: str) -> Receipt | None:
+    def undo(self, key: StepKey) -> Receipt | None:
         with _as_from_afar():
             self._books.note(key, {"closed": "yes"}, unless=("closed",))
             known = self._books.read(key)
@@ -55,7 +55,7 @@ class SandboxPayments:
             self._books.note(key, {"refunded": "yes"}, unless=("refunded",))
             return Receipt(payment_id=known["payment_id"])
 
-    def _fail(self, key: str, method: str, known: Mapping[str, str]) -> None:
+    def _fail(self, key: StepKey, method: str, known: Mapping[str, str]) -> None:
         match method:
             case "declined":
                 raise PaymentDeclined
@@ -71,8 +71,8 @@ class SandboxPayments:
                     raise PaymentGatewayError
 
 
-def _payment_id(key: str) -> str:
-    return f"sandbox_{hashlib.sha256(key.encode()).hexdigest()[:24]}"
+def _payment_id(key: StepKey) -> str:
+    return f"sandbox_{hashlib.sha256(str(key).encode()).hexdigest()[:24]}"
 
 
 @contextmanager

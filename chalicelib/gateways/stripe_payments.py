@@ -10,14 +10,16 @@ an answer that is lost  is asked for again: the intent says what became of it
 
 `payment_method` is the id of a Stripe PaymentMethod that belongs to no Stripe customer, such as `pm_1N...`.
 
-Stripe answers an Idempotency-Key with what it answered first, a 500 too, for a day at least. So after such an answer the keys
-begin anew. That is safe because of what was said above, and because what was given back in full cannot be given back again.
+Stripe answers an Idempotency-Key with what it answered first, a 500 too, for a day at least. So after an error the keys begin
+anew. That is safe because of what was said above, and because what was given back in full cannot be given back again.
+
+Declined is what Stripe refuses of the card, or of the order: its amount, currency or payment method. All other refusals are
+faults of ours or of the shop's account, which can be mended: they are no clear answer, and asked again.
 """
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from decimal import Decimal
-from fractions import Fraction
 from typing import TYPE_CHECKING, Literal
 
 import stripe
@@ -26,28 +28,29 @@ from chalicelib.aws_errors import calling
 from chalicelib.domain.errors import (
     Contended,
     InsufficientFunds,
+    Invalid,
     OrderFailure,
     PaymentDeclined,
     PaymentGatewayError,
     Unavailable,
 )
-from chalicelib.domain.money import MINOR_UNITS
-from chalicelib.domain.orders import Receipt
+from chalicelib.domain.orders import Receipt, StepKey
+from chalicelib.gateways.payment_rules import stripe_units
 from chalicelib.ports import Books
 
 if TYPE_CHECKING:
     from mypy_boto3_secretsmanager import SecretsManagerClient
 
-_DECIMALS = MINOR_UNITS | {"ISK": 2, "MGA": 0, "UGX": 2}
-"""Where Stripe reckons otherwise than ISO 4217 (docs.stripe.com/currencies): two currencies without decimals are written with
-two, always 00, and one with fifths is written without any."""
-_WHOLE_ONLY = {"ISK": 100, "UGX": 100, "BHD": 10, "JOD": 10, "KWD": 10, "OMR": 10, "TND": 10}
-"""What an amount in Stripe's units must be a multiple of; of three decimals the last must be 0."""
 _TIMEOUTS = (2.0, 10.0)
 """Seconds to connect and to wait for an answer. A card's bank may take a while; a step has half a minute, and asks twice."""
 _NOTHING_TO_PAY = "nothing_to_pay"
 """Stands for the intent of an order that costs nothing: Stripe takes no such payment."""
 _CALLED_OFF = "The payment has been called off."
+_OF_THE_ORDER = frozenset({"amount", "currency", "payment_method"})
+"""The parameters that the order has in it: if Stripe refuses one of these, no later attempt is taken either."""
+_PASSING = frozenset({409, 429})
+"""Another request has the key, or is at the intent, or there are too many: the same key can be used again."""
+_IN_VAIN = frozenset({"failed", "canceled"})
 _Action = Literal["create", "confirm", "cancel", "refund"]
 
 
@@ -61,8 +64,11 @@ class StripePayments:
         self._address = address
         self._client: stripe.StripeClient | None = None
 
-    def capture(self, key: str, amount: Decimal, currency: str, method: str) -> Receipt:
-        units = stripe_units(amount, currency)
+    def capture(self, key: StepKey, amount: Decimal, currency: str, method: str) -> Receipt:
+        try:
+            units = stripe_units(amount, currency)
+        except Invalid as error:
+            raise PaymentDeclined(error.detail) from error
         with self._paying(key) as known:
             if "closed" in known:
                 raise PaymentDeclined(_CALLED_OFF)
@@ -80,7 +86,7 @@ class StripePayments:
                 case _:
                     raise PaymentGatewayError
 
-    def undo(self, key: str) -> Receipt | None:
+    def undo(self, key: StepKey) -> Receipt | None:
         with self._paying(key, closing=True) as known:
             intent_id = known.get("intent")
             if intent_id is None:
@@ -92,14 +98,14 @@ class StripePayments:
                 intent = self._cancel(key, known, intent_id)
             match intent.status:
                 case "succeeded":
-                    self._refund(key, known, intent_id)
+                    self._refund(key, known, intent)
                     return Receipt(payment_id=intent_id)
                 case "canceled":
                     return None
                 case _:
                     raise PaymentGatewayError
 
-    def _begin(self, key: str, known: Mapping[str, str], units: int, currency: str, method: str) -> str:
+    def _begin(self, key: StepKey, known: Mapping[str, str], units: int, currency: str, method: str) -> str:
         """The intent under which the key is paid. Whoever is first at the books says which."""
         intent_id = self._create(key, known, units, currency, method) if units else _NOTHING_TO_PAY
         if self._books.note(key, {"intent": intent_id}, unless=("intent", "closed")):
@@ -109,23 +115,20 @@ class StripePayments:
             raise PaymentDeclined(_CALLED_OFF)
         return now_known["intent"]
 
-    def _create(self, key: str, known: Mapping[str, str], units: int, currency: str, method: str) -> str:
-        try:
-            intent = self._stripe.v1.payment_intents.create(
-                {
-                    "amount": units,
-                    "currency": currency.lower(),
-                    "payment_method": method,
-                    "allowed_payment_method_types": ["card"],
-                    "metadata": {"daybook_payment": key},
-                },
-                {"idempotency_key": _idempotency_key(key, "create", known)},
-            )
-        except stripe.InvalidRequestError as error:  # no such payment method, too small an amount, a currency it does not take
-            raise PaymentDeclined(error.user_message or "") from error
+    def _create(self, key: StepKey, known: Mapping[str, str], units: int, currency: str, method: str) -> str:
+        intent = self._stripe.v1.payment_intents.create(
+            {
+                "amount": units,
+                "currency": currency.lower(),
+                "payment_method": method,
+                "allowed_payment_method_types": ["card"],
+                "metadata": {"daybook_payment": str(key), "daybook_account": key.account_id},
+            },
+            {"idempotency_key": _idempotency_key(key, "create", known)},
+        )
         return intent.id
 
-    def _confirm(self, key: str, known: Mapping[str, str], intent_id: str) -> stripe.PaymentIntent:
+    def _confirm(self, key: StepKey, known: Mapping[str, str], intent_id: str) -> stripe.PaymentIntent:
         """The intent as it is afterwards."""
         intents = self._stripe.v1.payment_intents
         try:
@@ -134,11 +137,14 @@ class StripePayments:
                 {"error_on_requires_action": True},  # nobody is there who could be asked for another factor
                 {"idempotency_key": _idempotency_key(key, "confirm", known)},
             )
-        except stripe.InvalidRequestError:  # it is past that
-            return intents.retrieve(intent_id)
+        except stripe.InvalidRequestError:
+            intent = intents.retrieve(intent_id)
+            if intent.status == "requires_confirmation":
+                raise
+            return intent  # it is past that
         return intent if intent.status == "succeeded" else intents.retrieve(intent_id)
 
-    def _cancel(self, key: str, known: Mapping[str, str], intent_id: str) -> stripe.PaymentIntent:
+    def _cancel(self, key: StepKey, known: Mapping[str, str], intent_id: str) -> stripe.PaymentIntent:
         """The intent as it is afterwards."""
         intents = self._stripe.v1.payment_intents
         try:
@@ -147,20 +153,23 @@ class StripePayments:
             self._begin_keys_anew(key, known)
             return intents.retrieve(intent_id)
 
-    def _refund(self, key: str, known: Mapping[str, str], intent_id: str) -> None:
-        options: stripe.RequestOptions = {"idempotency_key": _idempotency_key(key, "refund", known)}
-        try:
-            refund = self._stripe.v1.refunds.create({"payment_intent": intent_id}, options)
-        except stripe.InvalidRequestError as error:
-            if error.code != "charge_already_refunded":
-                raise
-        else:
-            if refund.status in {"failed", "canceled"}:
+    def _refund(self, key: StepKey, known: Mapping[str, str], intent: stripe.PaymentIntent) -> None:
+        """Raises: PaymentGatewayError until all has been given back.
+
+        A refund that is pending waits for the balance of the shop's account at Stripe or for the charge, and may fail still.
+        """
+        refunds = self._stripe.v1.refunds
+        made = [each for each in refunds.list({"payment_intent": intent.id}).data if each.status not in _IN_VAIN]
+        if sum(each.amount for each in made) < intent.amount:
+            refund = refunds.create({"payment_intent": intent.id}, {"idempotency_key": _idempotency_key(key, "refund", known)})
+            if refund.status != "succeeded":  # and under this key that would be the answer for ever
                 self._begin_keys_anew(key, known)
-                raise PaymentGatewayError
+            made.append(refund)
+        if any(each.status != "succeeded" for each in made):
+            raise PaymentGatewayError
 
     @contextmanager
-    def _paying(self, key: str, *, closing: bool = False) -> Iterator[Mapping[str, str]]:
+    def _paying(self, key: StepKey, *, closing: bool = False) -> Iterator[Mapping[str, str]]:
         """Yields what is known of the payment; Stripe's errors become ours."""
         known: Mapping[str, str] = {}
         try:
@@ -174,13 +183,15 @@ class StripePayments:
             self._client = None  # the key may have been changed: it is read again
             raise PaymentGatewayError from error
         except stripe.StripeError as error:
-            if error.http_status is not None and error.http_status >= 500:
+            if isinstance(error, stripe.InvalidRequestError) and error.param in _OF_THE_ORDER:
+                raise PaymentDeclined(error.user_message or "") from error
+            if error.http_status is not None and error.http_status not in _PASSING:
                 self._begin_keys_anew(key, known)
             raise PaymentGatewayError from error
         except (Unavailable, Contended) as error:
             raise PaymentGatewayError from error
 
-    def _begin_keys_anew(self, key: str, known: Mapping[str, str]) -> None:
+    def _begin_keys_anew(self, key: StepKey, known: Mapping[str, str]) -> None:
         following = f"keys_{_keys_begun(known) + 1}"
         try:
             self._books.note(key, {following: "yes"}, unless=(following,))
@@ -201,15 +212,7 @@ class StripePayments:
         return self._client
 
 
-def stripe_units(amount: Decimal, currency: str) -> int:
-    """The amount as Stripe writes it. Raises: PaymentDeclined if Stripe cannot take exactly this amount."""
-    units = Fraction(amount) * 10 ** _DECIMALS[currency]
-    if units % _WHOLE_ONLY.get(currency, 1):
-        raise PaymentDeclined(f"{amount} {currency} is no amount that can be paid.")
-    return int(units)
-
-
-def _idempotency_key(key: str, action: _Action, known: Mapping[str, str]) -> str:
+def _idempotency_key(key: StepKey, action: _Action, known: Mapping[str, str]) -> str:
     return f"{key}-{action}-{_keys_begun(known)}"
 
 

@@ -5,6 +5,8 @@ owners of an account are stands in one item more: every write that makes an owne
 transaction, under the condition that one is left.
 """
 
+from functools import partial
+
 from chalicelib.domain.accounts import Account
 from chalicelib.domain.errors import Contended, DaybookError, EmailTaken, LastOwner, NotFound
 from chalicelib.domain.membership import Standing
@@ -12,7 +14,7 @@ from chalicelib.domain.paging import Page, PageRequest
 from chalicelib.domain.users import Role, User
 from chalicelib.repositories import keys
 from chalicelib.repositories.items import Item, from_item, to_item
-from chalicelib.repositories.pages import first_page
+from chalicelib.repositories.pages import page_by_id
 from chalicelib.repositories.table import Refused, Table, Write, add, always_contended, delete, put, unchanged, update
 
 
@@ -52,9 +54,7 @@ class DynamoUsers:
         self._table.transact(add(_user_item(user)), _take_address(user), *_ownership(None, user), *_still(by, user))
 
     def page(self, account_id: str, request: PageRequest) -> Page[User]:
-        after = None if request.after is None else keys.user(account_id, request.after).sk
-        items = self._table.query(keys.users(account_id), newest_first=True, after=after, page_size=request.limit + 1)
-        return first_page((from_item(item, User) for item in items), request.limit, lambda user: user.id)
+        return page_by_id(self._table, User, keys.users(account_id), partial(keys.user, account_id), request)
 
     def save(self, user: User, read: User, by: User | None = None) -> None:
         as_read = put(_user_item(user), condition="#version = :read", read=read.version)

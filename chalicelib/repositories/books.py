@@ -1,42 +1,38 @@
-"""What gateways note of payments and shipments, in the ephemeral table."""
+"""What gateways note of payments and shipments, beside the order that they are of.
 
-from collections.abc import Callable, Collection, Mapping
-from datetime import timedelta
+They are what keeps anybody from being charged twice: they stay as long as the order does, and are restored with it.
+"""
+
+from collections.abc import Collection, Mapping
 
 from chalicelib.domain.errors import Contended, DaybookError
-from chalicelib.ports import Clock
+from chalicelib.domain.orders import StepKey
+from chalicelib.repositories import keys
 from chalicelib.repositories.items import Item
-from chalicelib.repositories.keys import Key
 from chalicelib.repositories.table import Table, Write
 
-KEPT_FOR = timedelta(days=90)
-"""Far longer than anybody asks about one payment; what is past that and still there counts no less."""
+_NO_FACTS = frozenset({*keys.Key._fields, "type", "account_id", "order_id"})
 
 
 class DynamoBooks:
-    """`keyed` says where the facts of a key stand."""
+    def __init__(self, table: Table) -> None:
+        self._table = table
 
-    def __init__(self, ephemeral: Table, keyed: Callable[[str], Key], clock: Clock) -> None:
-        self._table = ephemeral
-        self._keyed = keyed
-        self._clock = clock
+    def read(self, key: StepKey) -> Mapping[str, str]:
+        item = self._table.get(keys.books(key)) or {}
+        return {name: value for name, value in item.items() if name not in _NO_FACTS}
 
-    def read(self, key: str) -> Mapping[str, str]:
-        where = self._keyed(key)
-        item = self._table.get(where)
-        return {} if item is None else {name: value for name, value in item.items() if name not in {*Key._fields, "expires_at"}}
-
-    def note(self, key: str, facts: Mapping[str, str], *, unless: Collection[str]) -> bool:
+    def note(self, key: StepKey, facts: Mapping[str, str], *, unless: Collection[str]) -> bool:
         there: list[bool] = []
 
         def refused(_kept: Item | None) -> DaybookError:
             there.append(True)
             return Contended()
 
-        values = {**facts, "expires_at": int((self._clock.now() + KEPT_FOR).timestamp())}
+        values = {"type": "books", "account_id": key.account_id, "order_id": key.order_id, **facts}
         change = Write(
             action="Update",
-            target=self._keyed(key)._asdict(),
+            target=keys.books(key)._asdict(),
             change="SET " + ", ".join(f"#{name} = :{name}" for name in values),
             condition=" AND ".join(f"attribute_not_exists(#{name})" for name in unless),
             values=values,

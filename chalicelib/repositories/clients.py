@@ -2,12 +2,13 @@
 
 from collections.abc import Iterator
 from datetime import datetime
+from functools import partial
 
 from chalicelib.domain.clients import Client, DueClient
 from chalicelib.domain.paging import Page, PageRequest
 from chalicelib.repositories import keys
 from chalicelib.repositories.items import Item, from_item, members, to_item
-from chalicelib.repositories.pages import first_page
+from chalicelib.repositories.pages import page_by_id
 from chalicelib.repositories.table import Table, Write, add, delete, set_members, update
 
 _IDENTITY = frozenset({"account_id", "id"})
@@ -27,9 +28,7 @@ class DynamoClients:
         return from_item(self._table.find(keys.client(account_id, client_id)), Client)
 
     def page(self, account_id: str, request: PageRequest) -> Page[Client]:
-        after = None if request.after is None else keys.client(account_id, request.after).sk
-        items = self._table.query(keys.clients(account_id), newest_first=True, after=after, page_size=request.limit + 1)
-        return first_page((from_item(item, Client) for item in items), request.limit, lambda client: client.id)
+        return page_by_id(self._table, Client, keys.clients(account_id), partial(keys.client, account_id), request)
 
     def save(self, client: Client) -> None:
         written = {name: value for name, value in client_members(client).items() if name not in _IDENTITY | {"has_work"}}

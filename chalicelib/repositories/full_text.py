@@ -82,11 +82,11 @@ class IndexedDocument(NamedTuple):
 
 
 class _Kept(NamedTuple):
-    """What the index knows of a thing; `number` is None if it is gone, and then there is nothing else."""
+    """What the index knows of a thing that is there."""
 
     version: int
-    number: int | None = None
-    document: SearchDocument = SearchDocument("", "")
+    number: int
+    document: SearchDocument
 
 
 class FullTextIndex:
@@ -117,7 +117,7 @@ class FullTextIndex:
         remaining = iter(changes)
         with cls.create(path) as index:
             while some := list(islice(remaining, _BUILT_AT_ONCE)):
-                index._take_up_news(some)
+                index._take_up_all(index.news(some))
             index.compact()
 
     @classmethod
@@ -230,10 +230,15 @@ class FullTextIndex:
 
     def apply(self, changes: Iterable[SearchChange]) -> bool:
         """All that is newer, in one transaction; whether anything was."""
-        taken_up = self._take_up_news(changes)
-        if taken_up:
+        news = self.news(changes)
+        self.take_up(news)
+        return bool(news)
+
+    def take_up(self, news: Sequence[SearchChange]) -> None:
+        """What `news` has said of what is in this index now, in one transaction."""
+        if news:
+            self._take_up_all(news)
             self._compact_if_hollow()
-        return taken_up
 
     def compact(self) -> None:
         """Makes the file as small as it gets."""
@@ -257,17 +262,14 @@ class FullTextIndex:
             ),
         )
 
-    def _take_up_news(self, changes: Iterable[SearchChange]) -> bool:
-        news = self.news(changes)
-        if news:
-            with _asking(), self._transaction():
-                newest = self._newest(news)
-                self._connection.execute("UPDATE about SET newest = ?", [newest])
-                self._connection.execute("DELETE FROM gone WHERE at < ?", [newest - TOMBSTONES_SECONDS])
-                taken_out = [self._take_up(change) for change in news]
-                if any(taken_out):  # or they stay in FTS5's segments, beside a note that they are gone, until it merges those
-                    self._optimize()
-        return bool(news)
+    def _take_up_all(self, news: Sequence[SearchChange]) -> None:
+        with _asking(), self._transaction():
+            newest = self._newest(news)
+            self._connection.execute("UPDATE about SET newest = ?", [newest])
+            self._connection.execute("DELETE FROM gone WHERE at < ?", [newest - TOMBSTONES_SECONDS])
+            taken_out = [self._take_up(change) for change in news]
+            if any(taken_out):  # or they stay in FTS5's segments, beside a note that they are gone, until it merges those
+                self._optimize()
 
     def _compact_if_hollow(self) -> None:
         with _asking():

@@ -1,18 +1,16 @@
 """Issued invoices with their lines, and credit notes, in DynamoDB. The ledger writes them; what is frozen stays."""
 
-from typing import Any
+from functools import partial
 
 from chalicelib.domain.errors import NotFound
 from chalicelib.domain.invoices import CreditNote, Invoice, InvoiceFilter, InvoiceLine
 from chalicelib.domain.paging import Page, PageRequest
 from chalicelib.repositories import keys
 from chalicelib.repositories.items import Item, from_item, members
-from chalicelib.repositories.pages import first_page
+from chalicelib.repositories.pages import page_by_id
 from chalicelib.repositories.table import Table, Write, set_members, update
 
 _NOT_FROZEN = ("status", "payments", "credit_note_id", "credit_note_number", "delivery", "version")
-_READ_AT_ONCE = 100
-"""Invoices, where a filter lets only some of them through."""
 
 
 class DynamoInvoices:
@@ -29,16 +27,8 @@ class DynamoInvoices:
         return tuple(from_item(line, InvoiceLine) for chunk in chunks for line in chunk["lines"])
 
     def page(self, account_id: str, wanted: InvoiceFilter, request: PageRequest) -> Page[Invoice]:
-        filters: dict[str, Any] = {name: value for name, value in members(wanted).items() if value is not None}
-        items = self._table.query(
-            keys.invoices(account_id),
-            newest_first=True,
-            after=None if request.after is None else keys.invoice(account_id, request.after).sk,
-            where=" AND ".join(f"#{name} = :{name}" for name in filters),
-            page_size=max(request.limit + 1, _READ_AT_ONCE) if filters else request.limit + 1,
-            **filters,
-        )
-        return first_page((from_item(item, Invoice) for item in items), request.limit, lambda invoice: invoice.id)
+        within, key = keys.invoices(account_id), partial(keys.invoice, account_id)
+        return page_by_id(self._table, Invoice, within, key, request, wanted=wanted)
 
     def save(self, invoice: Invoice) -> None:
         self._table.transact(invoice_update(invoice, version_before=invoice.version - 1))

@@ -37,6 +37,10 @@ def exactly(thing: object) -> Item:
     return plain
 
 
+def as_json(thing: object) -> str:
+    return msgspec.json.encode(thing).decode()
+
+
 def from_item(item: Mapping[str, Any], kind: type[T]) -> T:
     """Raises: ValueError if the item is none of that kind."""
     return msgspec.convert(item, kind)

@@ -28,6 +28,9 @@ an order; orders, newest first             | account        | order#<order>     
 what an order has taken from stock         | account        | reservation#<order>                     | get
 reservations that ended, of all accounts   | due = "reser-  | due_at <= now (only on the index)       | query
                                            |   vations"     |                                         |
+orders long under way, of all accounts     | due = "orders" | due_at <= now (only on the index)       | query
+what a processor or a carrier did for a    | account        | books#<order>#<step>                    | get; update
+step of an order                           |                |                                         |
 an import; imports, newest first           | account        | import#<import>                         | get; query
 why an import's records were refused       | account        | import_rejections#<import>#<count>      | query
 which run of an import may write           | account        | import_run#<import>                     | only in conditions
@@ -46,8 +49,6 @@ a user's requests in a window              | requests#<account>#<user> | <the wi
 requests from an address in a window       | requests#<address>        | <the window's first second>  | add
 attempts at passwords, by address or user  | sign_ins#<address, user>  | series                       | get; put
 what is kept of a keyed request            | request#<digest>          | request                      | get; put; update; delete
-what is known of a payment, by its key     | payment#<key>             | payment                      | get; update
-what the sandbox carrier has of a shipment | shipment#<key>            | shipment                     | get; update
 """
 
 from __future__ import annotations
@@ -62,6 +63,7 @@ from chalicelib.domain.users import Caller
 
 if TYPE_CHECKING:
     from chalicelib.domain.billing import DocumentKind
+    from chalicelib.domain.orders import StepKey
     from chalicelib.domain.reports import DueOutcome
     from chalicelib.domain.work import WorkEntry
 
@@ -70,6 +72,8 @@ DUE = "due"
 """The partition of the index `due` that has clients."""
 RESERVATIONS = "reservations"
 """The one that has reservations."""
+ORDERS = "orders"
+"""The one that has orders, as long as their workflow has to bring them to an end."""
 IMPORTS = "imports"
 """The one that has imports."""
 _SUBJECT = re.compile(r"~[A-Za-z0-9_-]{1,64}", re.ASCII)
@@ -298,14 +302,8 @@ def keyed_request(request_id: str) -> Key:
     return Key(f"request#{_part(request_id)}", "request")
 
 
-def payment(key: str) -> Key:
-    """In the ephemeral table, under the key that names the payment to its processor."""
-    return Key(f"payment#{_part(key)}", "payment")
-
-
-def shipment(key: str) -> Key:
-    """In the ephemeral table, under the key that names the shipment to its carrier."""
-    return Key(f"shipment#{_part(key)}", "shipment")
+def books(key: StepKey) -> Key:
+    return _key(key.account_id, "books", key.order_id, key.step)
 
 
 def instant(at: datetime) -> str:

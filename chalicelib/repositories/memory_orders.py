@@ -6,12 +6,12 @@ from datetime import datetime
 from typing import Protocol
 
 from chalicelib.domain.errors import Contended, DaybookError, NotFound, OutOfStock
-from chalicelib.domain.orders import Order, Reservation
+from chalicelib.domain.orders import QUIET_FOR, Order, OrderFilter, OrderStatus, Reservation, stock_change
 from chalicelib.domain.paging import Page, PageRequest
 from chalicelib.domain.products import MAX_STOCK, Product, is_product_id
 from chalicelib.repositories import keys
 from chalicelib.repositories.keys import Key
-from chalicelib.repositories.memory_products import Catalogue, Committing, within
+from chalicelib.repositories.memory_products import Catalogue, Committing, note_change, within
 from chalicelib.repositories.pages import first_page
 from chalicelib.repositories.work_change import gravest
 
@@ -52,22 +52,36 @@ class MemoryOrders(_OfOrders):
     def get(self, account_id: str, order_id: str) -> Order:
         return self._order(account_id, order_id)
 
-    def page(self, account_id: str, request: PageRequest) -> Page[Order]:
+    def page(self, account_id: str, wanted: OrderFilter, request: PageRequest) -> Page[Order]:
         after = None if request.after is None else keys.order(account_id, request.after).sk
         with self._kept.lock:
             orders = within(self._kept.orders, keys.orders(account_id))
-        left = (order for order in reversed(orders) if after is None or keys.order(account_id, order.id).sk < after)
+        left = (
+            order
+            for order in reversed(orders)
+            if after is None or keys.order(account_id, order.id).sk < after
+            if wanted.customer_id in (None, order.customer_id) and wanted.status in (None, order.status)
+            if wanted.workflow_status in (None, order.workflow_status)
+        )
         return first_page(left, request.limit, lambda order: order.id)
 
     def save(self, order: Order) -> None:
         with self._committing(order=order.id):
             self._check_before(order)
             self._put(order)
+            if order.status is OrderStatus.CONFIRMED:
+                self._kept.reservations.pop(keys.reservation(order.account_id, order.id), None)
 
     def products(self, account_id: str, product_ids: Iterable[str]) -> Mapping[str, Product]:
         wanted = [keys.product(account_id, product_id) for product_id in product_ids if is_product_id(product_id)]
         with self._kept.lock:
             return {self._kept.products[key].id: self._kept.products[key] for key in wanted if key in self._kept.products}
+
+    def unfinished(self, as_of: datetime) -> Iterator[tuple[str, str]]:
+        with self._kept.lock:
+            late = [one for one in self._kept.orders.values() if one.under_way and one.created_at + QUIET_FOR <= as_of]
+        for order in sorted(late, key=lambda one: one.created_at):
+            yield order.account_id, order.id
 
 
 class MemoryReservations(_OfOrders):
@@ -117,14 +131,19 @@ class MemoryReservations(_OfOrders):
                 yield Contended()
             elif product.stock is not None and units is not None and product.stock < units:
                 yield OutOfStock()
+            elif units is not None and not reservation.is_from(product_id, product.follows):
+                yield Contended()
 
     def _move(self, reservation: Reservation, product_id: str, units: int, now: datetime) -> None:
-        """Adds units to the stock, as many as can be counted, if it is still there and counted."""
+        """Adds units to the stock, as many as can be counted, if it is still there and counted; and notes it."""
         key = keys.product(reservation.account_id, product_id)
         product = self._kept.products.get(key)
-        if product is not None and product.stock is not None:
-            stock = min(product.stock + units, MAX_STOCK)
-            self._kept.products[key] = replace(product, stock=stock, version=product.version + 1, updated_at=now)
+        if product is None or product.stock is None or not reservation.is_from(product_id, product.follows):
+            return
+        stock = min(product.stock + units, MAX_STOCK)
+        if stock != product.stock:
+            note_change(self._kept, stock_change(reservation, product_id, stock - product.stock, now=now))
+        self._kept.products[key] = replace(product, stock=stock, version=product.version + 1, updated_at=now)
 
     def _check_read(self, reservation: Reservation) -> None:
         if self._kept.reservations.get(_key(reservation)) != reservation:

@@ -42,10 +42,7 @@ class _OfCatalogue:
 
     def _note(self, change: StockChange | None) -> None:
         if change is not None:
-            key = keys.stock_change(change.account_id, change.product_id, change.id)
-            if key in self._catalogue.stock_changes:
-                raise Contended
-            self._catalogue.stock_changes[key] = change
+            note_change(self._catalogue, change)
 
     def _check_image(self, account_id: str, image_id: str | None) -> None:
         if image_id is not None and keys.image(account_id, image_id) not in self._catalogue.images:
@@ -60,7 +57,7 @@ class MemoryProducts(_OfCatalogue):
                 raise Contended
             self._check_image(product.account_id, product.image_id)
             gone = self._catalogue.product_versions.pop(keys.product_version(product.account_id, product.id), None)
-            added = product if gone is None else replace(product, version=gone + 1)
+            added = product if gone is None else replace(product, version=gone + 1, follows=gone)
             self._catalogue.products[key] = added
             self._note(counted)
         return added
@@ -112,6 +109,13 @@ class MemoryStock(_OfCatalogue):
         last = None if request.after is None else stock_change_at(request.after, product_id)
         left = (change for change in reversed(changes) if last is None or change.id < last)
         return first_page(left, request.limit, position_of)
+
+
+def note_change(catalogue: Catalogue, change: StockChange) -> None:
+    key = keys.stock_change(change.account_id, change.product_id, change.id)
+    if key in catalogue.stock_changes:
+        raise Contended
+    catalogue.stock_changes[key] = change
 
 
 def _added(change: StockChange | None) -> dict[str, str]:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from chalicelib.domain.errors import Contended, DaybookError, OutOfStock
-from chalicelib.domain.orders import Order, Reservation
+from chalicelib.domain.orders import QUIET_FOR, Order, OrderFilter, OrderStatus, Reservation, stock_change
 from chalicelib.domain.paging import Page, PageRequest
-from chalicelib.domain.products import MAX_STOCK, Product, is_product_id
+from chalicelib.domain.products import MAX_STOCK, Product, StockChange, is_product_id
 from chalicelib.repositories import keys
 from chalicelib.repositories.items import Item, from_item, to_item
 from chalicelib.repositories.keys import Key
-from chalicelib.repositories.pages import first_page
+from chalicelib.repositories.pages import page_by_id
+from chalicelib.repositories.products import noted_change
 from chalicelib.repositories.table import Refused, Table, Write, add, always_contended, decisive, delete, put, unchanged, update
 
 
@@ -27,17 +29,22 @@ class DynamoOrders:
     def get(self, account_id: str, order_id: str) -> Order:
         return from_item(self._table.find(keys.order(account_id, order_id)), Order)
 
-    def page(self, account_id: str, request: PageRequest) -> Page[Order]:
-        after = None if request.after is None else keys.order(account_id, request.after).sk
-        items = self._table.query(keys.orders(account_id), newest_first=True, after=after, page_size=request.limit + 1)
-        return first_page((from_item(item, Order) for item in items), request.limit, lambda order: order.id)
+    def page(self, account_id: str, wanted: OrderFilter, request: PageRequest) -> Page[Order]:
+        within, key = keys.orders(account_id), partial(keys.order, account_id)
+        return page_by_id(self._table, Order, within, key, request, wanted=wanted)
 
     def save(self, order: Order) -> None:
-        self._table.transact(_next_version(order))
+        sold = [delete(keys.reservation(order.account_id, order.id))] if order.status is OrderStatus.CONFIRMED else []
+        self._table.transact(_next_version(order), *sold)
 
     def products(self, account_id: str, product_ids: Iterable[str]) -> Mapping[str, Product]:
         wanted = [keys.product(account_id, product_id) for product_id in product_ids if is_product_id(product_id)]
         return {item["id"]: from_item(item, Product) for item in self._table.get_all(wanted).values()}
+
+    def unfinished(self, as_of: datetime) -> Iterator[tuple[str, str]]:
+        """Those that were placed first, first."""
+        for item in _due(self._table, keys.ORDERS, as_of):
+            yield item["account_id"], item["id"]
 
 
 class DynamoReservations:
@@ -58,7 +65,7 @@ class DynamoReservations:
             due=keys.RESERVATIONS,
             due_at=keys.instant(reservation.reserved_until),
         )
-        taken = (_take(reservation, product_id, order) for product_id in order.quantities)
+        taken = (write for product_id in order.quantities for write in _take(reservation, product_id, order))
         self._table.transact(_next_version(order), add(kept), *taken)
 
     def keep(self, reservation: Reservation, order: Order) -> None:
@@ -75,15 +82,13 @@ class DynamoReservations:
     def release(self, reservation: Reservation, order: Order | None, *, now: datetime) -> None:
         gone = delete(_key(reservation), condition=_AS_READ, refused=always_contended, **_as_read(reservation))
         stock = self._table.get_all(keys.product(reservation.account_id, product_id) for product_id in reservation.units)
-        given = (_give_back(reservation, key, item, now) for key, item in stock.items() if "stock" in item)
+        there = (item for item in stock.values() if "stock" in item and reservation.is_from(item["id"], item.get("follows")))
+        given = (write for item in there for write in _give_back(reservation, item, now))
         self._table.transact(*(() if order is None else (_next_version(order),)), gone, *given)
 
     def expired(self, as_of: datetime) -> Iterator[tuple[str, str]]:
         """Those that ended first, first."""
-        items = self._table.query_index(
-            keys.DUE_INDEX, "#due = :due AND #due_at <= :as_of", due=keys.RESERVATIONS, as_of=keys.instant(as_of)
-        )
-        for item in items:
+        for item in _due(self._table, keys.RESERVATIONS, as_of):
             yield item["account_id"], keys.reserved_for(Key(item["pk"], item["sk"]))
 
 
@@ -99,8 +104,14 @@ def _key(reservation: Reservation) -> Key:
     return keys.reservation(reservation.account_id, reservation.order_id)
 
 
+def _due(table: Table, partition: str, as_of: datetime) -> Iterator[Item]:
+    return table.query_index(keys.DUE_INDEX, "#due = :due AND #due_at <= :as_of", due=partition, as_of=keys.instant(as_of))
+
+
 def _order_item(order: Order) -> Item:
-    return to_item(keys.order(order.account_id, order.id), "order", order)
+    """It stays where it is on the index, so that no step pays for that, and leaves it at its end."""
+    due = {"due": keys.ORDERS, "due_at": keys.instant(order.created_at + QUIET_FOR)} if order.under_way else {}
+    return to_item(keys.order(order.account_id, order.id), "order", order, **due)
 
 
 def _next_version(order: Order) -> Write:
@@ -108,22 +119,16 @@ def _next_version(order: Order) -> Write:
     return decisive(put(_order_item(order), condition="#version = :before", before=order.version - 1))
 
 
-def _take(reservation: Reservation, product_id: str, order: Order) -> Write:
+def _take(reservation: Reservation, product_id: str, order: Order) -> Iterator[Write]:
     """What is not counted need only be there, and still be not counted."""
     key = keys.product(order.account_id, product_id)
     units = reservation.units.get(product_id)
     if units is None:
-        return unchanged(key, condition="attribute_exists(#pk) AND attribute_not_exists(#stock)")
-    return update(
-        key,
-        "SET #stock = #stock - :units, #version = #version + :one, #updated_at = :now",
-        condition="#stock BETWEEN :units AND :most",
-        refused=_too_few(units),
-        units=units,
-        one=1,
-        most=MAX_STOCK,
-        now=keys.instant(order.updated_at),
-    )
+        yield unchanged(key, condition="attribute_exists(#pk) AND attribute_not_exists(#stock)")
+        return
+    taking = stock_change(reservation, product_id, -units, now=order.updated_at)
+    yield from noted_change(taking)
+    yield _change_stock(reservation, taking, least=taking.least, most=taking.most, refused=_too_few(units))
 
 
 def _too_few(units: int) -> Refused:
@@ -133,19 +138,31 @@ def _too_few(units: int) -> Refused:
     return refused
 
 
-def _give_back(reservation: Reservation, key: Key, product: Item, now: datetime) -> Write:
-    """As many as can be counted. Contended if it is gone by then, not counted any more, or too many to be added."""
+def _give_back(reservation: Reservation, product: Item, now: datetime) -> Iterator[Write]:
+    """As many as can be counted. Contended if it is another product by then, not counted any more, or too many to be added."""
     units = reservation.units[product["id"]]
-    room = MAX_STOCK - units
-    fits = product["stock"] <= room
-    values: dict[str, Any] = {"units": units, "none": 0} if fits else {"all": MAX_STOCK}
+    fitting = min(units, MAX_STOCK - product["stock"])
+    giving = stock_change(reservation, product["id"], fitting, now=now)
+    least, most = (giving.least, giving.most) if fitting == units else (product["stock"], product["stock"])
+    yield from noted_change(giving if fitting else None)
+    yield _change_stock(reservation, giving, least=least, most=most, refused=always_contended)
+
+
+def _change_stock(reservation: Reservation, change: StockChange, *, least: int, most: int, refused: Refused) -> Write:
+    """Of the very product that the reservation is from, if it has between so many units and so many."""
+    follows = reservation.follows.get(change.product_id)
+    same, more = "attribute_not_exists(#follows)", dict[str, Any]()
+    if follows is not None:
+        same, more = "#follows = :follows", {"follows": follows}
     return update(
-        key,
-        f"SET #stock = {'#stock + :units' if fits else ':all'}, #version = #version + :one, #updated_at = :now",
-        condition="#stock BETWEEN :none AND :room" if fits else "#stock > :room",
-        refused=always_contended,
+        keys.product(change.account_id, change.product_id),
+        "SET #stock = #stock + :units, #version = #version + :one, #updated_at = :now",
+        condition=f"#stock BETWEEN :least AND :most AND {same}",
+        refused=refused,
+        units=change.change,
         one=1,
-        room=room,
-        now=keys.instant(now),
-        **values,
+        least=least,
+        most=most,
+        now=keys.instant(change.created_at),
+        **more,
     )

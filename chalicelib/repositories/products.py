@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 
 from chalicelib.domain.errors import BadCursor, Contended, DaybookError, NotFound
@@ -11,7 +12,7 @@ from chalicelib.domain.paging import Page, PageRequest
 from chalicelib.domain.products import Product, StockChange
 from chalicelib.repositories import keys
 from chalicelib.repositories.items import Item, from_item, members, to_item
-from chalicelib.repositories.pages import first_page
+from chalicelib.repositories.pages import first_page, page_by_id
 from chalicelib.repositories.table import (
     Refused,
     Table,
@@ -44,19 +45,18 @@ class DynamoProducts:
         if gone is None:
             as_read = unchanged(left, condition="attribute_not_exists(#pk)")
         else:
-            product = replace(product, version=gone["version"] + 1)
+            product = replace(product, version=gone["version"] + 1, follows=gone["version"])
             as_read = delete(left, condition="#version = :gone", refused=always_contended, gone=gone["version"])
         there = add(to_item(keys.product(product.account_id, product.id), "product", product))
-        self._table.transact(there, as_read, *_noted(counted), *_with_image(product.account_id, product.image_id))
+        self._table.transact(there, as_read, *noted_change(counted), *_with_image(product.account_id, product.image_id))
         return product
 
     def get(self, account_id: str, product_id: str) -> Product:
         return from_item(self._table.find(keys.product(account_id, product_id)), Product)
 
     def page(self, account_id: str, request: PageRequest) -> Page[Product]:
-        after = None if request.after is None else keys.product(account_id, request.after).sk
-        items = self._table.query(keys.products(account_id), after=after, page_size=request.limit + 1)
-        return first_page((from_item(item, Product) for item in items), request.limit, lambda product: product.id)
+        within, key = keys.products(account_id), partial(keys.product, account_id)
+        return page_by_id(self._table, Product, within, key, request, newest_first=False)
 
     def save(self, product: Product, counted: StockChange | None = None, *, new_image: str | None = None) -> None:
         change, values = set_members({name: value for name, value in members(product).items() if name not in _IDENTITY})
@@ -67,11 +67,11 @@ class DynamoProducts:
             before=product.version - 1,
             **values,
         )
-        self._table.transact(as_read, *_noted(counted), *_with_image(product.account_id, new_image))
+        self._table.transact(as_read, *noted_change(counted), *_with_image(product.account_id, new_image))
 
     def remove(self, product: Product, counted: StockChange | None = None) -> None:
         as_read = delete(keys.product(product.account_id, product.id), condition="#version = :version", version=product.version)
-        self._table.transact(as_read, put(self._version_item(product)), *_noted(counted))
+        self._table.transact(as_read, put(self._version_item(product)), *noted_change(counted))
 
     def _version_item(self, product: Product) -> Item:
         return {
@@ -101,7 +101,7 @@ class DynamoStock:
             least=change.least,
             most=change.most,
         )
-        self._table.transact(counted, *_noted(change))
+        self._table.transact(counted, *noted_change(change))
 
     def page(self, account_id: str, product_id: str, request: PageRequest) -> Page[StockChange]:
         last = None if request.after is None else stock_change_at(request.after, product_id)
@@ -124,7 +124,7 @@ def stock_change_at(position: str, product_id: str) -> str:
     return change_id
 
 
-def _noted(change: StockChange | None) -> tuple[Write, ...]:
+def noted_change(change: StockChange | None) -> tuple[Write, ...]:
     if change is None:
         return ()
     return (add(to_item(keys.stock_change(change.account_id, change.product_id, change.id), "stock_change", change)),)

@@ -5,7 +5,6 @@ what is kept. It is written from a copy, if it still is what was copied. Both wa
 """
 
 import os
-import random
 import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -19,6 +18,7 @@ from chalicelib.aws_errors import calling, code_of
 from chalicelib.domain.errors import Contended, Unavailable
 from chalicelib.domain.search import SearchChange, SearchRequest, SearchResult
 from chalicelib.repositories import keys
+from chalicelib.repositories.attempts import attempts
 from chalicelib.repositories.full_text import BrokenIndex, FullTextIndex
 
 if TYPE_CHECKING:
@@ -34,8 +34,6 @@ _NOT_THERE = frozenset({"404", "NoSuchKey"})
 # 412: another version is there by now. 409: somebody else is writing it at this moment. 404: it is gone, so no version matches.
 _LOST_THE_RACE = frozenset({"PreconditionFailed", "ConditionalRequestConflict", "NoSuchKey"})
 _ATTEMPTS = 12
-_LONGEST_PAUSE_SECONDS = 0.5
-_FIRST_PAUSE_SECONDS = 0.02
 _ASIDE = "aside-"
 _LEFT_BEHIND_SECONDS = 15 * 60
 """No invocation lasts longer: what is older was left by one that was killed."""
@@ -77,7 +75,7 @@ class S3SearchIndex:
             raise Unavailable(f"{_SERVICE} is broken") from error
 
     def apply(self, account_id: str, changes: Sequence[SearchChange]) -> bool:
-        for _ in self._attempts():
+        for _ in attempts(_ATTEMPTS, self._sleep):
             try:
                 done = self._with_copy(account_id, lambda copy: self._write(account_id, copy, changes))
             except BrokenIndex:
@@ -87,7 +85,7 @@ class S3SearchIndex:
         raise Contended
 
     def rebuild(self, account_id: str, everything: Callable[[], Iterable[SearchChange]]) -> None:
-        for _ in self._attempts():
+        for _ in attempts(_ATTEMPTS, self._sleep):
             # First what is there, then the table: whoever indexes a later change of the table in between changes the ETag.
             etag = self._etag(account_id)
             with _on_disk(), self._copies.aside() as path:
@@ -129,7 +127,7 @@ class S3SearchIndex:
         with self._copies.aside() as path:
             self._copies.duplicate(copy, path)
             with FullTextIndex.write(path) as index:
-                index.apply(news)
+                index.take_up(news)
             return self._put(account_id, path, copy.etag)
 
     def _current(self, account_id: str) -> _Copy | None:
@@ -185,13 +183,6 @@ class S3SearchIndex:
                 raise
         self._copies.keep(account_id, answer["ETag"], path)
         return True
-
-    def _attempts(self) -> Iterator[None]:
-        """Between them pauses of growing and random length, so that those who collided do not collide again."""
-        yield
-        for attempt in range(1, _ATTEMPTS):
-            self._sleep(random.uniform(0, min(_LONGEST_PAUSE_SECONDS, _FIRST_PAUSE_SECONDS * 2**attempt)))  # noqa: S311
-            yield
 
 
 class _Copies:

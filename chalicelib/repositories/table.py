@@ -5,7 +5,6 @@ Expressions are written with `#name` for an attribute and `:name` for a value; w
 botocore is not imported before a table is used: `import app` does without it.
 """
 
-import random
 import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -24,6 +23,7 @@ from chalicelib.domain.errors import (
     RowMarked,
     Unavailable,
 )
+from chalicelib.repositories.attempts import attempts
 from chalicelib.repositories.items import Image, Item, from_image, to_attribute, to_image, to_item
 from chalicelib.repositories.keys import Key, Range, import_row, import_run, keyed_request
 from chalicelib.repositories.once import Effect, ImportedRow, Note, ids_by_type, next_note
@@ -39,7 +39,6 @@ _MAX_TOGETHER = 100
 MAX_TRANSACTION_BYTES = 4_000_000
 _KEYS_AT_ONCE = 100
 _ATTEMPTS = 5
-_FIRST_PAUSE_SECONDS = 0.02
 _NAMES = re.compile(r"#(\w+)", re.ASCII)
 # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Programming.Errors.html: what a later attempt may mend.
 _PASSING = frozenset(
@@ -218,7 +217,7 @@ class Table:
 
     def _get_some(self, keys: Sequence[Image]) -> Iterator[Item]:
         left: Any = {self._name: {"Keys": keys, "ConsistentRead": True}}
-        for _ in self._attempts():
+        for _ in attempts(_ATTEMPTS, self._sleep):
             with _asking():
                 answer = self._client.batch_get_item(RequestItems=left)
             yield from map(from_image, answer["Responses"].get(self._name, []))
@@ -282,7 +281,7 @@ class Table:
         condition = "attribute_not_exists(#pk)"
         from botocore.exceptions import ClientError
 
-        for _ in self._attempts():
+        for _ in attempts(_ATTEMPTS, self._sleep):
             with _asking():
                 try:
                     self._client.put_item(
@@ -354,7 +353,7 @@ class Table:
         from botocore.exceptions import ClientError
 
         requests: Any = [{write.action: write.request(self._name)} for write in writes]
-        for _ in self._attempts():
+        for _ in attempts(_ATTEMPTS, self._sleep):
             with _asking():
                 try:
                     self._client.transact_write_items(TransactItems=requests)
@@ -387,13 +386,6 @@ class Table:
             ),
             table=self._ephemeral,
         )
-
-    def _attempts(self) -> Iterator[None]:
-        """Between them pauses of growing and random length, so that those who collided do not collide again."""
-        yield
-        for attempt in range(1, _ATTEMPTS):
-            self._sleep(random.uniform(0, _FIRST_PAUSE_SECONDS * 2**attempt))  # noqa: S311 - no secret
-            yield
 
 
 _gathered: "ContextVar[_Gathered | None]" = ContextVar("gathered", default=None)

@@ -6,21 +6,25 @@ What cannot be conditional is asked for under a key: a payment and a shipment ha
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from chalicelib.domain import errors
-from chalicelib.domain.errors import ReservationExpired
+from chalicelib.domain.errors import ReservationExpired, Unavailable
 from chalicelib.domain.orders import (
+    QUIET_FOR,
     News,
     Order,
     OrderJob,
     Reservation,
     Step,
+    StepKey,
     WorkflowStatus,
     begin_shipping,
+    check_not_on_its_way,
     check_turn,
     check_valid,
     compensating,
@@ -29,6 +33,7 @@ from chalicelib.domain.orders import (
     given_up,
     noted,
     paid,
+    passed_over,
     refunded,
     reserve,
     shipped,
@@ -37,7 +42,9 @@ from chalicelib.domain.orders import (
 from chalicelib.usecases.contention import until_uncontended
 
 if TYPE_CHECKING:
-    from chalicelib.ports import Attention, Carrier, Clock, Customers, Orders, Payments, Reservations
+    from chalicelib.ports import Attention, Carrier, Clock, Customers, Orders, OrderWorkflow, Payments, Reservations
+
+_log = logging.getLogger("daybook")
 
 
 class Shop(Protocol):
@@ -58,6 +65,16 @@ class Shop(Protocol):
     @property
     def clock(self) -> Clock: ...
 
+
+class NightDesk(Shop, Protocol):
+    """What it takes to look after orders at night."""
+
+    @property
+    def order_workflow(self) -> OrderWorkflow: ...
+
+
+WORKFLOW_ENDED = "WorkflowEnded"
+"""Why an order is given up whose workflow ended without it."""
 
 # Forward
 
@@ -117,7 +134,11 @@ def send_confirmation(job: OrderJob, *, shop: Shop) -> None:
 
 def confirm_order(job: OrderJob, *, shop: Shop) -> None:
     """The good end: what was reserved is sold. Raises: OutOfTurn."""
-    _forward(job, "OrderConfirmed", lambda order: shop.orders.save(confirmed(order, now=shop.clock.now())), shop=shop)
+
+    def confirm(order: Order) -> None:
+        shop.orders.save(confirmed(_noted_as_passed_over(order, job, shop=shop), now=shop.clock.now()))
+
+    _forward(job, "OrderConfirmed", confirm, shop=shop)
 
 
 # Back
@@ -142,7 +163,10 @@ def refund_payment(job: OrderJob, *, shop: Shop) -> None:
 
 
 def release_inventory(job: OrderJob, *, shop: Shop) -> None:
+    """What may be on its way to the customer is not in stock. Raises: NotUndone."""
+
     def release(order: Order) -> None:
+        check_not_on_its_way(order)
         _save_without_reservation(noted(order, "ReleaseInventory", now=shop.clock.now()), shop=shop)
 
     _back(job, "ReleaseInventory", release, shop=shop)
@@ -166,20 +190,26 @@ def fail_order(job: OrderJob, *, shop: Shop) -> None:
 
 
 def give_up_order(job: OrderJob, *, shop: Shop) -> None:
-    """A compensation could not finish: a person has to see to it."""
+    """What was done is not all undone: a person has to see to it, and is told what that is."""
 
     def give_up(order: Order) -> None:
-        shop.attention.ask_for(order, job.error)
-        shop.orders.save(given_up(order, job.error, now=shop.clock.now()))
+        if order.workflow_status is WorkflowStatus.COMPENSATION_FAILED:
+            return
+        detail = ", ".join(order.not_undone) or job.failures.get("OrderFailed", job.error)
+        shop.attention.ask_for(order, detail)
+        shop.orders.save(given_up(order, detail, now=shop.clock.now()))
 
-    _step(job, "CompensationFailed", give_up, shop=shop)
+    _back(job, "CompensationFailed", give_up, shop=shop)
 
 
 # What nobody came back for
 
 
 def release_expired(as_of: datetime, *, reservations: Reservations) -> int:
-    """Gives back the units of orders that were not paid in time; how many orders."""
+    """Gives back the units of orders that were not paid in time; how many orders.
+
+    Raises: Unavailable if some could not be given back, when all others are: to be run again.
+    """
 
     def release(account_id: str, order_id: str) -> bool:
         reservation = reservations.find(account_id, order_id)
@@ -188,7 +218,43 @@ def release_expired(as_of: datetime, *, reservations: Reservations) -> int:
         reservations.release(reservation, None, now=as_of)
         return True
 
-    return sum(until_uncontended(partial(release, *ended)) for ended in reservations.expired(as_of))
+    return _each(reservations.expired(as_of), lambda *order: until_uncontended(partial(release, *order)), "cannot be released")
+
+
+def take_up(as_of: datetime, *, desk: NightDesk) -> int:
+    """Orders that are not at their end long after they were placed, and that nobody has touched for a while.
+
+    Their workflow is started, if it never was. If it has ended, what is paid and shipped is confirmed, and all else is given
+    up: a person sees to it. Returns how many. Raises: Unavailable once all were tried, if one could not be taken up.
+    """
+
+    def take(account_id: str, order_id: str) -> bool:
+        order = desk.orders.get(account_id, order_id)
+        if not order.under_way or as_of < order.updated_at + QUIET_FOR:  # its workflow goes on, or is over
+            return False
+        if not desk.order_workflow.start(account_id, order_id):
+            job = OrderJob(account_id=account_id, order_id=order_id, error=WORKFLOW_ENDED)
+            (confirm_order if order.only_to_be_confirmed else give_up_order)(job, shop=desk)
+        return True
+
+    return _each(desk.orders.unfinished(as_of), take, "cannot be taken up")
+
+
+def _each(found: Iterable[tuple[str, str]], work: Callable[[str, str], bool], trouble: str) -> int:
+    """For how many orders `work` had something to do.
+
+    Raises: Unavailable if it failed for some, when all others are done.
+    """
+    worked, last_error = 0, None
+    for account_id, order_id in found:
+        try:
+            worked += work(account_id, order_id)
+        except Exception as error:  # noqa: BLE001  each order of a sweep is on its own
+            _log.exception("%s of %s %s", order_id, account_id, trouble)
+            last_error = error
+    if last_error is not None:
+        raise Unavailable from last_error
+    return worked
 
 
 def _reservation_of(order: Order, *, shop: Shop) -> Reservation:
@@ -212,20 +278,29 @@ def _back(job: OrderJob, step: Step, work: Callable[[Order], None], *, shop: Sho
         if order.workflow_status is WorkflowStatus.RUNNING:
             order = compensating(order, _code_of(job.error), now=shop.clock.now())
             shop.orders.save(order)
-        work(order)
+        work(_noted_as_passed_over(order, job, shop=shop))
 
     _step(job, step, go_back, shop=shop)
 
 
 def _step(job: OrderJob, step: Step, work: Callable[[Order], None], *, shop: Shop) -> None:
-    """`work` on the order as it is now, unless the step is done or the order has ended."""
+    """`work` on the order as it is now, unless the step is done or nothing is left to be done."""
 
     def attempt() -> None:
         order = shop.orders.get(job.account_id, job.order_id)
-        if not order.has_done(step) and not order.ended:
+        if not order.has_done(step) and not order.settled:
             work(order)
 
     until_uncontended(attempt)
+
+
+def _noted_as_passed_over(order: Order, job: OrderJob, *, shop: Shop) -> Order:
+    """With what was not done before it in its history. That its end was not, is for the step that gives it up to say."""
+    failures: Mapping[Step, str] = {step: _code_of(error) for step, error in job.failures.items() if step != "OrderFailed"}
+    noted_now = passed_over(order, failures, now=shop.clock.now())
+    if noted_now is not order:
+        shop.orders.save(noted_now)
+    return noted_now
 
 
 def _tell(step: Step, news: News, *, shop: Shop) -> Callable[[Order], None]:
@@ -247,8 +322,8 @@ def _save_without_reservation(order: Order, *, shop: Shop) -> None:
         shop.reservations.release(reservation, order, now=order.updated_at)
 
 
-def _key(order: Order, step: Step) -> str:
-    return f"{order.id}-{step}"
+def _key(order: Order, step: Step) -> StepKey:
+    return StepKey(account_id=order.account_id, order_id=order.id, step=step)
 
 
 def _code_of(error: str) -> str:

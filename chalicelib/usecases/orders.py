@@ -5,13 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
-from chalicelib.domain.orders import Order, OrderDetails, OrderJob, cancel_order, edit_order, place_order, submit_order
+from chalicelib.domain.orders import (
+    Order,
+    OrderDetails,
+    OrderFilter,
+    OrderJob,
+    cancel_order,
+    edit_order,
+    place_order,
+    submit_order,
+)
 from chalicelib.domain.paging import Page, PageRequest
 from chalicelib.domain.users import Caller
 from chalicelib.usecases.contention import Check, unconditionally, until_uncontended
 
 if TYPE_CHECKING:
-    from chalicelib.ports import Clock, Ids, Orders, OrderWorkflow
+    from chalicelib.ports import Clock, Ids, Orders, OrderWorkflow, PaymentRules
 
 
 class Desk(Protocol):
@@ -22,11 +31,13 @@ class Desk(Protocol):
     @property
     def ids(self) -> Ids: ...
     @property
+    def payment_rules(self) -> PaymentRules: ...
+    @property
     def clock(self) -> Clock: ...
 
 
-def list_orders(caller: Caller, request: PageRequest, *, orders: Orders) -> Page[Order]:
-    return orders.page(caller.account_id, request)
+def list_orders(caller: Caller, wanted: OrderFilter, request: PageRequest, *, orders: Orders) -> Page[Order]:
+    return orders.page(caller.account_id, wanted, request)
 
 
 def get_order(caller: Caller, order_id: str, *, orders: Orders) -> Order:
@@ -40,6 +51,7 @@ def add_order(caller: Caller, details: OrderDetails, *, hold: bool, desk: Desk) 
     products = desk.orders.products(caller.account_id, (item.product_id for item in details.items))
     order_id = desk.ids.new("ord", now)
     order = place_order(details, products, account_id=caller.account_id, order_id=order_id, hold=hold, now=now)
+    _check_payable(order, desk=desk)
     desk.orders.add(order)
     return order
 
@@ -50,21 +62,22 @@ def change_order(
     """With today's prices. Raises: NotFound, OrderInProgress, Invalid, TotalMismatch."""
 
     def edit(order: Order) -> Order:
-        check(order)
         products = desk.orders.products(caller.account_id, (item.product_id for item in details.items))
-        return edit_order(order, details, products, now=desk.clock.now())
+        edited = edit_order(order, details, products, now=desk.clock.now())
+        _check_payable(edited, desk=desk)
+        return edited
 
-    return _change(caller, order_id, edit, desk=desk)
+    return _change(caller, order_id, edit, check, desk=desk)
 
 
-def submit(caller: Caller, order_id: str, *, desk: Desk) -> Order:
+def submit(caller: Caller, order_id: str, *, desk: Desk, check: Check[Order] = unconditionally) -> Order:
     """Raises: NotFound, OrderInProgress if it has ended."""
-    return _change(caller, order_id, lambda order: submit_order(order, now=desk.clock.now()), desk=desk)
+    return _change(caller, order_id, lambda order: submit_order(order, now=desk.clock.now()), check, desk=desk)
 
 
-def cancel(caller: Caller, order_id: str, *, desk: Desk) -> Order:
+def cancel(caller: Caller, order_id: str, *, desk: Desk, check: Check[Order] = unconditionally) -> Order:
     """Raises: NotFound, OrderNotCancelable."""
-    return _change(caller, order_id, lambda order: cancel_order(order, now=desk.clock.now()), desk=desk)
+    return _change(caller, order_id, lambda order: cancel_order(order, now=desk.clock.now()), check, desk=desk)
 
 
 def start_workflow(job: OrderJob, *, workflow: OrderWorkflow) -> None:
@@ -72,9 +85,15 @@ def start_workflow(job: OrderJob, *, workflow: OrderWorkflow) -> None:
     workflow.start(job.account_id, job.order_id)
 
 
-def _change(caller: Caller, order_id: str, change: Callable[[Order], Order], *, desk: Desk) -> Order:
+def _check_payable(order: Order, *, desk: Desk) -> None:
+    """Raises: Invalid."""
+    desk.payment_rules.check(order.total_amount, order.currency, order.payment_method)
+
+
+def _change(caller: Caller, order_id: str, change: Callable[[Order], Order], check: Check[Order], *, desk: Desk) -> Order:
     def attempt() -> Order:
         order = desk.orders.get(caller.account_id, order_id)
+        check(order)
         changed = change(order)
         if changed is not order:
             desk.orders.save(changed)

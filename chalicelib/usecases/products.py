@@ -118,16 +118,7 @@ def change_stock(caller: Caller, product_id: str, change: int, reason: str, *, d
 
     Raises: NotFound, Invalid, OutOfStock, StockNotCounted, StockTooLarge.
     """
-    now = desk.clock.now()
-    of_stock = StockChange(
-        account_id=caller.account_id,
-        id=desk.ids.new("stk", now),
-        product_id=product_id,
-        user_id=caller.user_id,
-        change=check_change(change),
-        reason=reason,
-        created_at=now,
-    )
+    of_stock = _entry(caller, product_id, check_change(change), reason, desk=desk)
     until_uncontended(lambda: desk.stock.change(of_stock))
     return desk.products.get(caller.account_id, product_id)
 
@@ -143,8 +134,11 @@ def _counted(
 ) -> StockChange | None:
     """What setting the stock adds or takes; stock that nobody counts is none."""
     change = (after or 0) - (before or 0)
-    if change == 0:
-        return None
+    return _entry(caller, product_id, change, reason, desk=desk) if change else None
+
+
+def _entry(caller: Caller, product_id: str, change: int, reason: str, *, desk: Desk) -> StockChange:
+    """The journal's entry of a change that somebody makes now."""
     now = desk.clock.now()
     return StockChange(
         account_id=caller.account_id,

@@ -19,6 +19,7 @@ from chalicelib.ports import (
     CreditNotes,
     DueClients,
     DueImports,
+    Images,
     Imports,
     Invoices,
     KeyedRequests,
@@ -31,12 +32,14 @@ from chalicelib.ports import (
     Searchable,
     Stock,
     Timers,
+    UnsettledImages,
     Users,
     Work,
 )
 from chalicelib.repositories import keys
 from chalicelib.repositories.accounts import DynamoAccess, DynamoAccounts, DynamoUsers
 from chalicelib.repositories.clients import DynamoClients, DynamoDueClients
+from chalicelib.repositories.images import DynamoImages, DynamoUnsettledImages
 from chalicelib.repositories.imports import DynamoDueImports, DynamoImports, DynamoRowMarks
 from chalicelib.repositories.invoices import DynamoCreditNotes, DynamoInvoices
 from chalicelib.repositories.items import to_image, to_item
@@ -100,6 +103,10 @@ class Store(Protocol):
     @property
     def row_marks(self) -> RowMarks: ...
     @property
+    def images(self) -> Images: ...
+    @property
+    def unsettled_images(self) -> UnsettledImages: ...
+    @property
     def searchable(self) -> Searchable: ...
 
 
@@ -129,6 +136,8 @@ class DynamoStore:
         self.imports = DynamoImports(table)
         self.due_imports = DynamoDueImports(table)
         self.row_marks = DynamoRowMarks(table)
+        self.images = DynamoImages(table)
+        self.unsettled_images = DynamoUnsettledImages(table)
         self.searchable = DynamoSearchable(table)
 
 

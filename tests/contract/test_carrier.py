@@ -8,20 +8,18 @@ from decimal import Decimal
 import pytest
 
 from chalicelib.domain.errors import ShippingError, Unavailable
-from chalicelib.domain.orders import Order, OrderItem, ShippingAddress
+from chalicelib.domain.orders import Order, OrderItem, ShippingAddress, StepKey
 from chalicelib.gateways.own_delivery import OwnDelivery
 from chalicelib.gateways.sandbox_carrier import SandboxCarrier
 from chalicelib.ports import Carrier
-from chalicelib.repositories import keys
 from chalicelib.repositories.books import DynamoBooks
 from chalicelib.repositories.memory_books import MemoryBooks
 from chalicelib.repositories.table import Table
 from tests.builders import NOW
-from tests.contract.stores import EPHEMERAL_TABLE
-from tests.fake_payments import MemoryCarrier
+from tests.contract.stores import TABLE
 from tests.fakes import FixedClock
 
-KEY = "ord_01J0000000000000000000000A-CreateShipment"
+KEY = StepKey("acc_1", "ord_01J0000000000000000000000A", "CreateShipment")
 ADDRESS = ShippingAddress(name="Ada Byron", street="12 St James's Square", city="London", postal_code="SW1Y 4JH", country="GB")
 ORDER = Order(
     account_id="acc_1",
@@ -46,10 +44,8 @@ def clock() -> FixedClock:
 
 @pytest.fixture(params=["memory", "dynamodb"])
 def carrier(request: pytest.FixtureRequest, clock: FixedClock) -> Carrier:
-    if request.param == "memory":
-        return MemoryCarrier(clock)
-    table = Table(request.getfixturevalue("client"), EPHEMERAL_TABLE)
-    return SandboxCarrier(DynamoBooks(table, keys.shipment, clock), clock)
+    books = MemoryBooks() if request.param == "memory" else DynamoBooks(Table(request.getfixturevalue("client"), TABLE))
+    return SandboxCarrier(books, clock)
 
 
 def test_a_shipment_has_a_carrier_a_number_and_a_day_in_the_days_to_come(carrier: Carrier) -> None:
@@ -73,7 +69,7 @@ def test_twenty_who_ask_at_once_get_one_shipment(carrier: Carrier) -> None:
 
 
 def test_other_keys_are_other_shipments(carrier: Carrier) -> None:
-    numbers = {carrier.ship(f"{KEY}-{place}", ORDER).tracking_number for place in range(50)}
+    numbers = {carrier.ship(KEY._replace(order_id=f"{ORDER.id}-{place}"), ORDER).tracking_number for place in range(50)}
 
     assert len(numbers) == 50
 

@@ -15,7 +15,7 @@ import app as daybook
 from benchmarks.costs import ENTRIES_OF_DUE, QUEUE, Desk, Meter, invoice, night
 from benchmarks.things import CLIENT, a_client, an_account, an_owner, api_event
 from chalicelib.domain.limits import Quotas
-from chalicelib.domain.orders import Receipt, noted, paid
+from chalicelib.domain.orders import MAX_PRODUCTS, OrderFilter, Receipt, confirmed, noted, paid
 from chalicelib.domain.paging import PageRequest
 from chalicelib.domain.users import Role
 from chalicelib.repositories import keys
@@ -253,7 +253,7 @@ def test_a_page_of_products_or_of_stock_changes_is_one_read_of_one_more_than_it_
 
 
 @pytest.mark.parametrize("others", [0, 200])
-@pytest.mark.parametrize("lines", [1, 50])
+@pytest.mark.parametrize("lines", [1, MAX_PRODUCTS])
 def test_what_is_done_for_an_order_costs_the_same_however_many_there_are(
     client: "DynamoDBClient", meter: Meter, lines: int, others: int
 ) -> None:
@@ -286,21 +286,24 @@ def test_what_is_done_for_an_order_costs_the_same_however_many_there_are(
     with meter.measuring() as releasing:
         ended = noted(order, "ReleaseInventory", now=order.created_at)
         reservations.release(replace(reservation, kept=True), ended, now=order.created_at)
+    with meter.measuring() as confirming:
+        orders.save(confirmed(ended, now=order.created_at))
     with meter.measuring() as sweeping:
         assert list(reservations.expired(order.created_at + timedelta(days=1))) == []
     with meter.measuring() as listing:
-        orders.page("acc_1", PageRequest())
+        orders.page("acc_1", OrderFilter(), PageRequest())
 
     write, read, read_all = Counter(TransactWriteItems=1), Counter(GetItem=1), Counter(BatchGetItem=1)
     cost_of = {
         "the products": (pricing, read_all, lines, 0),
         "add": (adding, write, 0, 1),
         "get": (getting, read, 1, 0),
-        "reserve": (reserving, write, 0, lines + 2),
+        "reserve": (reserving, write, 0, 2 * lines + 2),
         "find": (finding, read, 1, 0),
         "keep": (keeping, write, 0, 2),
         "save": (saving, write, 0, 1),
-        "release": (releasing, read_all + write, lines, lines + 2),
+        "release": (releasing, read_all + write, lines, 2 * lines + 2),
+        "confirm": (confirming, write, 0, 2),
         "sweep": (sweeping, Counter(Query=1), 0, 0),
         "list": (listing, Counter(Query=1), min(others + 1, 21), 0),
     }

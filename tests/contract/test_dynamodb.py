@@ -15,6 +15,7 @@ from botocore.session import get_session
 from botocore.stub import ANY, Stubber
 
 from chalicelib.domain.errors import Contended, InvoiceTooLarge, NotFound, Unavailable
+from chalicelib.domain.images import removal
 from chalicelib.domain.work import MAX_ENTRIES_ON_SHEET, WorkChange
 from chalicelib.repositories.clients import DynamoClients
 from chalicelib.repositories.invoices import DynamoInvoices
@@ -24,7 +25,7 @@ from chalicelib.repositories.ledger import CHUNK_BYTES
 from chalicelib.repositories.stream_images import plain_image
 from chalicelib.repositories.table import Table, add, put
 from chalicelib.repositories.work import DynamoWork
-from tests.builders import a_client, a_product, a_stock_change, a_timed_entry, a_timer, an_entry
+from tests.builders import NOW, a_client, a_product, a_stock_change, a_timed_entry, a_timer, an_entry, an_image
 from tests.contract.stores import TABLE, DynamoStore, credited, drawn_up, items_in, log, log_many, opened
 
 if TYPE_CHECKING:
@@ -432,10 +433,13 @@ def test_only_what_is_told_or_found_again_has_an_id_and_every_item_says_what_and
     ada.products.add(a_product())
     ada.stock.change(a_stock_change())
     ada.products.remove(ada.products.add(a_product("gone")))
+    for image in (an_image("img_1"), an_image("img_2")):
+        ada.images.add(image)
+    ada.images.remove(image, removal(image, now=NOW))
 
     items = items_in(client)
 
-    told = {"account", "user", "client", "work", "invoice", "credit_note", "product"}
+    told = {"account", "user", "client", "work", "invoice", "credit_note", "product", "image"}
     assert {item["type"]["S"] for item in items if "id" in item} == told | {"stock_change"}
     assert {item["type"]["S"] for item in items if "id" not in item} == {
         "owners",
@@ -447,6 +451,7 @@ def test_only_what_is_told_or_found_again_has_an_id_and_every_item_says_what_and
         "series",
         "lines",
         "product_version",
+        "image_removal",
     }
     assert {item["account_id"]["S"] for item in items} == {"acc_1"}
     assert all("version" in item for item in items if item["type"]["S"] in told)

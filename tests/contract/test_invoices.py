@@ -131,7 +131,7 @@ def test_invoices_are_listed_newest_first_page_by_page(store: Store) -> None:
 
 
 def test_invoices_are_listed_by_client_and_status(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("chalicelib.repositories.invoices._READ_AT_ONCE", 2)
+    monkeypatch.setattr("chalicelib.repositories.pages.READ_AT_ONCE", 2)
     for number in range(1, 7):
         issued(store, number, f"cli_{1 + number % 2}")
     for number in (2, 4, 5):

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from chalicelib.domain.accounts import Account
 from chalicelib.domain.clients import Client
+from chalicelib.domain.images import Image
 from chalicelib.domain.invoices import CreditNote, Invoice, InvoiceLine
 from chalicelib.domain.products import Product, StockChange
 from chalicelib.domain.reports import DueOutcome
@@ -33,6 +34,7 @@ TOLD = {
     "invoice": Invoice,
     "credit_note": CreditNote,
     "product": Product,
+    "image": Image,
 }
 
 exact_numbers = st.builds(

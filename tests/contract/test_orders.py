@@ -8,23 +8,29 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from chalicelib.domain.errors import Contended, IdempotencyInProgress, NotFound, OutOfStock
+from chalicelib.domain.identifiers import is_id
 from chalicelib.domain.orders import (
+    MAX_PRODUCTS,
+    QUIET_FOR,
     RESERVED_FOR,
     FulfillmentStatus,
     HistoryEntry,
     Order,
+    OrderFilter,
     OrderStatus,
     PaymentStatus,
     Receipt,
     Reservation,
     Shipment,
     WorkflowStatus,
+    confirmed,
     failed,
     noted,
     paid,
+    reserve,
 )
 from chalicelib.domain.paging import PageRequest
-from chalicelib.domain.products import MAX_STOCK
+from chalicelib.domain.products import MAX_STOCK, Product, StockChange
 from chalicelib.repositories.stream_images import plain_image
 from tests.builders import NOW, a_product, a_reservation, a_stock_change, an_order
 from tests.consistency import check_table
@@ -42,11 +48,24 @@ AFTER = NOW + RESERVED_FOR
 def in_stock(store: Store, **units: int | None) -> None:
     """Products by their ids, with so many units; None for those that nobody counts."""
     for product_id, stock in units.items():
-        store.products.add(a_product(product_id, stock=stock))
+        brought = a_stock_change(f"stk_{product_id}", product_id=product_id, change=stock or 0, reason="set with the product")
+        store.products.add(a_product(product_id, stock=stock), brought if stock else None)
 
 
 def stock_of(store: Store, product_id: str = "a") -> int | None:
     return store.products.get("acc_1", product_id).stock
+
+
+def journal_of(store: Store, product_id: str = "a") -> list[StockChange]:
+    """What orders have changed, oldest first."""
+    changes = store.stock.page("acc_1", product_id, PageRequest()).items
+    return sorted((change for change in changes if change.order_id), key=lambda change: change.created_at)
+
+
+def made_anew(store: Store, product_id: str = "a", stock: int = 30) -> Product:
+    """Deleted, and made again in the same second."""
+    store.products.remove(store.products.get("acc_1", product_id))
+    return store.products.add(a_product(product_id, stock=stock))
 
 
 def placed(store: Store, *items: tuple[str, int], order_id: str = "ord_1", **changes: Any) -> Order:
@@ -159,7 +178,7 @@ def test_anothers_order_is_as_if_it_never_was(store: Store) -> None:
     with pytest.raises(NotFound):
         make(store, ours)
     assert store.reservations.find("acc_1", "ord_1") is None
-    assert store.orders.page("acc_1", PageRequest()).items == ()
+    assert store.orders.page("acc_1", OrderFilter(), PageRequest()).items == ()
     assert (store.orders.get("acc_2", "ord_1"), stock_of(store)) == (theirs, 5)
 
 
@@ -168,7 +187,7 @@ def test_what_no_order_is_called_is_not_found(store: Store, order_id: str) -> No
     with pytest.raises(NotFound):
         store.orders.get("acc_1", order_id)
     with pytest.raises(NotFound):
-        store.orders.page("acc_1", PageRequest(after=order_id))
+        store.orders.page("acc_1", OrderFilter(), PageRequest(after=order_id))
 
 
 def test_orders_are_listed_newest_first_and_nothing_else_is(store: Store) -> None:
@@ -179,11 +198,43 @@ def test_orders_are_listed_newest_first_and_nothing_else_is(store: Store) -> Non
     placed(store, order_id="ord_99", account_id="acc_2")
 
     def pages(limit: int) -> list[list[str]]:
-        return all_pages(lambda request: store.orders.page("acc_1", request), limit)
+        return all_pages(lambda request: store.orders.page("acc_1", OrderFilter(), request), limit)
 
     assert pages(100) == [expected[::-1]]
     assert pages(10) == [expected[:14:-1], expected[14:4:-1], expected[4::-1]]
     assert pages(5)[-1] == expected[4::-1], "a full page may be the last"
+
+
+def test_a_page_of_large_orders_ends_early_and_loses_none(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An order of one line weighs 700 bytes and more, one of fifty lines over 5,000."""
+    monkeypatch.setattr("chalicelib.repositories.pages.MAX_BYTES", 5_000)
+    for number in range(9):
+        placed(store, *[("a", 1)] * (50 if number in (3, 4) else 1), order_id=f"ord_{number}")
+
+    pages = all_pages(lambda request: store.orders.page("acc_1", OrderFilter(), request), 3)
+
+    assert pages == [["ord_8", "ord_7", "ord_6"], ["ord_5"], ["ord_4"], ["ord_3"], ["ord_2", "ord_1", "ord_0"]]
+
+
+def test_orders_are_listed_by_customer_and_statuses(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("chalicelib.repositories.pages.READ_AT_ONCE", 2)
+    for number in range(7):
+        placed(store, order_id=f"ord_{number}", customer_id=f"CUST {number % 2}")
+    for number in (1, 2, 5):
+        store.orders.save(failed(store.orders.get("acc_1", f"ord_{number}"), now=LATER))
+    stuck = replace(store.orders.get("acc_1", "ord_0"), workflow_status=WorkflowStatus.COMPENSATION_FAILED, version=2)
+    store.orders.save(stuck)
+
+    def listed(limit: int = 20, **wanted: Any) -> list[list[str]]:
+        return all_pages(lambda request: store.orders.page("acc_1", OrderFilter(**wanted), request), limit)
+
+    assert listed(customer_id="CUST 1") == [["ord_5", "ord_3", "ord_1"]]
+    assert listed(status=OrderStatus.FAILED, limit=2) == [["ord_5", "ord_2"], ["ord_1"]]
+    assert listed(status=OrderStatus.PENDING, limit=3) == [["ord_6", "ord_4", "ord_3"], ["ord_0"]]
+    assert listed(status=OrderStatus.FAILED, customer_id="CUST 0") == [["ord_2"]]
+    assert listed(workflow_status=WorkflowStatus.COMPENSATION_FAILED) == [["ord_0"]]
+    assert listed(workflow_status=WorkflowStatus.COMPENSATION_FAILED, customer_id="CUST 1") == [[]]
+    assert listed(status=OrderStatus.CANCELED) == listed(customer_id="") == [[]]
 
 
 def test_products_are_those_that_are_there(store: Store) -> None:
@@ -212,6 +263,35 @@ def test_a_reservation_takes_its_units_and_notes_the_step(store: Store) -> None:
     assert [store.products.get("acc_1", name) for name in "ab"] == [
         replace(product, stock=left, version=2, updated_at=LATER) for product, left in zip(before, [23, 0], strict=True)
     ]
+
+
+def test_what_orders_take_and_give_back_stands_in_the_journals_of_the_products(store: Store) -> None:
+    in_stock(store, a=30, b=2, c=None)
+    order = placed(store, ("a", 3), ("b", 2), ("c", 1), ("a", 4))
+
+    reservation = make(store, order, "c")
+    taken = [journal_of(store, name) for name in "abc"]
+    store.reservations.release(reservation, None, now=AFTER)
+
+    assert [[change.change for change in changes] for changes in taken] == [[-7], [-2], []]
+    assert [[change.change for change in journal_of(store, name)] for name in "abc"] == [[-7, 7], [-2, 2], []]
+    changes = [change for name in "ab" for change in journal_of(store, name)]
+    assert [(change.reason, change.created_at) for change in changes] == [
+        ("reserved for an order", LATER),
+        ("given back by an order", AFTER),
+    ] * 2
+    assert {(change.account_id, change.order_id, change.user_id) for change in changes} == {("acc_1", "ord_1", None)}
+    assert len({change.id for change in changes}) == 4
+    assert all(is_id("stk", change.id) for change in changes)
+
+
+def test_orders_of_one_second_each_stand_in_the_journal(store: Store) -> None:
+    in_stock(store, a=30)
+
+    for number in range(3):
+        make(store, placed(store, ("a", number + 1), order_id=f"ord_{number}"))
+
+    assert {change.order_id: change.change for change in journal_of(store)} == {"ord_0": -1, "ord_1": -2, "ord_2": -3}
 
 
 def test_of_what_is_not_counted_nothing_is_taken(store: Store) -> None:
@@ -253,6 +333,10 @@ def lose_what_is_not_counted(store: Store) -> None:
     store.products.remove(store.products.get("acc_1", "c"))
 
 
+def make_it_anew(store: Store) -> None:
+    made_anew(store, "b")
+
+
 def cancel_it(store: Store) -> None:
     now = store.orders.get("acc_1", "ord_1")
     store.orders.save(replace(now, cancel_requested=True, version=now.version + 1))
@@ -269,6 +353,7 @@ def sell_it(store: Store) -> None:
         (stop_counting, Contended),
         (begin_counting, Contended),
         (lose_what_is_not_counted, Contended),
+        (make_it_anew, Contended),
         (cancel_it, Contended),
         (sell_it, OutOfStock),
     ],
@@ -286,6 +371,7 @@ def test_all_of_it_is_reserved_or_nothing(store: Store, happens: Callable[[Store
     assert store.reservations.find("acc_1", "ord_1") is None
     assert store.orders.get("acc_1", "ord_1") == before
     assert store.orders.products("acc_1", "abc") == products
+    assert journal_of(store) == journal_of(store, "b") == []
 
 
 def test_what_is_out_of_stock_is_so_whatever_else_has_changed(store: Store) -> None:
@@ -349,16 +435,19 @@ def test_of_fifty_orders_at_once_for_twenty_units_twenty_get_one(make_store: Mak
     assert (product.stock, product.version) == (0, 21)
 
 
-def test_an_order_may_have_fifty_lines(store: Store) -> None:
-    lines = [(f"p{number}", number + 1) for number in range(50)]
+def test_an_order_of_as_many_products_as_there_may_be_is_one_transaction_each_way(store: Store) -> None:
+    lines = [(f"p{number}", number + 1) for number in range(MAX_PRODUCTS)]
     in_stock(store, **dict(lines))
     order = placed(store, *lines)
 
     reservation = make(store, order)
     assert {stock_of(store, name) for name, _ in lines} == {0}
-    store.reservations.release(reservation, None, now=LATER)
+    store.reservations.release(reservation, noted(reserved(order), "ReleaseInventory", now=AFTER), now=AFTER)
 
     assert {name: stock_of(store, name) for name, _ in lines} == dict(lines)
+    assert {name: [one.change for one in journal_of(store, name)] for name, _ in lines} == {
+        name: [-units, units] for name, units in lines
+    }
 
 
 # Keeping
@@ -414,6 +503,23 @@ def test_an_order_that_was_canceled_meanwhile_keeps_nothing(store: Store) -> Non
         store.reservations.keep(reservation, paid_for(reserved(order)))
 
     assert store.reservations.find("acc_1", "ord_1") == reservation
+
+
+def test_what_is_confirmed_is_sold_and_reserved_no_more(store: Store) -> None:
+    in_stock(store, a=5)
+    order = placed(store)
+    bought, reservation = kept(store, reserved(order), make(store, order))
+    sold = confirmed(bought, now=AFTER)
+
+    with pytest.raises(Contended):
+        store.orders.save(replace(sold, version=sold.version + 1))
+    assert store.reservations.find("acc_1", "ord_1") == reservation
+    store.orders.save(sold)
+
+    assert (store.orders.get("acc_1", "ord_1"), stock_of(store)) == (sold, 4)
+    assert store.reservations.find("acc_1", "ord_1") is None
+    with pytest.raises(Contended):
+        store.reservations.release(reservation, None, now=AFTER)
 
 
 # Releasing
@@ -524,6 +630,62 @@ def test_a_stock_that_has_grown_meanwhile_takes_back_what_can_be_counted(store: 
 
     product = store.products.get("acc_1", "a")
     assert (product.stock, product.version) == (afterwards, 4)
+    assert [change.change for change in journal_of(store)] == [-4, *([afterwards - stock] if afterwards > stock else [])]
+
+
+@pytest.mark.parametrize("counted", [0, 12, 30])
+def test_who_sets_a_stock_does_not_count_what_is_reserved_so_that_comes_on_top(store: Store, counted: int) -> None:
+    in_stock(store, a=30)
+    reservation = make(store, placed(store, ("a", 4)))
+    store.products.save(a_product("a", stock=counted, version=3))
+
+    store.reservations.release(reservation, None, now=AFTER)
+
+    assert stock_of(store) == counted + 4
+
+
+def test_units_go_back_to_the_very_product_that_they_were_taken_from(store: Store) -> None:
+    """Which has its id from one before, too."""
+    in_stock(store, a=30)
+    first = make(store, placed(store, ("a", 4)))
+    order = placed(store, ("a", 5), order_id="ord_2")
+    second_product = made_anew(store)
+    second = reserve(order, {"a": second_product}, now=NOW)
+    store.reservations.make(second, reserved(order))
+
+    store.reservations.release(first, None, now=AFTER)
+    assert (stock_of(store), store.reservations.find("acc_1", "ord_1")) == (25, None)
+    store.reservations.release(second, None, now=AFTER)
+
+    assert stock_of(store) == 30
+    assert [(change.order_id, change.change) for change in journal_of(store)[2:]] == [("ord_2", 5)]
+
+
+def test_what_was_taken_from_a_product_goes_not_to_the_next_but_one(store: Store) -> None:
+    in_stock(store, a=30)
+    product = made_anew(store)
+    order = placed(store, ("a", 5))
+    reservation = reserve(order, {"a": product}, now=NOW)
+    store.reservations.make(reservation, reserved(order))
+    made_anew(store)
+
+    store.reservations.release(reservation, None, now=AFTER)
+
+    assert (stock_of(store), store.reservations.find("acc_1", "ord_1")) == (30, None)
+
+
+def test_a_product_that_was_edited_is_still_the_one_that_units_were_taken_from(store: Store) -> None:
+    in_stock(store, a=30)
+    product = made_anew(store)
+    order = placed(store, ("a", 5))
+    reservation = reserve(order, {"a": product}, now=NOW)
+    store.reservations.make(reservation, reserved(order))
+    now = store.products.get("acc_1", "a")
+    store.products.save(replace(now, name="Lantern", version=now.version + 1))
+
+    store.reservations.release(reservation, None, now=AFTER)
+
+    assert stock_of(store) == 30
 
 
 def fill_up(store: Store) -> None:
@@ -536,7 +698,14 @@ def sell_one(store: Store) -> None:
 
 
 @pytest.mark.parametrize(
-    ("happens", "refusal"), [(lose_a_product, Contended), (stop_counting, Contended), (fill_up, Contended), (sell_one, None)]
+    ("happens", "refusal"),
+    [
+        (lose_a_product, Contended),
+        (make_it_anew, Contended),
+        (stop_counting, Contended),
+        (fill_up, Contended),
+        (sell_one, None),
+    ],
 )
 def test_what_happens_to_a_product_while_it_is_released_is_seen(
     dynamo_store: DynamoStore,
@@ -571,6 +740,30 @@ def test_what_happens_to_a_product_while_it_is_released_is_seen(
     assert stock_of(dynamo_store) == 30
 
 
+def test_a_full_stock_that_somebody_takes_from_while_units_go_back_is_looked_at_again(
+    dynamo_store: DynamoStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    in_stock(dynamo_store, b=30)
+    reservation = make(dynamo_store, placed(dynamo_store, ("b", 2)))
+    fill_up(dynamo_store)
+    table = dynamo_store.reservations._table
+    get_all = table.get_all
+
+    def interfered(keys: Any) -> Any:
+        found = get_all(keys)
+        sell_one(dynamo_store)
+        return found
+
+    with monkeypatch.context() as patched:
+        patched.setattr(table, "get_all", interfered)
+        with pytest.raises(Contended):
+            dynamo_store.reservations.release(reservation, None, now=AFTER)
+    dynamo_store.reservations.release(reservation, None, now=AFTER)
+
+    assert stock_of(dynamo_store, "b") == MAX_STOCK
+    assert [change.change for change in journal_of(dynamo_store, "b")] == [-2, 1]
+
+
 # What nobody came back for
 
 
@@ -594,6 +787,34 @@ def test_exactly_those_are_found_that_ended_and_were_neither_kept_nor_released(s
     assert list(store.due_clients.due(datetime(2099, 1, 1, tzinfo=UTC))) == [], "no client is due for that"
 
 
+def test_orders_that_should_be_at_their_end_are_found_whose_they_are_and_no_others(store: Store) -> None:
+    statuses = WorkflowStatus.RUNNING, WorkflowStatus.HELD, WorkflowStatus.COMPENSATING, WorkflowStatus.COMPENSATION_FAILED
+    for number, status in enumerate(statuses, 1):
+        placed(store, order_id=f"ord_{number}", workflow_status=status, created_at=NOW - timedelta(minutes=number))
+    placed(store, order_id="ord_5", account_id="acc_2")
+    placed(store, order_id="ord_6", created_at=NOW + timedelta(seconds=1))
+    in_stock(store, a=5)
+    make(store, placed(store, order_id="ord_7", created_at=NOW + timedelta(days=1)))
+
+    assert list(store.orders.unfinished(NOW + QUIET_FOR)) == [("acc_1", "ord_3"), ("acc_1", "ord_1"), ("acc_2", "ord_5")]
+    assert list(store.orders.unfinished(NOW + QUIET_FOR - timedelta(minutes=4))) == []
+
+
+def test_an_order_is_unfinished_until_it_is_at_its_end_however_it_moves(store: Store) -> None:
+    order = placed(store, workflow_status=WorkflowStatus.HELD)
+
+    def change(before: Order, status: WorkflowStatus) -> Order:
+        after = noted(replace(before, workflow_status=status), "ValidateOrder", now=LATER)
+        store.orders.save(after)
+        return after
+
+    for status in WorkflowStatus:
+        order = change(order, status)
+        found = list(store.orders.unfinished(NOW + QUIET_FOR))
+        assert found == ([("acc_1", "ord_1")] if order.under_way else []), status
+        assert store.orders.get("acc_1", "ord_1") == order
+
+
 def test_a_reservation_is_never_swept_away_by_dynamodb(dynamo_store: DynamoStore, client: "DynamoDBClient") -> None:
     in_stock(dynamo_store, a=30)
     order = placed(dynamo_store)
@@ -610,6 +831,7 @@ def test_a_reservation_is_never_swept_away_by_dynamodb(dynamo_store: DynamoStore
         "account_id": {"S": "acc_1"},
         "order_id": {"S": "ord_1"},
         "units": {"M": {"a": {"N": "1"}}},
+        "follows": {"M": {}},
         "reserved_until": {"S": ends},
         "kept": {"BOOL": False},
         "due": {"S": "reservations"},
@@ -688,7 +910,7 @@ def test_a_keyed_order_is_noted_as_the_effect_and_made_once(store: Store) -> Non
         placed(store, order_id="ord_2")
 
     assert store.keyed_requests.find("a1") == replace(keeping, made={"order": "ord_1"})
-    assert ids(store.orders.page("acc_1", PageRequest()).items) == ["ord_1"]
+    assert ids(store.orders.page("acc_1", OrderFilter(), PageRequest()).items) == ["ord_1"]
 
 
 def test_a_keyed_change_of_an_order_is_noted_as_the_effect_and_made_once(store: Store) -> None:

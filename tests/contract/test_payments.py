@@ -1,4 +1,4 @@
-"""What every payment processor does: the sandbox, its copy in memory, and Stripe (a stand-in on this machine)."""
+"""What every payment processor does: the sandbox, the fake of the use cases' tests, and Stripe (a stand-in on this machine)."""
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -11,24 +11,22 @@ from botocore.session import get_session
 from moto import mock_aws
 
 from chalicelib.domain.errors import DaybookError, InsufficientFunds, PaymentDeclined, PaymentGatewayError
+from chalicelib.domain.orders import StepKey
 from chalicelib.gateways.sandbox_payments import SandboxPayments
 from chalicelib.gateways.stripe_payments import StripePayments
 from chalicelib.ports import Books, Payments
-from chalicelib.repositories import keys
 from chalicelib.repositories.books import DynamoBooks
 from chalicelib.repositories.memory_books import MemoryBooks
 from chalicelib.repositories.table import Table
-from tests.builders import NOW
-from tests.contract.stores import EPHEMERAL_TABLE
-from tests.fake_payments import MemoryPayments, charged, given_back
-from tests.fakes import FixedClock
+from tests.contract.stores import TABLE
+from tests.fakes import MemoryPayments
 from tests.stripe_stand_in import API_KEY, DECLINED, GOOD, INSUFFICIENT_FUNDS, StripeStandIn, running_stripe
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-KEY = "ord_01J0000000000000000000000A-ProcessPayment"
-OTHER = "ord_01J0000000000000000000000B-ProcessPayment"
+KEY = StepKey("acc_1", "ord_01J0000000000000000000000A", "ProcessPayment")
+OTHER = KEY._replace(order_id="ord_01J0000000000000000000000B")
 AMOUNT = Decimal("1617.13")
 NOTHING = Decimal(0)
 SECRET = "daybook-contract-stripe-key"
@@ -50,10 +48,10 @@ class Processor(Protocol):
     def losing_the_answer(self) -> str:
         """A method that is charged, and whose first answer gets lost."""
 
-    def charged(self, key: str) -> Decimal:
+    def charged(self, key: StepKey) -> Decimal:
         """All that was ever charged under the key."""
 
-    def given_back(self, key: str) -> Decimal: ...
+    def given_back(self, key: StepKey) -> Decimal: ...
 
 
 class Sandbox:
@@ -69,11 +67,30 @@ class Sandbox:
     def losing_the_answer(self) -> str:
         return "answer_lost"
 
-    def charged(self, key: str) -> Decimal:
-        return charged(self._books, key)
+    def charged(self, key: StepKey) -> Decimal:
+        return Decimal(self._books.read(key).get("amount", 0))
 
-    def given_back(self, key: str) -> Decimal:
-        return given_back(self._books, key)
+    def given_back(self, key: StepKey) -> Decimal:
+        return self.charged(key) if "refunded" in self._books.read(key) else NOTHING
+
+
+class Fake:
+    """Its methods are the sandbox's."""
+
+    good, declined, insufficient_funds = Sandbox.good, Sandbox.declined, Sandbox.insufficient_funds
+    failing_twice, losing_the_answer = Sandbox.failing_twice, Sandbox.losing_the_answer
+
+    def __init__(self, payments: MemoryPayments) -> None:
+        self.payments = payments
+
+    def charged(self, key: StepKey) -> Decimal:
+        return self._moved("capture", key)
+
+    def given_back(self, key: StepKey) -> Decimal:
+        return self._moved("refund", key)
+
+    def _moved(self, what: str, key: StepKey) -> Decimal:
+        return sum((amount for moved, where, amount in self.payments.moved if (moved, where) == (what, str(key))), NOTHING)
 
 
 class Stripe:
@@ -91,10 +108,10 @@ class Stripe:
         self._stand_in.faults["confirm"] = ["lost"]
         return GOOD
 
-    def charged(self, key: str) -> Decimal:
+    def charged(self, key: StepKey) -> Decimal:
         return sum((Decimal(charge["amount"]) for charge in self._stand_in.charges(key)), NOTHING) / 100
 
-    def given_back(self, key: str) -> Decimal:
+    def given_back(self, key: StepKey) -> Decimal:
         return sum((Decimal(charge["amount_refunded"]) for charge in self._stand_in.charges(key)), NOTHING) / 100
 
 
@@ -113,9 +130,13 @@ def secrets() -> Iterator[Any]:
         yield client
 
 
+def fake(_request: pytest.FixtureRequest) -> Processor:
+    return Fake(MemoryPayments())
+
+
 def sandbox_in_memory(_request: pytest.FixtureRequest) -> Processor:
-    payments = MemoryPayments()
-    return Sandbox(payments, payments.books)
+    books = MemoryBooks()
+    return Sandbox(SandboxPayments(books), books)
 
 
 def sandbox(request: pytest.FixtureRequest) -> Processor:
@@ -138,10 +159,10 @@ def _stripe(request: pytest.FixtureRequest, books: Books) -> Processor:
 
 
 def dynamo_books(client: "DynamoDBClient") -> DynamoBooks:
-    return DynamoBooks(Table(client, EPHEMERAL_TABLE), keys.payment, FixedClock(NOW))
+    return DynamoBooks(Table(client, TABLE))
 
 
-@pytest.fixture(params=[sandbox_in_memory, sandbox, stripe, stripe_with_dynamodb], ids=lambda made: made.__name__)
+@pytest.fixture(params=[fake, sandbox_in_memory, sandbox, stripe, stripe_with_dynamodb], ids=lambda made: made.__name__)
 def processor(request: pytest.FixtureRequest) -> Processor:
     make: Callable[[pytest.FixtureRequest], Processor] = request.param
     return make(request)

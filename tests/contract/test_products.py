@@ -23,13 +23,15 @@ from chalicelib.domain.errors import (
     StockTooLarge,
 )
 from chalicelib.domain.idempotency import CLAIM, KEPT_FOR, Keeping
+from chalicelib.domain.images import removal
 from chalicelib.domain.paging import Page, PageRequest
 from chalicelib.domain.products import MAX_STOCK, Product
 from chalicelib.edge.cursors import seal, unseal
 from chalicelib.repositories import keys
 from chalicelib.repositories.products import VERSION_KEPT_FOR
 from chalicelib.repositories.stream_images import plain_image
-from tests.builders import NOW, a_product, a_stock_change
+from chalicelib.usecases.products import DELETED, SET
+from tests.builders import NOW, a_product, a_stock_change, an_image
 from tests.consistency import check_table
 from tests.contract.stores import TABLE, DynamoStore, Store, ids, items_in, opened
 from tests.usecases.test_invoicing import at_once
@@ -86,6 +88,7 @@ def changes_by_pages(store: Store, product_id: str = "85123A", limit: int = 100)
 
 
 def test_a_product_comes_back_as_it_went_in(store: Store) -> None:
+    store.images.add(an_image("img_1"))
     product = a_product(description="€ 2,55\nthe piece", image_id="img_1")
 
     assert added(store, product) == product
@@ -186,6 +189,7 @@ DAY = timedelta(days=1)
 
 
 def test_an_edit_replaces_the_whole_product(store: Store) -> None:
+    store.images.add(an_image("img_1"))
     added(store, a_product(description="old", image_id="img_1"))
     edited = a_product(name="Lantern", price=Decimal("1.250"), currency="USD", stock=None, version=2, updated_at=NOW + DAY)
 
@@ -293,7 +297,8 @@ def test_a_version_goes_on_where_it_was_when_a_product_comes_back(store: Store) 
     third = added(store, a_product(name="Candle"))
 
     assert [first.version, second.version, third.version] == [1, 2, 5]
-    assert store.products.get("acc_1", "85123A") == third == a_product(name="Candle", version=5)
+    assert [first.follows, second.follows, third.follows] == [None, 1, 4]
+    assert store.products.get("acc_1", "85123A") == third == a_product(name="Candle", version=5, follows=4)
 
 
 def test_a_version_goes_on_only_for_its_own_id(store: Store) -> None:
@@ -353,14 +358,17 @@ def test_whatever_happens_to_products_at_once_the_table_fits_together(
 
     def keep_shop(number: int) -> None:
         for turn in range(8):
+            change_id = f"stk_{number}-{turn}"
             try:
                 match (number + turn) % 3:
                     case 0:
-                        added(dynamo_store, a_product(stock=2))
+                        dynamo_store.products.add(a_product(stock=2), a_stock_change(change_id, change=2, reason=SET))
                     case 1:
-                        dynamo_store.products.remove(dynamo_store.products.get("acc_1", "85123A"))
+                        product = dynamo_store.products.get("acc_1", "85123A")
+                        left = a_stock_change(change_id, change=-product.stock, reason=DELETED) if product.stock else None
+                        dynamo_store.products.remove(product, left)
                     case _:
-                        dynamo_store.stock.change(a_stock_change(f"stk_{number}-{turn}"))
+                        dynamo_store.stock.change(a_stock_change(change_id))
             except (Contended, NotFound, OutOfStock):
                 continue
 
@@ -494,6 +502,38 @@ def test_what_is_left_of_products_and_their_changes_is_in_no_list(store: Store) 
     store.stock.change(a_stock_change())
 
     assert products_by_pages(store) == [["85123A"]]
+
+
+# Images
+
+
+def test_a_product_is_not_made_with_an_image_that_is_not_there(store: Store) -> None:
+    store.images.add(an_image("img_1", account_id="acc_2"))
+
+    with pytest.raises(Contended):
+        added(store, a_product(image_id="img_1"))
+
+    assert products_by_pages(store) == [[]]
+
+
+def test_an_image_that_is_not_there_is_not_put_on_a_product(store: Store) -> None:
+    product = added(store)
+
+    with pytest.raises(Contended):
+        store.products.save(replace(product, image_id="img_1", version=2), new_image="img_1")
+
+    assert store.products.get("acc_1", "85123A") == product
+
+
+def test_an_image_may_go_while_a_product_shows_it(store: Store) -> None:
+    store.images.add(an_image("img_1"))
+    product = added(store, a_product(image_id="img_1"))
+    store.images.remove(an_image("img_1"), removal(an_image("img_1"), now=NOW))
+
+    renamed = replace(product, name="Heart", version=2)
+    store.products.save(renamed)
+
+    assert store.products.get("acc_1", "85123A") == renamed
 
 
 # Stock

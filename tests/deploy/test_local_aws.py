@@ -207,6 +207,28 @@ def test_a_functions_error_carries_the_name_of_its_exception(aws: LocalAws, sess
     assert json.loads(answer["Payload"].read())["errorType"] == "OutOfStock"
 
 
+def test_an_execution_is_started_once_as_long_as_it_runs_and_its_name_is_used_up_when_it_has_ended(
+    aws: LocalAws, session: boto3.Session
+) -> None:
+    stepfunctions = session.client("stepfunctions", endpoint_url=aws.endpoint)
+    waiting = {"StartAt": "Wait", "States": {"Wait": {"Type": "Wait", "Seconds": 60, "End": True}}}
+    machine = stepfunctions.create_state_machine(name="waiting", definition=json.dumps(waiting), roleArn=ROLE)[
+        "stateMachineArn"
+    ]
+
+    def start(**given: str) -> str:
+        started = stepfunctions.start_execution(stateMachineArn=machine, name="once", input=json.dumps(given))
+        return str(started["executionArn"])
+
+    execution = start(order="1")
+    assert start(order="1") == execution
+    with pytest.raises(stepfunctions.exceptions.ExecutionAlreadyExists):
+        start(order="2")
+    stepfunctions.stop_execution(executionArn=execution)
+    with pytest.raises(stepfunctions.exceptions.ExecutionAlreadyExists):
+        start(order="1")
+
+
 def test_functions_see_nothing_of_the_environment_that_the_local_aws_runs_in(
     aws: LocalAws, session: boto3.Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -29,7 +29,6 @@ OF_LAMBDA = {
     "Lambda.ServiceException",
     "Lambda.AWSLambdaException",
     "Lambda.SdkClientException",
-    "Lambda.TooManyRequestsException",
     "Lambda.Unknown",
     "Runtime.ExitError",
     "Sandbox.Timedout",
@@ -37,6 +36,7 @@ OF_LAMBDA = {
 }
 """What may heal, by the names that Lambda and Step Functions give it: docs.aws.amazon.com/step-functions/latest/dg/
 bp-lambda-serviceexception.html, which also says that a function's own timeout is told as Sandbox.Timedout or Lambda.Unknown."""
+THROTTLED = ["Lambda.TooManyRequestsException"]
 TRANSIENT = {"Unavailable", "Contended"} | OF_LAMBDA
 ASKS_THE_PROCESSOR = {"ProcessPayment", "RefundPayment"}
 UNDOING = {"VoidShipment", "RefundPayment", "ReleaseInventory", "OrderFailed", "OrderConfirmed", "CompensationFailed"}
@@ -81,9 +81,9 @@ PATHS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "ValueError": ("OrderConfirmed", "Confirmed"),
     },
     "OrderConfirmed": {
-        "OutOfTurn": ("CompensationFailed", "GivenUp"),
-        "Unavailable": ("CompensationFailed", "GivenUp"),
-        "ValueError": ("CompensationFailed", "GivenUp"),
+        "OutOfTurn": ("NotConfirmed",),
+        "Unavailable": ("NotConfirmed",),
+        "ValueError": ("NotConfirmed",),
     },
 }
 """What follows on a state that fails so, retries and all."""
@@ -112,7 +112,8 @@ def walk(failing: Mapping[str, str]) -> tuple[str, tuple[str, ...], list[tuple[s
 
     def invoke(resource: str, payload: Json) -> None:
         names = by_resource[resource]
-        name = next((name for name in names if payload.get("news") == TASKS[name].get("Parameters", {}).get("news")), names[0])
+        told = [name for name in names if payload.get("news") == TASKS[name].get("Parameters", {}).get("news")]
+        name = told[0] if len(names) > 1 else names[0]
         if not handed or handed[-1][0] != name:
             handed.append((name, payload))
         if name in failing:
@@ -137,26 +138,37 @@ def test_every_error_is_one_of_the_services_or_a_class_of_ours() -> None:
         for state, clause in clauses(which):
             for name in clause["ErrorEquals"]:
                 ours = getattr(errors, name, None)
-                known = name in OF_LAMBDA | {"States.ALL"} or (isinstance(ours, type) and issubclass(ours, errors.DaybookError))
+                known = name in OF_LAMBDA | {"States.ALL", *THROTTLED} or (
+                    isinstance(ours, type) and issubclass(ours, errors.DaybookError)
+                )
                 assert known, (state, name)
 
 
 def test_only_what_may_heal_is_retried() -> None:
-    for state, retrier in clauses("Retry"):
+    for state, task in TASKS.items():
+        throttled, transient = task["Retry"]
         ours = {"PaymentGatewayError"} if state in ASKS_THE_PROCESSOR else set()
-        assert set(retrier["ErrorEquals"]) == TRANSIENT | ours, state
+        assert throttled["ErrorEquals"] == THROTTLED, state
+        assert set(transient["ErrorEquals"]) == TRANSIENT | ours, state
 
 
 def test_every_task_is_retried_with_growing_pauses_and_undoing_at_least_three_times() -> None:
-    retried = dict(clauses("Retry"))
-    assert retried.keys() == TASKS.keys()
-    for state, retrier in retried.items():
+    for state, retrier in clauses("Retry"):
         pauses = delays(retrier)
         assert len(pauses) >= 3, state
-        assert pauses == sorted(set(pauses)), state
-    patience = {state: sum(delays(retrier)) for state, retrier in retried.items()}
+        assert pauses == sorted(pauses), state
+        assert pauses[0] < pauses[1] < pauses[2], state
+    patience = {state: sum(delays(task["Retry"][1])) for state, task in TASKS.items()}
     forward = max(patience[state] for state in patience.keys() - UNDOING)
     assert all(patience[state] > 5 * forward for state in UNDOING), "a person is asked last"
+
+
+def test_who_is_throttled_waits_longer_and_all_at_different_times() -> None:
+    for state, task in TASKS.items():
+        throttled, transient = task["Retry"]
+        assert throttled["JitterStrategy"] == "FULL", state
+        assert delays(throttled)[0] >= delays(transient)[0], state
+        assert sum(delays(throttled)) > 2 * sum(delays(transient)) or state == "OrderConfirmed", state
 
 
 def test_every_task_catches_everything_and_last() -> None:
@@ -192,9 +204,8 @@ def spent_in(name: str) -> float:
     state = STATES[name]
     if state["Type"] != "Task":
         return 0.0
-    [retrier] = state["Retry"]
-    pauses = delays(retrier)
-    return float(state["TimeoutSeconds"] * (1 + len(pauses)) + sum(pauses))
+    throttled, transient = map(delays, state["Retry"])  # what is throttled is refused at once
+    return float(state["TimeoutSeconds"] * (1 + len(transient)) + sum(transient) + sum(throttled))
 
 
 def after(name: str) -> list[str]:
@@ -246,23 +257,45 @@ def test_all_goes_well() -> None:
 def test_a_failure_leads_where_it_should(state: str, error: str) -> None:
     status, states, handed = walk({state: error})
     assert states == (*FORWARD[: FORWARD.index(state) + 1], *PATHS[state][error])
-    assert status == ("FAILED" if states[-1] == "GivenUp" else "SUCCEEDED")
-    back = [(name, payload) for name, payload in handed if name not in FORWARD]
-    for name, payload in back:
-        news = {"news": TASKS[name]["Parameters"]["news"]} if name.startswith("Notify") else {}
-        assert payload == {"account_id": "acc_1", "order_id": "ord_1", "error": error, **news}, name
+    assert status == ("FAILED" if states[-1] == "NotConfirmed" else "SUCCEEDED")
+    for name, payload in handed:
+        given = payload["given"] if name.startswith("Notify") else payload
+        assert (given["account_id"], given["order_id"]) == ("acc_1", "ord_1"), name
+        if name not in FORWARD:
+            assert given["caught"]["Error"] == error, name
 
 
-@pytest.mark.parametrize("state", ["VoidShipment", "RefundPayment", "ReleaseInventory", "OrderFailed"])
+BACK = ("VoidShipment", "RefundPayment", "ReleaseInventory")
+ALL_THE_WAY_BACK = ("ShippingFailed", *BACK, "ChooseNews", "NotifyShippingFailed", "OrderFailed")
+
+
+def failures_in(payload: Json) -> dict[str, str]:
+    given = payload.get("given", payload)
+    return {name: given[name]["Error"] for name in (*BACK, "NotifyCustomer", "OrderFailed") if name in given}
+
+
+@pytest.mark.parametrize("failing", [BACK[:1], BACK[1:2], BACK[2:], BACK])
 @pytest.mark.parametrize("error", ["PaymentGatewayError", "NotUndone", "States.Timeout", "KeyError"])
-def test_what_cannot_be_undone_is_for_a_person(state: str, error: str) -> None:
-    status, states, handed = walk({"CreateShipment": "ShippingError", state: error})
-    assert (status, states[-3:]) == ("FAILED", (state, "CompensationFailed", "GivenUp"))
-    assert handed[-1] == ("CompensationFailed", {"account_id": "acc_1", "order_id": "ord_1", "error": error})
+def test_a_step_back_that_fails_stops_none_of_those_after_it(failing: tuple[str, ...], error: str) -> None:
+    status, states, handed = walk({"CreateShipment": "ShippingError", **dict.fromkeys(failing, error)})
+    assert (status, states) == ("SUCCEEDED", (*FORWARD[:4], *ALL_THE_WAY_BACK))
+    for at, (name, payload) in enumerate(handed):
+        before = {step: error for step, _ in handed[:at] if step in failing}
+        assert failures_in(payload) == before, f"{name} is told of what was not done before it"
+    assert handed[-1][1]["caught"]["Error"] == "ShippingError", "and still why it goes back"
+
+
+def test_what_is_not_undone_is_for_a_person() -> None:
+    status, states, handed = walk(
+        {"CreateShipment": "ShippingError", "RefundPayment": "PaymentGatewayError", "OrderFailed": "NotUndone"}
+    )
+    assert (status, states) == ("FAILED", (*FORWARD[:4], *ALL_THE_WAY_BACK, "CompensationFailed", "GivenUp"))
+    assert failures_in(handed[-1][1]) == {"RefundPayment": "PaymentGatewayError", "OrderFailed": "NotUndone"}
 
 
 def test_an_order_that_cannot_even_be_given_up_ends_as_a_failed_execution() -> None:
-    status, states, _ = walk({"OrderConfirmed": "Unavailable", "CompensationFailed": "Unavailable"})
+    failing = dict.fromkeys(("ValidateOrder", "OrderFailed", "CompensationFailed"), "Unavailable")
+    status, states, _ = walk(failing)
     assert (status, states[-2:]) == ("FAILED", ("CompensationFailed", "GivenUp"))
 
 
@@ -275,10 +308,17 @@ def test_an_order_that_cannot_even_be_given_up_ends_as_a_failed_execution() -> N
         ("CreateShipment", "ShippingError", "NotifyShippingFailed"),
     ],
 )
-def test_news_that_cannot_be_told_hide_nothing_of_what_failed(state: str, error: str, news: str) -> None:
+def test_news_that_cannot_be_told_hide_nothing_of_what_failed_and_are_noted_as_lost(state: str, error: str, news: str) -> None:
     status, states, handed = walk({state: error, news: "Unavailable"})
     assert (status, states[-2:]) == ("SUCCEEDED", (news, "OrderFailed"))
-    assert handed[-1][1]["error"] == error
+    assert handed[-1][1]["caught"]["Error"] == error
+    assert failures_in(handed[-1][1]) == {"NotifyCustomer": "Unavailable"}
+
+
+def test_a_confirmation_that_is_lost_is_noted_as_lost() -> None:
+    _, states, handed = walk({"SendConfirmation": "Unavailable"})
+    assert states == (*FORWARD, "Confirmed")
+    assert handed[-1][1]["SendConfirmation"]["Error"] == "Unavailable"
 
 
 def test_what_heals_after_two_tries_changes_no_path() -> None:

@@ -1,10 +1,13 @@
 """Policies as they stand in .chalice, and what they become in a template."""
 
 import json
+from collections import defaultdict
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from benchmarks import in_process, orders
 from operations.policies import narrowed, narrowed_resource
 
 CHALICE = Path(__file__).parents[2] / ".chalice"
@@ -70,3 +73,38 @@ def test_the_authorizer_may_read_who_stands_in_the_table_and_nothing_else() -> N
         "logs:CreateLogStream",
         "logs:PutLogEvents",
     }
+
+
+KINDS = {"Put": "PutItem", "Update": "UpdateItem", "Delete": "DeleteItem", "ConditionCheck": "ConditionCheckItem"}
+"""What a transaction's writes are to IAM."""
+
+
+def test_the_steps_of_an_order_ask_dynamodb_for_nothing_that_their_policies_do_not_allow() -> None:
+    """No local AWS looks at policies."""
+    asked: dict[str, set[str]] = defaultdict(set)
+    steps: list[str] = []
+
+    def note(params: dict[str, Any], model: Any, **_: object) -> None:
+        if model.name == "TransactWriteItems":
+            writes = json.loads(params["body"])["TransactItems"]
+            asked[steps[-1]] |= {f"dynamodb:{KINDS[kind]}" for write in writes for kind in write}
+        else:
+            asked[steps[-1]].add(f"dynamodb:{model.name}")
+
+    with in_process.running() as daybook:
+        shop = orders.Shop(daybook)
+        placed = [shop.place(more) for more in orders.WAYS.values()]
+        daybook.table._client.meta.events.register("before-call.dynamodb", note)
+
+        def invoke(function: str, given: dict[str, Any]) -> None:
+            steps.append(function)
+            daybook.step(function, given)
+
+        for order_id in placed:
+            shop.work_off(order_id, invoke)
+
+    assert len(asked) == 11, "all but the one that gives up"
+    for function, actions in asked.items():
+        statements = json.loads((CHALICE / f"policy-{function}.json").read_text())["Statement"]
+        allowed = {action for statement in statements for action in statement["Action"] if action.startswith("dynamodb:")}
+        assert actions <= allowed, f"{function} also asks for {actions - allowed}"

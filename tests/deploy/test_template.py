@@ -17,7 +17,7 @@ from chalicelib.domain.errors import DaybookError, Malformed, NotFound, Unauthen
 from chalicelib.domain.kinds import ItemType, SearchType
 from chalicelib.edge import problems
 from chalicelib.edge.tokens import Tokens
-from operations.package import Package, allow_origins
+from operations.package import Package, allow_origins, allow_uploads
 from operations.project import ROOT, chalice_config, stage_environment, stages
 from tests.builders import a_user
 from tests.fakes import MemoryTokenKeys
@@ -82,6 +82,7 @@ RULES = {
 """Who sends to which queue."""
 OWN_ARNS = {
     "OnOrderPlaced": {"DAYBOOK_ORDER_WORKFLOW": {"Ref": "OrderWorkflow"}},
+    "Nightly": {"DAYBOOK_ORDER_WORKFLOW": {"Ref": "OrderWorkflow"}},
     "SendConfirmation": {"DAYBOOK_ORDERS_TOPIC": {"Ref": "OrdersTopic"}},
     "NotifyCustomer": {"DAYBOOK_ORDERS_TOPIC": {"Ref": "OrdersTopic"}},
 }
@@ -136,7 +137,12 @@ def test_the_template_holds_everything_that_the_application_stands_on(resources:
         "AWS::SQS::QueuePolicy": 4,
         "AWS::Events::EventBus": 1,
         "AWS::Events::Rule": 4,
-        "AWS::SNS::Topic": 1,
+        "AWS::SNS::Topic": 2,
+        "AWS::SNS::TopicPolicy": 2,
+        "AWS::SNS::Subscription": 1,
+        "AWS::KMS::Key": 1,
+        "AWS::CloudWatch::Alarm": 15,
+        "AWS::CloudWatch::Dashboard": 1,
         "AWS::StepFunctions::StateMachine": 1,
         "AWS::SecretsManager::Secret": 1,
         "AWS::SES::ConfigurationSet": 1,
@@ -231,7 +237,7 @@ def test_policies_are_for_this_stage_of_this_account_in_this_region_only(resourc
 
 GIVING_UP = {"OnChangeRole", "OnSearchableChangeRole", "OnUploadRole", "OnIncomingRole"}
 """Those that have a queue for what they give up."""
-GOING_ON = {"OnIncomingRole", "OnImportRole"}
+GOING_ON = {"OnIncomingRole", "OnImportRole", "NightlyRole"}
 """Those that ask for an import to be worked off, or on."""
 
 
@@ -242,27 +248,28 @@ GOING_ON = {"OnIncomingRole", "OnImportRole"}
         ("ses:SendRawEmail", {"OnDeliveryRole"}),
         ("events:PutEvents", {"OnChangeRole"}),
         ("sqs:ReceiveMessage", {"OnInvoiceDueRole", "OnDeliveryRole", "OnStaleIndexRole", "OnOrderPlacedRole", "OnImportRole"}),
-        ("sqs:SendMessage", {"NightlyRole", "GiveUpOrderRole", *GIVING_UP, *GOING_ON}),
+        ("sqs:SendMessage", {"GiveUpOrderRole", *GIVING_UP, *GOING_ON}),
         ("sns:Publish", {"SendConfirmationRole", "NotifyCustomerRole"}),
-        ("states:StartExecution", {"OnOrderPlacedRole"}),
+        ("states:StartExecution", {"OnOrderPlacedRole", "NightlyRole"}),
         ("lambda:InvokeFunction", set()),
         ("dynamodb:GetRecords", {"OnChangeRole", "OnSearchableChangeRole"}),
-        ("dynamodb:DeleteItem", {"ApiHandlerRole", "NightlyRole", "ReleaseInventoryRole", "FailOrderRole", "OnImportRole"}),
+        (
+            "dynamodb:DeleteItem",
+            {"ApiHandlerRole", "NightlyRole", "ReleaseInventoryRole", "FailOrderRole", "ConfirmOrderRole", "OnImportRole"},
+        ),
         ("dynamodb:Scan", set()),
         ("dynamodb:ConditionCheckItem", {"ApiHandlerRole", "ReserveInventoryRole", "OnImportRole"}),
-        ("s3:DeleteObject", {"ApiHandlerRole", "NightlyRole", "OnUploadRole", "OnIncomingRole", "OnImportRole"}),
+        ("s3:DeleteObject", {"ApiHandlerRole", "NightlyRole", "OnUploadRole", "OnIncomingRole"}),
     ],
 )
 def test_only_those_who_need_it_may(action: str, allowed: set[str], resources: Json) -> None:
     assert {role for role, statement in statements(resources) if action in statement["Action"]} == allowed
 
 
-def test_only_requests_and_what_keeps_books_reach_the_ephemeral_table(resources: Json) -> None:
+def test_only_requests_reach_the_ephemeral_table(resources: Json) -> None:
     table = "arn:${AWS::Partition}:dynamodb:${AWS::Region}:${AWS::AccountId}:table/daybook-${Stage}-ephemeral"
     reaching = {role: statement for role, statement in statements(resources) if {"Fn::Sub": table} in statement["Resource"]}
-    booking = {"ProcessPaymentRole", "RefundPaymentRole", "CreateShipmentRole", "VoidShipmentRole"}
-    assert reaching.keys() == {"ApiHandlerRole"} | booking
-    assert all(reaching[role]["Action"] == ["dynamodb:GetItem", "dynamodb:UpdateItem"] for role in booking)
+    assert reaching.keys() == {"ApiHandlerRole"}
     assert "dynamodb:Query" not in reaching["ApiHandlerRole"]["Action"]
 
 
@@ -281,9 +288,13 @@ OBJECTS = {
     "OnSearchableChangeRole": {"-search/search/*": {"s3:GetObject", "s3:PutObject"}},
     "OnStaleIndexRole": {"-search/search/*": {"s3:GetObject", "s3:PutObject"}},
     "OnUploadRole": {"-files/uploads/*": READ | REMOVE, "-files/thumbnails/*": {"s3:PutObject"} | REMOVE},
-    "OnIncomingRole": {"-files/incoming/*": READ | REMOVE},
-    "OnImportRole": {"-files/incoming/*": READ | REMOVE, "-files/reports/*": {"s3:GetObject", "s3:PutObject"} | REMOVE},
-    "NightlyRole": {"-files/uploads/*": REMOVE, "-files/thumbnails/*": REMOVE, "-files/incoming/*": REMOVE},
+    "OnIncomingRole": {"-files/incoming/*": {"s3:GetObject"} | REMOVE},
+    "OnImportRole": {"-files/incoming/*": READ, "-files/reports/*": {"s3:PutObject"}},
+    "NightlyRole": {
+        "-files/uploads/*": {"s3:GetObject"} | REMOVE,
+        "-files/thumbnails/*": REMOVE,
+        "-files/incoming/*": {"s3:GetObject"},
+    },
 }
 """Which functions reach which objects, by the rest of the bucket's name and the first part of their keys."""
 LISTED = {
@@ -400,7 +411,18 @@ def test_the_stream_wakes_a_reader_only_for_what_concerns_it(
     name: str, kinds: tuple[str, ...], event_name: str, resources: Json
 ) -> None:
     patterns = [json.loads(one["Pattern"]) for one in reader(name, resources)["FilterCriteria"]["Filters"]]
-    others = {"sign_in", "lines", "workday", "calendar", "report", "stock_change", "product_version", *get_args(ItemType)}
+    others = {
+        "sign_in",
+        "lines",
+        "workday",
+        "calendar",
+        "report",
+        "stock_change",
+        "product_version",
+        "books",
+        "image_removal",
+        *get_args(ItemType),
+    }
     for kind in kinds:
         assert told({"type": kind, "id": "x"}, event_name, patterns), kind
     for kind in others - set(kinds):
@@ -670,6 +692,16 @@ def test_a_bucket_is_private_encrypted_and_reached_by_tls_only(name: str, templa
     assert template["Conditions"][policy["Condition"]] == {"Fn::Not": [{"Fn::Equals": [{"Ref": "Stage"}, "local"]}]}
 
 
+def test_what_customers_are_told_is_encrypted_and_reached_by_tls_only(template: Json) -> None:
+    assert template["Resources"]["OrdersTopic"]["Properties"]["KmsMasterKeyId"] == "alias/aws/sns"
+    policy = template["Resources"]["OrdersTopicPolicy"]
+    assert policy["Properties"]["Topics"] == [{"Ref": "OrdersTopic"}]
+    [statement] = policy["Properties"]["PolicyDocument"]["Statement"]
+    assert (statement["Effect"], statement["Action"]) == ("Deny", "sns:Publish")
+    assert statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+    assert policy["Condition"] == "HasTls"
+
+
 def test_documents_keep_their_versions_and_never_expire_and_indexes_which_can_be_remade_have_none(resources: Json) -> None:
     documents, search = (resources[name]["Properties"] for name in ("DocumentsBucket", "SearchBucket"))
     assert documents["VersioningConfiguration"] == {"Status": "Enabled"}
@@ -690,10 +722,14 @@ def test_files_keep_an_old_version_for_a_week_and_what_was_imported_for_a_month(
     }
 
 
-def test_pages_may_upload_files(resources: Json) -> None:
-    [rule] = resources["FilesBucket"]["Properties"]["CorsConfiguration"]["CorsRules"]
+@pytest.mark.parametrize("listed", ["*", "https://daybook.example", "https://daybook.example, http://localhost:5173"])
+def test_pages_that_may_call_the_api_may_upload_files(listed: str, template: Json) -> None:
+    changed = deepcopy(template)
+    [rule] = changed["Resources"]["FilesBucket"]["Properties"]["CorsConfiguration"]["CorsRules"]
     assert {"POST", "GET"} <= set(rule["AllowedMethods"])
     assert rule["AllowedOrigins"] == ["*"]
+    allow_uploads(changed, listed)
+    assert rule["AllowedOrigins"] == listed.split(", ")
 
 
 def test_a_page_of_any_origin_may_follow_the_link_to_a_document(resources: Json) -> None:

@@ -75,6 +75,12 @@ def test_the_infrastructure_knows_what_chalice_calls_the_steps(template: dict[st
     assert {"Fn::Sub": arn} in policy["PolicyDocument"]["Statement"][0]["Resource"]
 
 
+def test_the_dashboard_knows_what_chalice_calls_the_functions(template: dict[str, Any]) -> None:
+    dashboard = infrastructure(template)["Resources"]["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"]
+    assert '"Errors","FunctionName","daybook-${Stage}-on_upload",' in dashboard
+    assert '"Errors","FunctionName","daybook-${Stage}",' in dashboard  # the API's: Chalice calls it after the stage only
+
+
 def test_settings_of_the_configuration_stay_but_for_those_of_aws(tmp_path: Path) -> None:
     configured = {"DAYBOOK_STAGE": "prod", "DAYBOOK_ALLOWED_ORIGINS": "https://daybook.example", "AWS_REGION": "us-east-1"}
     (tmp_path / ".chalice").mkdir()
@@ -173,6 +179,22 @@ def test_chalice_has_s3_call_the_functions_of_what_lands_and_their_failures_go_w
         assert after["DestinationConfig"]["OnFailure"]["Destination"].endswith(":daybook-local-uploads-dlq")
     reserved = client.get_function_concurrency(FunctionName=f"{arn}on_import")
     assert reserved["ReservedConcurrentExecutions"] == 5
+
+
+def test_the_functions_are_called_as_the_dashboard_calls_them_and_so_is_the_api(
+    deployment: Deployment, account: Account
+) -> None:
+    cloudwatch = account.session.client("cloudwatch", endpoint_url=account.endpoint)
+    dashboard = json.loads(cloudwatch.get_dashboard(DashboardName="daybook-local")["DashboardBody"])
+    metrics = [metric for widget in dashboard["widgets"] for metric in widget["properties"].get("metrics", [])]
+    client = account.session.client("lambda", endpoint_url=account.endpoint)
+    functions = client.get_paginator("list_functions").paginate().build_full_result()["Functions"]
+    shown = {metric[3] for metric in metrics if metric[0] == "AWS/Lambda"}
+    assert len(shown) == 12
+    assert shown <= {function["FunctionName"] for function in functions}
+    gateway = account.session.client("apigateway", endpoint_url=account.endpoint)
+    [api] = gateway.get_rest_apis()["items"]
+    assert {metric[3] for metric in metrics if metric[0] == "AWS/ApiGateway"} == {api["name"]}
 
 
 def test_functions_that_chalice_made_have_narrow_policies_and_compiled_files(deployment: Deployment, account: Account) -> None:

@@ -44,12 +44,34 @@ FIRST, SECOND = {"version": Decimal(1)}, {"version": Decimal(2)}
         ("stock_change", None, None, None),
         ("product_version", None, None, None),
         ("reservation", None, None, None),
+        ("books", None, None, None),
     ],
 )
 def test_every_kind_of_thing_has_its_events(item_type: str, created: str, updated: str, deleted: str) -> None:
     assert type_of(item_type, None, FIRST) == created
     assert type_of(item_type, FIRST, SECOND) == updated
     assert type_of(item_type, SECOND, None) == deleted
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "told"),
+    [
+        (None, "pending", None),
+        ("pending", "ready", "ImageReady"),
+        ("pending", "rejected", "ImageRejected"),
+        ("ready", "rejected", "ImageRejected"),
+        ("rejected", "ready", "ImageReady"),
+        ("ready", "ready", None),
+        ("rejected", "rejected", None),
+        ("ready", None, None),
+        ("pending", None, None),
+    ],
+)
+def test_an_image_tells_of_what_became_of_it_once(before: str | None, after: str | None, told: str | None) -> None:
+    old = {"status": before, "version": Decimal(1)} if before else None
+    new = {"status": after, "version": Decimal(2)} if after else None
+
+    assert type_of("image", old, new) == told
 
 
 @pytest.mark.parametrize(
@@ -84,7 +106,8 @@ CANCELED = ("CANCELED", "compensated")
         (None, HELD, None),
         (HELD, HELD, None),
         (HELD, RUNNING, "OrderPlaced"),
-        (HELD, CANCELED, "OrderCanceled"),
+        (HELD, CANCELED, None),
+        (RUNNING, CANCELED, "OrderCanceled"),
         (RUNNING, RUNNING, None),
         (RUNNING, BACK, None),
         (RUNNING, DONE, "OrderConfirmed"),

@@ -243,10 +243,11 @@ def test_an_invoice_takes_2500_entries_but_not_one_more() -> None:
         issued(*entries)
 
 
-def test_an_invoice_takes_no_more_text_than_an_answer_can_hold() -> None:
-    entries = [an_entry(entry_id=f"wrk_{number:04}", description="€" * 500) for number in range(1_401)]
+@pytest.mark.parametrize(("character", "most"), [("€", 1_400), ("\U0001f600", 700)])
+def test_an_invoice_takes_no_more_text_than_an_answer_can_hold(character: str, most: int) -> None:
+    entries = [an_entry(entry_id=f"wrk_{number:04}", description=character * 500) for number in range(most + 1)]
 
-    assert issued(*entries[:-1]).invoice.line_count == 1_400
+    assert issued(*entries[:-1]).invoice.line_count == most
     with pytest.raises(InvoiceTooLarge, match="700000 characters"):
         issued(*entries)
 

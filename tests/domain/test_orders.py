@@ -20,8 +20,9 @@ from chalicelib.domain.errors import (
 )
 from chalicelib.domain.orders import (
     FORWARD,
+    MAX_PRODUCTS,
+    MAX_QUANTITY,
     RESERVED_FOR,
-    FulfillmentStatus,
     Order,
     OrderStatus,
     PaymentStatus,
@@ -30,6 +31,7 @@ from chalicelib.domain.orders import (
     WorkflowStatus,
     begin_shipping,
     cancel_order,
+    check_not_on_its_way,
     check_turn,
     check_valid,
     compensating,
@@ -39,10 +41,12 @@ from chalicelib.domain.orders import (
     given_up,
     noted,
     paid,
+    passed_over,
     place_order,
     refunded,
     reserve,
     submit_order,
+    voided,
 )
 from chalicelib.domain.products import Product
 from tests.builders import NOW, a_product, an_order, order_details
@@ -90,6 +94,27 @@ def test_an_order_is_what_its_lines_come_to_each_rounded_once(items: list[tuple[
     assert (order.version, [entry.step for entry in order.history]) == (1, ["PlaceOrder"])
 
 
+@pytest.mark.parametrize(
+    ("price", "items", "total"),
+    [
+        ("0.004", [("e", 1)] * 50, "0.00"),
+        ("0.004", [("e", 50)], "0.20"),
+        ("0.005", [("e", 1)] * 50, "0.50"),
+        ("0.005", [("e", 50)], "0.25"),
+    ],
+)
+def test_the_total_is_of_the_lines_as_they_are_printed_however_tiny_they_are(
+    price: str, items: list[tuple[str, int]], total: str
+) -> None:
+    """Whoever adds up what is printed comes to what is charged; the exact sum would be another one."""
+    products = {"e": a_product("e", price=Decimal(price))}
+
+    order = place_order(order_details(*items), products, account_id="acc_1", order_id="ord_1", hold=False, now=NOW)
+
+    assert str(order.total_amount) == total
+    assert order.total_amount == sum(item.amount for item in order.items)
+
+
 @given(lines, some.sampled_from([Decimal("0.01"), Decimal("-0.01"), Decimal(1), Decimal("0.001")]))
 def test_a_total_that_is_sent_must_be_the_one_that_comes_out(items: list[tuple[str, int]], off: Decimal) -> None:
     total = placed(*items).total_amount
@@ -108,6 +133,24 @@ def test_what_is_not_sold_cannot_be_ordered() -> None:
         placed(("a", 1), ("gone", 1))
 
 
+def test_an_order_is_of_so_many_products_in_any_number_of_lines() -> None:
+    names = [f"p{number}" for number in range(MAX_PRODUCTS + 1)]
+    products = {name: a_product(name) for name in names}
+
+    def place(*items: tuple[str, int]) -> Order:
+        return place_order(order_details(*items), products, account_id="acc_1", order_id="ord_1", hold=True, now=NOW)
+
+    order = place(*((name, 1) for name in [*names[:MAX_PRODUCTS], *names[:2]]))
+    assert len(order.quantities) == MAX_PRODUCTS
+    too_many = [(name, 1) for name in names]
+    with pytest.raises(Invalid) as refused:
+        place(*too_many)
+    with pytest.raises(Invalid):
+        edit_order(order, order_details(*too_many), products, now=LATER)
+
+    assert [error.pointer for error in refused.value.errors] == ["/items"]
+
+
 def test_an_order_has_one_currency() -> None:
     products = {"a": a_product("a"), "y": a_product("y", currency="JPY")}
     with pytest.raises(Invalid):
@@ -124,11 +167,32 @@ def test_an_order_that_is_held_is_edited_at_todays_prices_and_submitted_once() -
     edited = edit_order(held, order_details(("b", 2)), dearer, now=LATER)
     running = submit_order(edited, now=LATER)
 
+    assert [entry.step for entry in running.history] == ["PlaceOrder", "EditOrder", "SubmitOrder"]
     assert (edited.total_amount, edited.version, edited.workflow_status) == (Decimal("19.98"), 2, WorkflowStatus.HELD)
     assert (running.workflow_status, running.version) == (WorkflowStatus.RUNNING, 3)
     assert submit_order(running, now=LATER) is running
     with pytest.raises(OrderInProgress):
         edit_order(running, order_details(("b", 2)), dearer, now=LATER)
+
+
+def test_every_edit_is_told_with_its_time_but_no_more_than_the_last_ten() -> None:
+    order = placed(("a", 1), hold=True)
+    for minute in range(1, 10_001):
+        order = edit_order(order, order_details(("a", 2)), PRODUCTS, now=NOW + timedelta(minutes=minute))
+        told = [(entry.step, entry.outcome, entry.at) for entry in order.history]
+        last = range(max(1, minute - 9), minute + 1)
+        assert told == [
+            ("PlaceOrder", "done", NOW),
+            *(("EditOrder", "done", NOW + timedelta(minutes=each)) for each in last),
+        ]
+    assert order.version == 10_001
+
+
+@pytest.mark.parametrize("quantity", [0, -1, MAX_QUANTITY + 1])
+def test_a_line_has_units_and_not_too_many(quantity: int) -> None:
+    with pytest.raises(Invalid) as refused:
+        placed(("a", MAX_QUANTITY), ("a", quantity))
+    assert [error.pointer for error in refused.value.errors] == ["/items/1/quantity"]
 
 
 @pytest.mark.parametrize("order", ended(), ids=lambda order: order.workflow_status)
@@ -255,6 +319,52 @@ def test_an_order_fails_only_if_it_is_not_paid_any_more(done: int, canceled: boo
     assert (end.payment_status is PaymentStatus.REFUNDED) == (done >= 3)
 
 
-def test_what_is_on_its_way_to_the_customer_has_not_failed() -> None:
+def test_what_may_be_on_its_way_to_the_customer_has_not_failed_and_is_not_in_stock() -> None:
+    begun = begin_shipping(compensating(after(*FORWARD[:3]), "shipping_failed", now=LATER), now=LATER)
+    unpaid = refunded(begun, RECEIPT, now=LATER)
+
     with pytest.raises(NotUndone):
-        failed(replace(after(), fulfillment_status=FulfillmentStatus.SHIPPED), now=LATER)
+        failed(unpaid, now=LATER)
+    with pytest.raises(NotUndone):
+        check_not_on_its_way(unpaid)
+
+    called_back = voided(unpaid, now=LATER)
+    check_not_on_its_way(called_back)
+    assert failed(called_back, now=LATER).settled
+
+
+def test_an_order_knows_what_of_it_is_not_undone_in_the_order_of_the_way_back() -> None:
+    back = compensating(after(*FORWARD[:2]), "payment_gateway_error", now=LATER)
+    assert back.not_undone == ()
+
+    lost = passed_over(back, {"ReleaseInventory": "unavailable", "RefundPayment": "payment_gateway_error"}, now=LATER)
+    assert lost.not_undone == ("RefundPayment", "ReleaseInventory")
+    assert passed_over(lost, {"RefundPayment": "unavailable"}, now=LATER) is lost, "once is enough"
+    with pytest.raises(NotUndone):
+        failed(lost, now=LATER)
+
+    assert failed(refunded(lost, None, now=LATER), now=LATER).settled, "its units go back with that"
+    assert begin_shipping(after(*FORWARD[:3]), now=LATER).not_undone == ("VoidShipment", "RefundPayment", "ReleaseInventory")
+
+
+def test_what_is_passed_over_is_one_version_however_much_it_is() -> None:
+    order = compensating(after(*FORWARD[:2]), "x", now=LATER)
+
+    lost = passed_over(order, {"RefundPayment": "a", "NotifyCustomer": "b"}, now=LATER)
+
+    assert lost.version == order.version + 1
+    assert [(entry.step, entry.outcome, entry.detail) for entry in lost.history[-2:]] == [
+        ("RefundPayment", "failed", "a"),
+        ("NotifyCustomer", "failed", "b"),
+    ]
+
+
+@given(some.integers(0, 6), some.booleans())
+def test_what_is_given_up_says_what_it_is_and_is_left_to_a_person(done: int, canceled: bool) -> None:
+    order = replace(after(*FORWARD[:done]), cancel_requested=canceled)
+
+    stuck = given_up(order, "RefundPayment", now=LATER)
+
+    assert stuck.status is (OrderStatus.CANCELED if canceled else OrderStatus.FAILED)
+    assert (stuck.payment_status, stuck.fulfillment_status) == (order.payment_status, order.fulfillment_status)
+    assert (stuck.ended, stuck.settled, stuck.under_way) == (True, False, False)

@@ -137,7 +137,7 @@ def test_an_edit_is_found_by_its_new_words_and_version() -> None:
     assert change.document.title == "Lantern"
 
 
-@pytest.mark.parametrize("item_type", ["user", "account", "credit_note", "stock_change", "product_version", "sheet"])
+@pytest.mark.parametrize("item_type", ["user", "account", "credit_note", "stock_change", "product_version", "sheet", "books"])
 def test_other_things_are_not_found(item_type: str) -> None:
     assert search_change_of(a_change(item_type, None, {"id": "x", "version": 1, "name": "Lantern"})) is None
 

@@ -8,13 +8,18 @@ from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from typing import Any
 
+import boto3
 import pytest
 
+from operations.deploy import Account
+from operations.settle import NotToBeSettled, Workflow, find_order, settle_order
 from tests.e2e.conftest import Deployed, User
 
 pytestmark = [pytest.mark.deployed, pytest.mark.xdist_group("deployed")]
 
 ENDED = {"CONFIRMED", "FAILED", "CANCELED"}
+BOOKS = "daybook-local"
+"""The table with the processor's."""
 ADDRESS = {"name": "Charles", "street": "Dorset Street 1", "city": "London", "postal_code": "W1U 4EE", "country": "GB"}
 
 
@@ -77,9 +82,9 @@ def stock(shop: User, product_id: str = "lantern") -> int:
 
 def charges(deployed: Deployed, order_id: str) -> list[dict[str, Any]]:
     """What the sandbox's books say of the order's payment."""
-    pages = deployed.client("dynamodb").get_paginator("scan").paginate(TableName="daybook-local-ephemeral")
+    pages = deployed.client("dynamodb").get_paginator("scan").paginate(TableName=BOOKS)
     items = [item for page in pages for item in page["Items"]]
-    return [item for item in items if order_id in json.dumps(item) and item["pk"]["S"].startswith("payment#")]
+    return [item for item in items if item["sk"]["S"].startswith(f"books#{order_id}#ProcessPayment")]
 
 
 def test_an_order_is_charged_shipped_confirmed_and_told(
@@ -139,7 +144,14 @@ def test_what_cannot_be_undone_is_never_called_a_success_and_a_person_is_asked(d
 
     assert (order["status"], order["workflow_status"]) == ("FAILED", "compensation_failed"), order
     assert order["payment_status"] == "captured"
-    assert "RefundPayment" not in steps(order)
+    assert steps(order)[-5:] == [
+        "VoidShipment",
+        "RefundPayment: payment_gateway_error",
+        "ReleaseInventory",
+        "NotifyCustomer",
+        "CompensationFailed: RefundPayment",
+    ]
+    assert stock(shop) == 20, "what can be undone is"
     sqs = deployed.client("sqs")
     url = sqs.get_queue_url(QueueName="daybook-local-orders-attention")["QueueUrl"]
     asked: list[str] = []
@@ -149,6 +161,54 @@ def test_what_cannot_be_undone_is_never_called_a_success_and_a_person_is_asked(d
         return any(order["order_id"] in body for body in asked) or None
 
     assert deployed.wait_for(is_asked_for)
+
+
+def test_what_could_not_be_undone_is_settled_by_a_person(deployed: Deployed, shop: User) -> None:
+    """Once the processor, which refuses at first, gives back what it captured."""
+    account = Account.of(boto3.Session(botocore_session=deployed.aws.session()), deployed.aws.endpoint)
+    nowhere = {**ADDRESS, "postal_code": "000 1"}
+    order_id = ended(deployed, shop, place(shop, payment_method="refund_error", shipping_address=nowhere))["order_id"]
+
+    def settle() -> dict[str, str]:
+        return dict(settle_order("local", account, shop.account_id, order_id))
+
+    assert settle() == {
+        "VoidShipment": "",
+        "RefundPayment": "PaymentGatewayError",
+        "ReleaseInventory": "",
+        "OrderFailed": "NotUndone",
+    }
+    assert shop.ask("GET", f"/v1/orders/{order_id}")["workflow_status"] == "compensation_failed"
+    [charge] = charges(deployed, order_id)
+    deployed.client("dynamodb").update_item(
+        TableName=BOOKS,
+        Key={name: charge[name] for name in ("pk", "sk")},
+        UpdateExpression="SET #method = :good",
+        ExpressionAttributeNames={"#method": "method"},
+        ExpressionAttributeValues={":good": {"S": "card"}},
+    )
+    assert set(settle().values()) == {""}
+    order = shop.ask("GET", f"/v1/orders/{order_id}")
+    assert (order["status"], order["workflow_status"], order["payment_status"]) == ("FAILED", "compensated", "refunded")
+    assert stock(shop) == 20
+    with pytest.raises(NotToBeSettled, match="is at its end"):
+        settle()
+
+
+def test_nothing_is_settled_that_goes_on_by_itself(deployed: Deployed, shop: User) -> None:
+    account = Account.of(boto3.Session(botocore_session=deployed.aws.session()), deployed.aws.endpoint)
+    held, confirmed = place(shop, hold=True), place(shop)
+    ended(deployed, shop, confirmed)
+
+    for order_id, reason in ((held, "is held"), (confirmed, "is at its end")):
+        with pytest.raises(NotToBeSettled, match=reason):
+            settle_order("local", account, shop.account_id, order_id)
+    clients = deployed.client("stepfunctions"), deployed.client("lambda")
+    workflow = Workflow(*clients, "daybook-local-orders")
+    assert [workflow.status_of(find_order("local", account, shop.account_id, each)) for each in (held, confirmed)] == [
+        "",
+        "SUCCEEDED",
+    ]
 
 
 @pytest.mark.parametrize("method", ["gateway_error_twice", "answer_lost"])

@@ -196,7 +196,8 @@ def told_of(record: Item) -> Told | None:
         detail_type = {"paid": "InvoicePaid", "credited": "InvoiceCredited"}.get(status) if moved else None
     elif kind == "order":
         before, after = _as_told(old), _as_told(new)
-        detail_type = _TOLD_OF_ORDERS[after] if after and after != before else None
+        unheard_of = old is not None and not before and after == "CANCELED"
+        detail_type = _TOLD_OF_ORDERS[after] if after and after != before and not unheard_of else None
     elif kind in {"image", "import"}:
         status = "" if new is None else _text(new, "status")
         moved = old is None or _text(old, "status") != status
@@ -285,10 +286,15 @@ def _check_payments(cloud: Cloud, orders: Mapping[str, Item], seen_to: Collectio
 
 
 def _check_what_is_left(items: Sequence[Item], orders: Mapping[str, Item]) -> Iterator[Broken]:
-    """What was brought, less what was sold, and less what is reserved still for orders that somebody has to see to."""
+    """What was brought, less what was sold, and less what is reserved still for orders that somebody has to see to.
+
+    So say the journals of what orders have taken and given back, too.
+    """
     brought: Counter[tuple[str, str]] = Counter()
+    journal: Counter[tuple[str, str]] = Counter()
     for change in of_kind(items, "stock_change"):
-        brought[_text(change, "account_id"), _text(change, "product_id")] += int(change["change"]["N"])
+        noted = journal if "order_id" in change else brought
+        noted[_text(change, "account_id"), _text(change, "product_id")] += int(change["change"]["N"])
     gone: Counter[tuple[str, str]] = Counter()
     for order in orders.values():
         if _text(order, "status") == "CONFIRMED":
@@ -304,6 +310,8 @@ def _check_what_is_left(items: Sequence[Item], orders: Mapping[str, Item]) -> It
         if "stock" in product and int(product["stock"]["N"]) != brought[whose] - gone[whose]:
             what = f"{whose[1]}: {product['stock']['N']}, of {brought[whose]} less {gone[whose]}"
             yield Broken("the stock is what is left", what)
+        if "stock" in product and journal[whose] != -gone[whose]:
+            yield Broken("journals say what orders have taken", f"{whose[1]}: {journal[whose]}, of {gone[whose]} that are gone")
 
 
 def _check_news(cloud: Cloud, orders: Mapping[str, Item], seen_to: Collection[str]) -> Iterator[Broken]:

@@ -367,8 +367,9 @@ def _payment_without_key(app: Any) -> None:
 
     original = payments_class.capture
 
-    def capture(payments: Any, key: str, *arguments: Any) -> Any:
-        return original(payments, f"{key}-{next(asked)}-{int(1000 * app.wired.clock.seconds())}", *arguments)
+    def capture(payments: Any, key: Any, *arguments: Any) -> Any:
+        another = f"{key.step}-{next(asked)}-{int(1000 * app.wired.clock.seconds())}"
+        return original(payments, key._replace(step=another), *arguments)
 
     payments_class.capture = capture
 
@@ -387,6 +388,18 @@ def _given_back_apart(app: Any) -> None:
             kept._table = whole
 
     reservations_class.release = release
+
+
+def _given_back_unnoted(app: Any) -> None:
+    """The units go back to stock, and the journal does not hear of it."""
+    repository = _part("repositories.orders")
+
+    original = repository.noted_change
+
+    def noted_change(change: Any) -> Any:
+        return original(change if change is not None and change.change < 0 else None)
+
+    repository.noted_change = noted_change
 
 
 class _LastFirst:
@@ -422,10 +435,10 @@ def _workflow_without_name(app: Any) -> None:
 
     original = workflow_class.start
 
-    def start(workflow: Any, account_id: str, order_id: str) -> None:
+    def start(workflow: Any, account_id: str, order_id: str) -> bool:
         whole, workflow._stepfunctions = workflow._stepfunctions, _Nameless(workflow._stepfunctions)
         try:
-            original(workflow, account_id, order_id)
+            return bool(original(workflow, account_id, order_id))
         finally:
             workflow._stepfunctions = whole
 
@@ -610,6 +623,13 @@ BUGS: Final = (
         patch=_given_back_apart,
         breaks=frozenset({"the stock is what is left"}),
         strikes={"release_inventory dynamodb.TransactWriteItems": _DIES},
+    ),
+    Bug(
+        name="units given back without a word in the journal",
+        scenario="orders",
+        patch=_given_back_unnoted,
+        breaks=frozenset({"journals say what orders have taken"}),
+        strikes={},
     ),
     Bug(
         name="a capture that is not undone when the reservation has ended",

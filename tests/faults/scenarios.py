@@ -686,6 +686,7 @@ def _same_answers_again(world: World) -> Iterator[Broken]:
 
 _NOT_ORDERED: Final = frozenset({"on_invoice_due", "on_delivery"})
 _RESERVED_SECONDS: Final = 15 * 60 + 1
+_QUIET_SECONDS: Final = 60 * 60 + 1
 _NOT_COUNTED: Final = "GIFT-WRAP"
 _LANTERNS: Final = 9
 
@@ -726,7 +727,7 @@ _ORDERS: Final = {
     "canceled": _Wanted(ends=("CANCELED", "refunded", "")),
 }
 _LATER: Final = {
-    "stuck": _Wanted(ends=("FAILED", "captured", ""), method="refund_error", postal_code="000 1"),
+    "stuck": _Wanted(ends=("FAILED", "captured", "shipping_failed"), method="refund_error", postal_code="000 1"),
     "expired": _Wanted(ends=("FAILED", "refunded", "out_of_stock"), method="answer_lost"),
 }
 """Placed when the others have ended: the one cannot be undone, and the other's units are given back while it is being paid."""
@@ -741,7 +742,9 @@ def _set_up_orders(world: World) -> None:
 
 
 def _order(world: World) -> None:
-    """All placed, one submitted, one canceled between two of its steps; then one that nobody can undo, and one too late."""
+    """All placed, one submitted, one canceled between two of its steps; then one that nobody can undo, and one too late. At
+    last a night that takes up what has been left lying.
+    """
     ada, pump = world.people["Ada"], world.cloud.pump
     _place(world, _ORDERS)
     if "declined" in world.ids:
@@ -760,9 +763,10 @@ def _order(world: World) -> None:
     _place(world, _LATER)
     for _ in range(_UNTIL_PAID):
         pump.step()
-    world.cloud.clock.advance(_RESERVED_SECONDS)
-    pump.schedule("nightly", world.cloud.clock.now())
-    pump.run_dry()
+    for seconds in (_RESERVED_SECONDS, _QUIET_SECONDS):
+        world.cloud.clock.advance(seconds)
+        pump.schedule("nightly", world.cloud.clock.now())
+        pump.run_dry()
 
 
 def _place(world: World, orders: Mapping[str, _Wanted]) -> None:

@@ -25,7 +25,7 @@ def test_an_execution_has_the_orders_id_for_its_name_and_is_given_account_and_or
     stepfunctions = aws("stepfunctions")
     arn = machine(stepfunctions)
 
-    StepFunctionsWorkflow(stepfunctions, arn).start("acc_1", "ord_1")
+    assert StepFunctionsWorkflow(stepfunctions, arn).start("acc_1", "ord_1")
 
     [execution] = stepfunctions.list_executions(stateMachineArn=arn)["executions"]
     described = stepfunctions.describe_execution(executionArn=execution["executionArn"])
@@ -45,11 +45,11 @@ def test_an_order_has_one_execution_however_often_it_is_started(aws: Callable[..
     assert sorted(execution["name"] for execution in executions) == ["ord_1", "ord_2"]
 
 
-def test_a_name_that_was_used_is_success(scripted: Scripted) -> None:
+def test_a_workflow_that_has_ended_is_not_started_again(scripted: Scripted) -> None:
     client, aws = scripted("stepfunctions")
     aws.add_client_error("start_execution", "ExecutionAlreadyExists", expected_params=REQUEST, http_status_code=400)
 
-    StepFunctionsWorkflow(client, ARN).start("acc_1", "ord_1")
+    assert not StepFunctionsWorkflow(client, ARN).start("acc_1", "ord_1")
 
 
 @pytest.mark.parametrize(

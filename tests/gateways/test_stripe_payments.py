@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from chalicelib.domain.errors import PaymentDeclined, PaymentGatewayError, Unavailable
-from chalicelib.domain.orders import Receipt
-from chalicelib.gateways.stripe_payments import StripePayments, stripe_units
+from chalicelib.domain.orders import Receipt, StepKey
+from chalicelib.gateways.stripe_payments import StripePayments
 from chalicelib.repositories.memory_books import MemoryBooks
 from tests.stripe_stand_in import (
     API_KEY,
@@ -20,7 +20,7 @@ from tests.stripe_stand_in import (
     running_stripe,
 )
 
-KEY = "ord_01J0000000000000000000000A-ProcessPayment"
+KEY = StepKey("acc_1", "ord_01J0000000000000000000000A", "ProcessPayment")
 AMOUNT = Decimal("19.30")
 SECRET = "daybook-test-stripe-key"
 FAULTS: tuple[Fault, ...] = ("unreachable", "lost", "error", "error_after", "busy")
@@ -106,7 +106,7 @@ def test_whatever_fails_at_a_capture_undoing_it_leaves_nothing_charged(
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-@pytest.mark.parametrize("action", ["retrieve", "refund"])
+@pytest.mark.parametrize("action", ["retrieve", "list", "refund"])
 def test_whatever_fails_at_a_refund_it_is_given_back_once_in_the_end(
     payments: StripePayments, stand_in: StripeStandIn, action: str, fault: Fault
 ) -> None:
@@ -162,6 +162,7 @@ def test_every_request_that_changes_something_has_an_idempotency_key(payments: S
         ("create", f"{KEY}-create-0"),
         ("confirm", f"{KEY}-confirm-0"),
         ("retrieve", None),
+        ("list", None),
         ("refund", f"{KEY}-refund-0"),
     ]
 
@@ -181,7 +182,7 @@ def test_a_capture_overtaken_by_its_undoing_charges_nothing(
 ) -> None:
     note = books.note
 
-    def undo_first(key: str, facts: dict[str, str], *, unless: tuple[str, ...]) -> bool:
+    def undo_first(key: StepKey, facts: dict[str, str], *, unless: tuple[str, ...]) -> bool:
         if "intent" in facts:
             monkeypatch.setattr(books, "note", note)
             assert payments.undo(KEY) is None
@@ -285,25 +286,94 @@ def test_books_that_do_not_answer_are_a_processor_that_does_not(
     assert charged_and_given_back(stand_in) == (0, 0)
 
 
-@pytest.mark.parametrize(
-    ("amount", "currency", "units"),
-    [
-        ("10.00", "USD", 1000),
-        ("0.50", "EUR", 50),
-        ("500", "JPY", 500),
-        ("5", "ISK", 500),
-        ("5", "UGX", 500),
-        ("10.00", "MGA", 10),
-        ("1240", "XOF", 1240),
-        ("5.120", "KWD", 5120),
-        ("99999999999999999999.99", "USD", 9999999999999999999999),
-    ],
-)
-def test_an_amount_is_in_the_units_that_stripe_wants(amount: str, currency: str, units: int) -> None:
-    assert stripe_units(Decimal(amount), currency) == units
+def test_a_refund_that_is_pending_is_no_refund_until_it_has_succeeded(
+    payments: StripePayments, stand_in: StripeStandIn
+) -> None:
+    receipt = payments.capture(KEY, AMOUNT, "EUR", GOOD)
+    stand_in.faults["refund"] = ["pending"]
+    for _ in range(3):
+        with pytest.raises(PaymentGatewayError):
+            payments.undo(KEY)
+    assert charged_and_given_back(stand_in) == (1930, 0)
+
+    stand_in.refund_statuses.clear()
+
+    assert payments.undo(KEY) == receipt
+    assert charged_and_given_back(stand_in) == (1930, 1930)
+    assert [action for action, _ in stand_in.requests].count("refund") == 1
 
 
-@pytest.mark.parametrize(("amount", "currency"), [("5.124", "KWD"), ("10.20", "MGA"), ("10.001", "TND")])
-def test_an_amount_that_stripe_would_have_rounded_is_not_charged(amount: str, currency: str) -> None:
+@pytest.mark.parametrize("outcome", ["failed", "canceled"])
+def test_a_refund_that_was_pending_and_failed_is_made_anew(
+    payments: StripePayments, stand_in: StripeStandIn, outcome: str
+) -> None:
+    receipt = payments.capture(KEY, AMOUNT, "EUR", GOOD)
+    stand_in.faults["refund"] = ["pending"]
+    with pytest.raises(PaymentGatewayError):
+        payments.undo(KEY)
+    [refund_id] = stand_in.refund_statuses
+
+    stand_in.refund_statuses[refund_id] = outcome
+
+    assert payments.undo(KEY) == receipt
+    assert charged_and_given_back(stand_in) == (1930, 1930)
+
+
+def test_what_the_shop_gave_back_itself_in_part_is_not_given_back_again(
+    payments: StripePayments, stand_in: StripeStandIn
+) -> None:
+    receipt = payments.capture(KEY, AMOUNT, "EUR", GOOD)
+    stand_in.ask("POST", "/v1/refunds", {"payment_intent": receipt.payment_id, "amount": "1930"})
+
+    assert payments.undo(KEY) == receipt
+    assert "refund" not in [action for action, _ in stand_in.requests]
+
+
+def test_a_payment_method_that_cannot_be_used_is_declined(payments: StripePayments, stand_in: StripeStandIn) -> None:
+    stand_in.faults["confirm"] = ["unusable"]
+
+    with pytest.raises(PaymentDeclined, match="may not be used again"):
+        payments.capture(KEY, AMOUNT, "EUR", GOOD)
+
+    assert charged_and_given_back(stand_in) == (0, 0)
+
+
+@pytest.mark.parametrize("action", ["create", "confirm"])
+def test_a_fault_of_ours_says_nothing_of_the_card_and_heals_once_it_is_mended(
+    payments: StripePayments, stand_in: StripeStandIn, action: str
+) -> None:
+    stand_in.faults[action] = ["misasked"]
+    with pytest.raises(PaymentGatewayError):
+        payments.capture(KEY, AMOUNT, "EUR", GOOD)
+
+    assert payments.capture(KEY, AMOUNT, "EUR", GOOD).payment_id
+    assert charged_and_given_back(stand_in) == (1930, 0)
+
+
+def test_books_that_were_restored_to_before_the_payment_find_it_again_within_a_day(
+    payments: StripePayments, stand_in: StripeStandIn, secrets: Any
+) -> None:
+    receipt = payments.capture(KEY, AMOUNT, "EUR", GOOD)
+
+    restored = StripePayments(MemoryBooks(), secrets, SECRET, address=stand_in.address)
+
+    assert restored.capture(KEY, AMOUNT, "EUR", GOOD) == receipt
+    assert restored.undo(KEY) == receipt
+    assert charged_and_given_back(stand_in) == (1930, 1930)
+
+
+def test_stripe_is_told_which_account_and_which_step_a_payment_is_of(payments: StripePayments, stand_in: StripeStandIn) -> None:
+    payments.capture(KEY, AMOUNT, "EUR", GOOD)
+
+    [intent] = stand_in.intents(KEY)
+    assert intent["metadata"] == {"daybook_payment": f"{KEY.order_id}-ProcessPayment", "daybook_account": "acc_1"}
+
+
+@pytest.mark.parametrize(("amount", "currency"), [("5.124", "KWD"), ("25000000000000000000000.00", "EUR")])
+def test_an_amount_that_stripe_cannot_take_is_declined_unasked(
+    payments: StripePayments, stand_in: StripeStandIn, amount: str, currency: str
+) -> None:
     with pytest.raises(PaymentDeclined):
-        stripe_units(Decimal(amount), currency)
+        payments.capture(KEY, Decimal(amount), currency, GOOD)
+
+    assert stand_in.requests == []

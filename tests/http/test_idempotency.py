@@ -118,7 +118,7 @@ def test_another_request_under_the_same_key_is_refused(endpoint: Endpoint, inhab
         answer = inhabitant.send(endpoint, path={"order_id": other_id}, headers=KEY)
     else:
         member = {"amount": 2, "name": "Other", "minutes": 6, "description": "Other", "through": "2026-11-19", "quantity": 7}
-        member |= {"reason": "Other", "filename": "other.csv"}
+        member |= {"reason": "Other", "filename": "other.jpg"}
         known = endpoint.body.__struct_fields__
         other = {name: value for name, value in member.items() if name in known} or {"password": "another long password"}
         answer = inhabitant.send(endpoint, body=other, headers=KEY)

@@ -1,10 +1,14 @@
 """Orders as people place, change, submit and cancel them; what becomes of them is the workflow's."""
 
+import json
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
+from chalicelib.domain.orders import MAX_LINES, MAX_PRODUCTS, OrderStatus, WorkflowStatus
+from chalicelib.gateways.payment_rules import StripeRules
 from tests.http.api import Api, made, order_body, product_body
 from tests.wired import MemoryWired
 
@@ -130,6 +134,29 @@ def test_what_breaks_a_rule_is_told_with_its_place(shop: Api, changes: dict[str,
     assert (answer.status, answer.pointers) == (422, [pointer])
 
 
+def test_what_the_processor_cannot_be_asked_for_is_refused_before_it_is_placed(shop: Api, wired: MemoryWired) -> None:
+    wired.payment_rules = StripeRules()
+    made(shop.put("/v1/products/pearl", product_body(name="Pearl", price="9999999999.99")))
+    short = {"customer_id": "CUST001", "product_id": "lantern", "quantity": 1}
+    held = place(shop, hold=True, payment_method="pm_1N3T00LkdIwHu7ixt44h1F8k")
+
+    refused = [
+        shop.post("/v1/orders", short),
+        shop.post("/v1/orders", order_body("lantern", payment_method="declined")),
+        shop.post("/v1/orders", order_body("pearl", 2, payment_method="pm_card_visa")),
+        shop.put(f"/v1/orders/{held['order_id']}", order_body("lantern")),
+    ]
+
+    assert [(answer.status, answer.pointers) for answer in refused] == [
+        (422, ["/payment_method"]),
+        (422, ["/payment_method"]),
+        (422, ["/total_amount"]),
+        (422, ["/payment_method"]),
+    ]
+    assert shop.get("/v1/orders").json["orders"] == [held]
+    made(shop.post("/v1/orders", short | {"payment_method": "pm_card_visa"}))
+
+
 def test_a_price_that_changes_later_changes_no_order(shop: Api) -> None:
     order_id = place(shop)["order_id"]
     shop.put("/v1/products/lantern", product_body(price=99))
@@ -149,6 +176,74 @@ def test_orders_are_listed_newest_first_a_page_at_a_time(shop: Api, wired: Memor
     assert [order["order_id"] for order in (*first["orders"], *rest["orders"])] == placed[::-1]
 
 
+def test_orders_are_listed_by_customer_and_statuses(shop: Api, wired: MemoryWired) -> None:
+    held = place(shop, hold=True)["order_id"]
+    canceled = place(shop, hold=True, customer_id="Ada & Co")["order_id"]
+    shop.post(f"/v1/orders/{canceled}/cancel")
+    stuck = place(shop, customer_id="Ada & Co")["order_id"]
+    order = wired.store.orders.get(shop.account_id, stuck)
+    wired.store.orders.save(
+        replace(order, status=OrderStatus.FAILED, workflow_status=WorkflowStatus.COMPENSATION_FAILED, version=order.version + 1)
+    )
+
+    for query, expected in {
+        "status=PENDING": {held},
+        "status=CANCELED": {canceled},
+        "status=FAILED": {stuck},
+        "status=CONFIRMED": set(),
+        "customer_id=Ada%20%26%20Co": {canceled, stuck},
+        "customer_id=Ada%20%26%20Co&status=FAILED": {stuck},
+        "customer_id=nobody": set(),
+        "workflow_status=compensation_failed": {stuck},
+        "workflow_status=held&status=CANCELED": set(),
+    }.items():
+        assert {order["order_id"] for order in shop.get(f"/v1/orders?{query}").json["orders"]} == expected, query
+
+
+@pytest.mark.parametrize("character", ["n", '"', "ж", "\U0001f600"])
+def test_no_page_of_orders_is_more_than_lambda_can_answer(api: Api, wired: MemoryWired, character: str) -> None:
+    """Lambda's runtime writes the body as a text within JSON, what is beyond ASCII as `\\u0436`; at most 6 MB of it."""
+    product_ids = [f"{'p' * 60}{number:02}" for number in range(MAX_PRODUCTS)]
+    for product_id in product_ids:
+        made(api.put(f"/v1/products/{product_id}", product_body(name=character * 200, price="1234567.1234")))
+    items = [{"product_id": product_ids[line % MAX_PRODUCTS], "quantity": 1_000_000} for line in range(MAX_LINES)]
+    order_id = made(api.post("/v1/orders", order_body("", items=items, customer_id=character * 64)))["order_id"]
+    order = wired.store.orders.get(api.account_id, order_id)
+    for _ in range(99):
+        wired.store.orders.add(replace(order, id=wired.ids.new("ord", wired.clock.now())))
+
+    listed: list[str] = []
+    path = "/v1/orders?limit=100"
+    while path:
+        answer = api.get(path)
+        assert len(json.dumps({"body": answer.body.decode()})) < 6_000_000
+        listed += [each["order_id"] for each in answer.json["orders"]]
+        path = f"/v1/orders?limit=100&next={answer.json['next']}" if "next" in answer.json else ""
+
+    assert listed == sorted(listed, reverse=True)
+    assert len(set(listed)) == 100
+
+
+def test_a_list_of_some_orders_goes_on_with_those(shop: Api, wired: MemoryWired) -> None:
+    for number in range(4):
+        wired.clock.advance(minutes=1)
+        place(shop, customer_id=f"CUST{number % 2}")
+
+    first = shop.get("/v1/orders?limit=1&customer_id=CUST0")
+    assert "customer_id=CUST0" in first.headers["Link"]
+    second = shop.get(f"/v1/orders?limit=1&customer_id=CUST0&next={first.json['next']}")
+
+    assert [answer.json["orders"][0]["customer_id"] for answer in (first, second)] == ["CUST0", "CUST0"]
+    assert "next" not in second.json
+
+
+@pytest.mark.parametrize("query", ["status=paid", "status=pending", "workflow_status=DONE", "status=", "payment_status=failed"])
+def test_orders_are_not_listed_by_what_they_never_are(shop: Api, query: str) -> None:
+    answer = shop.get(f"/v1/orders?{query}")
+
+    assert (answer.status, answer.pointers) == (422, [f"/{query.partition('=')[0]}"])
+
+
 def test_an_order_that_is_held_can_be_changed_and_then_submitted(shop: Api) -> None:
     order_id = place(shop, hold=True)["order_id"]
     path = f"/v1/orders/{order_id}"
@@ -158,9 +253,24 @@ def test_an_order_that_is_held_can_be_changed_and_then_submitted(shop: Api) -> N
     submitted = shop.post(f"{path}/submit")
     assert (submitted.status, submitted.json["workflow_status"]) == (200, "running")
     assert shop.post(f"{path}/submit").body == submitted.body
+    assert [entry["step"] for entry in submitted.json["history"]] == ["PlaceOrder", "EditOrder", "SubmitOrder"]
 
     refused = shop.put(path, order_body("lantern"))
     assert (refused.status, refused.code) == (409, "order_in_progress")
+
+
+def test_nobody_submits_an_order_with_other_prices_than_they_have_seen(shop: Api) -> None:
+    path = f"/v1/orders/{place(shop, hold=True)['order_id']}"
+    seen = {"If-Match": shop.get(path).headers["ETag"]}
+    shop.put(path, order_body("lantern", 9))
+
+    refused = shop.call("POST", f"{path}/submit", headers=seen)
+
+    assert (refused.status, refused.code) == (412, "precondition_failed")
+    assert shop.get(path).json["workflow_status"] == "held"
+    seen = {"If-Match": shop.get(path).headers["ETag"]}
+    assert shop.call("POST", f"{path}/submit", headers=seen).json["workflow_status"] == "running"
+    assert shop.call("POST", f"{path}/cancel", headers=seen).code == "precondition_failed"
 
 
 def test_an_order_that_is_held_is_canceled_at_once(shop: Api) -> None:

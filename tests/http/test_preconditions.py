@@ -21,8 +21,12 @@ SHOWN = [
 GET = {endpoint.path: endpoint for endpoint in SHOWN}
 NOT_SHOWN = {"/v1/me/password"}
 """What is changed and never shown: there is nothing that a caller could have seen."""
+ACTIONS = {"/v1/orders/{order_id}/submit", "/v1/orders/{order_id}/cancel"}
+"""What changes the thing above it as somebody saw it."""
 CHANGED = [
-    endpoint for endpoint in ENDPOINTS if endpoint.method in {"PUT", "PATCH", "DELETE"} and endpoint.path not in NOT_SHOWN
+    endpoint
+    for endpoint in ENDPOINTS
+    if (endpoint.method in {"PUT", "PATCH", "DELETE"} and endpoint.path not in NOT_SHOWN) or endpoint.path in ACTIONS
 ]
 
 
@@ -31,6 +35,11 @@ def inhabitant(visitor: Api, wired: MemoryWired) -> Inhabitant:
     moved_in = move_in(visitor, "grace.h@example.com")
     moved_in.api.post("/v1/timer", {"client_id": moved_in.ids["client_id"]})
     return moved_in
+
+
+def get_of(endpoint: Endpoint) -> Endpoint:
+    """The GET of what is changed."""
+    return GET[endpoint.path.rpartition("/")[0] if endpoint.path in ACTIONS else endpoint.path]
 
 
 @pytest.mark.parametrize("endpoint", SHOWN, ids=name_of)
@@ -49,7 +58,7 @@ def test_what_the_caller_has_already_is_not_sent_again(endpoint: Endpoint, inhab
 def test_what_somebody_else_has_changed_is_left_alone(endpoint: Endpoint, inhabitant: Inhabitant, wired: MemoryWired) -> None:
     before = wired.state()
 
-    for stale in ('"0123456789abcdef"', "no tag", f"W/{inhabitant.send(GET[endpoint.path]).headers['ETag']}"):
+    for stale in ('"0123456789abcdef"', "no tag", f"W/{inhabitant.send(get_of(endpoint)).headers['ETag']}"):
         answer = inhabitant.send(endpoint, headers={"If-Match": stale})
         assert (answer.status, answer.code) == (412, "precondition_failed")
 
@@ -62,7 +71,7 @@ def test_what_the_caller_has_is_not_changed_if_it_must_be_another(
 ) -> None:
     before = wired.state()
 
-    for known in (inhabitant.send(GET[endpoint.path]).headers["ETag"], "*"):
+    for known in (inhabitant.send(get_of(endpoint)).headers["ETag"], "*"):
         answer = inhabitant.send(endpoint, headers={"If-None-Match": known})
         assert (answer.status, answer.code) == (412, "precondition_failed")
 
@@ -71,14 +80,14 @@ def test_what_the_caller_has_is_not_changed_if_it_must_be_another(
 
 @pytest.mark.parametrize("endpoint", CHANGED, ids=name_of)
 def test_what_is_as_the_caller_saw_it_is_changed(endpoint: Endpoint, inhabitant: Inhabitant, wired: MemoryWired) -> None:
-    tag = inhabitant.send(GET[endpoint.path]).headers["ETag"]
+    tag = inhabitant.send(get_of(endpoint)).headers["ETag"]
     wired.clock.advance(minutes=1)
 
     answer = inhabitant.send(endpoint, headers={"If-Match": f'"other", {tag}'})
 
     assert answer.status == 200, answer.body
-    if endpoint.method != "DELETE":
-        assert answer.headers["ETag"] == inhabitant.send(GET[endpoint.path]).headers["ETag"] != tag
+    if endpoint.method in {"PUT", "PATCH"}:
+        assert answer.headers["ETag"] == inhabitant.send(get_of(endpoint)).headers["ETag"] != tag
 
 
 def test_any_tag_will_do_where_the_thing_need_only_be_there(api: Api) -> None:
@@ -139,3 +148,16 @@ def test_a_precondition_needs_its_get_declared_before() -> None:
     app.route("/thing", answer=Health, public=True)(lambda: None)
     declare(change)
     assert [each.shown_by_get for each in app.endpoints] == [None, Health]
+
+
+def test_an_action_is_on_the_thing_above_it() -> None:
+    app = Application("odd", allowed_origins=("*",))
+    app.route("/thing", answer=Health, public=True)(lambda: None)
+
+    def act(if_match: IfMatch) -> None: ...
+
+    app.route("/thing/ring", methods=["POST"], answer=Health, public=True)(act)
+    assert app.endpoints[-1].shown_by_get is Health
+    for method, path in (("POST", "/thing"), ("PUT", "/thing/ring")):
+        with pytest.raises(ValueError, match=f"{method} {path}"):
+            app.route(path, methods=[method], answer=Health, public=True)(act)

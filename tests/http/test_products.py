@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
-from tests.http.api import Api, made, product_body
+from chalicelib.domain.orders import OrderJob
+from chalicelib.usecases import order_steps
+from tests.http.api import Api, made, order_body, product_body
 from tests.wired import MemoryWired
 
 PATH = "/v1/products/85123A"
@@ -222,10 +224,28 @@ def test_stock_is_added_and_taken_with_a_reason(api: Api) -> None:
     assert [(answer.status, answer.json["stock"]) for answer in (added, taken)] == [(200, 16), (200, 13)]
     assert api.get(PATH).body == taken.body
     changes = api.get(f"{PATH}/stock").json["stock_changes"]
-    assert [(change["change"], change["reason"], change["user_id"]) for change in changes] == [
-        (-3, "", api.user_id),
-        (10, "Delivery 4711", api.user_id),
-        (6, "set with the product", api.user_id),
+    assert [(change["change"], change["reason"], change["user_id"], change["order_id"]) for change in changes] == [
+        (-3, "", api.user_id, None),
+        (10, "Delivery 4711", api.user_id, None),
+        (6, "set with the product", api.user_id, None),
+    ]
+
+
+def test_what_an_order_takes_and_gives_back_is_in_the_journal_under_its_id(api: Api, wired: MemoryWired) -> None:
+    api.put(PATH, product_body(stock=6))
+    order_id = made(api.post("/v1/orders", order_body("85123A", 4)))["order_id"]
+    job = OrderJob(account_id=api.account_id, order_id=order_id)
+
+    order_steps.validate_order(job, shop=wired)
+    order_steps.reserve_inventory(job, shop=wired)
+    wired.clock.advance(minutes=1)
+    order_steps.release_inventory(job, shop=wired)
+
+    changes = api.get(f"{PATH}/stock").json["stock_changes"]
+    assert [(change["change"], change["reason"], change["user_id"], change["order_id"]) for change in changes] == [
+        (4, "given back by an order", None, order_id),
+        (-4, "reserved for an order", None, order_id),
+        (6, "set with the product", api.user_id, None),
     ]
 
 

@@ -9,13 +9,15 @@ import pytest
 
 import app as daybook
 from chalicelib.domain.errors import OutOfStock, Unavailable
-from chalicelib.domain.orders import OrderJob
+from chalicelib.domain.orders import QUIET_FOR, OrderJob
 from chalicelib.usecases import invoices, order_steps
+from tests.builders import NOW, an_order
 from tests.triggers.documents import document, failed, scheduled, sqs
 from tests.wired import MemoryWired
 
 STEPS = [function.name for function in daybook.app.pure_lambda_functions]
-GIVEN = {"account_id": "acc_1", "order_id": "ord_1", "error": "OutOfStock", "news": "out_of_stock"}
+STATE = {"account_id": "acc_1", "order_id": "ord_1", "caught": {"Error": "OutOfStock", "Cause": "{}"}, "news": "payment_failed"}
+TOLD = {"given": STATE, "news": "out_of_stock"}
 
 
 def placed(order_id: str = "ord_1") -> dict[str, Any]:
@@ -71,7 +73,7 @@ def test_each_function_does_its_own_step_on_the_order_that_it_is_handed(
     for name in STEPS:
         monkeypatch.setattr(order_steps, name, noting(name))
 
-    assert getattr(daybook, step)(GIVEN, None) is None
+    assert getattr(daybook, step)(TOLD if step == "notify_customer" else STATE, None) is None
 
     job = OrderJob(account_id="acc_1", order_id="ord_1", error="OutOfStock")
     assert done == [(step, (job, "out_of_stock") if step == "notify_customer" else (job,), wired)]
@@ -86,8 +88,28 @@ def test_on_the_way_there_nothing_has_failed_yet(wired: MemoryWired, monkeypatch
     assert jobs == [OrderJob(account_id="acc_1", order_id="ord_1", error="")]
 
 
+def test_a_step_knows_what_could_not_be_done_before_it(wired: MemoryWired, monkeypatch: pytest.MonkeyPatch) -> None:
+    jobs: list[OrderJob] = []
+    monkeypatch.setattr(order_steps, "fail_order", lambda job, **_: jobs.append(job))
+    passed_over = {"VoidShipment": {"Error": "Unavailable", "Cause": "..."}, "NotifyCustomer": {"Error": "States.Timeout"}}
+
+    daybook.fail_order(STATE | passed_over, None)
+
+    assert jobs[0].failures == {"VoidShipment": "Unavailable", "NotifyCustomer": "States.Timeout"}
+
+
 @pytest.mark.parametrize(
-    "given", [{}, {"account_id": "acc_1"}, {"account_id": "acc_1", "order_id": None}, GIVEN | {"news": "x"}]
+    "given",
+    [
+        {},
+        {"given": {"account_id": "acc_1"}, "news": "out_of_stock"},
+        {"given": {"account_id": "acc_1", "order_id": None}, "news": "out_of_stock"},
+        {"given": STATE | {"caught": "OutOfStock"}, "news": "out_of_stock"},
+        {"given": STATE | {"VoidShipment": {}}, "news": "out_of_stock"},
+        {"given": "ord_1", "news": "out_of_stock"},
+        {"given": STATE, "news": "x"},
+        STATE | {"news": "x"},
+    ],
 )
 def test_a_step_that_is_not_handed_what_it_needs_fails(given: dict[str, object], wired: MemoryWired) -> None:
     with pytest.raises(msgspec.ValidationError):
@@ -101,7 +123,7 @@ def test_what_a_step_raises_leaves_it_as_it_is(wired: MemoryWired, monkeypatch: 
     monkeypatch.setattr(order_steps, "reserve_inventory", fail)
 
     with pytest.raises(OutOfStock):  # Lambda tells its caller the name of the class
-        daybook.reserve_inventory(GIVEN, None)
+        daybook.reserve_inventory(STATE, None)
 
 
 def test_a_step_writes_its_line_into_the_log(
@@ -113,9 +135,9 @@ def test_a_step_writes_its_line_into_the_log(
     monkeypatch.setattr(order_steps, "reserve_inventory", fail)
     monkeypatch.setattr(order_steps, "validate_order", lambda *_, **__: None)
 
-    daybook.validate_order(GIVEN, None)
+    daybook.validate_order(STATE, None)
     with pytest.raises(OutOfStock):
-        daybook.reserve_inventory(GIVEN, None)
+        daybook.reserve_inventory(STATE, None)
 
     good, bad = (json.loads(line) for line in capsys.readouterr().out.splitlines())
     assert (good["level"], good["message"], good["status"], good["failures"]) == ("INFO", "event", "done", 0)
@@ -127,18 +149,36 @@ def test_a_step_writes_its_line_into_the_log(
 # The night
 
 
-def test_the_night_gives_back_what_nobody_came_back_for_even_if_it_cannot_ask_for_invoices(
-    wired: MemoryWired, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("failing", ["ask_for_due_invoices", "release_expired"])
+def test_the_night_does_the_rest_though_a_part_of_it_fails(
+    wired: MemoryWired, monkeypatch: pytest.MonkeyPatch, failing: str
 ) -> None:
-    swept: list[tuple[datetime, object]] = []
+    done: list[tuple[str, datetime]] = []
 
-    def fails(*_: object, **__: object) -> None:
-        raise Unavailable
+    def doing(name: str) -> Any:
+        def do(as_of: datetime, **_: object) -> int:
+            if name == failing:
+                raise Unavailable
+            done.append((name, as_of))
+            return 0
 
-    monkeypatch.setattr(order_steps, "release_expired", lambda as_of, reservations: swept.append((as_of, reservations)))
-    monkeypatch.setattr(invoices, "ask_for_due_invoices", fails)
+        return do
+
+    monkeypatch.setattr(invoices, "ask_for_due_invoices", doing("ask_for_due_invoices"))
+    for name in ("release_expired", "take_up"):
+        monkeypatch.setattr(order_steps, name, doing(name))
 
     with pytest.raises(Unavailable):
         daybook.nightly(scheduled("2026-11-20T02:00:00Z"), None)
 
-    assert swept == [(datetime(2026, 11, 20, 2, tzinfo=UTC), wired.store.reservations)]
+    night = datetime(2026, 11, 20, 2, tzinfo=UTC)
+    assert {*done, (failing, night)} == {(name, night) for name in ("ask_for_due_invoices", "release_expired", "take_up")}
+
+
+def test_the_night_starts_the_workflow_of_an_order_that_has_none(wired: MemoryWired) -> None:
+    wired.store.orders.add(an_order())
+    wired.clock.at = NOW + QUIET_FOR
+
+    daybook.nightly(scheduled(wired.clock.at.isoformat()), None)
+
+    assert wired.order_workflow.started == [("acc_1", "ord_1")]

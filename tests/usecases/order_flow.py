@@ -1,122 +1,56 @@
-"""The order's workflow, one state at a time: what Step Functions does with the steps, in a few lines."""
+"""The order's workflow, by its own definition, one call at a time."""
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
-from chalicelib.domain.errors import Contended, DaybookError, PaymentGatewayError, Unavailable
+from chalicelib.domain.errors import DaybookError
 from chalicelib.domain.orders import OrderJob
+from chalicelib.edge.steps import StepInput
 from chalicelib.usecases import order_steps as steps
+from operations.project import ROOT
+from tests import state_machine
+from tests.state_machine import Call
 
-Work = Callable[..., None]
-ANY = "*"
-RETRIES = 3
+DEFINITION: Mapping[str, Any] = json.loads((ROOT / ".chalice" / "order_workflow.asl.json").read_text())
 
 
 class Crash(BaseException):
     """The function died: nothing of ours catches that. Step Functions sees Lambda.Unknown, and runs the state again."""
 
 
-class State(NamedTuple):
-    """`catch` has the next state by the class of an error."""
-
-    work: Work
-    next: str | None
-    catch: Mapping[str, str]
-
-
-def _news(news: Any) -> Work:
-    return partial(_tell, news)
-
-
-def _tell(news: Any, job: OrderJob, *, shop: Any) -> None:
-    steps.notify_customer(job, news, shop=shop)
-
-
-def _undoing(work: Work, next_state: str | None) -> State:
-    return State(work, next_state, {ANY: "CompensationFailed"})
-
-
-FAILED = {ANY: "OrderFailed"}
-# What comes after RefundPayment, or after ReleaseInventory, depends on why it is undone: so each way has states of its own.
-STATES: Mapping[str, State] = {
-    "ValidateOrder": State(
-        steps.validate_order, "ReserveInventory", {"ValidationError": "NotifyValidationFailed", ANY: "OrderFailed"}
-    ),
-    "ReserveInventory": State(
-        steps.reserve_inventory,
-        "ProcessPayment",
-        {"OutOfStock": "NotifyOutOfStock", "ValidationError": "NotifyValidationFailed", ANY: "ReleaseInventory"},
-    ),
-    "ProcessPayment": State(
-        steps.process_payment,
-        "CreateShipment",
-        {
-            "PaymentDeclined": "ReleaseInventory/payment",
-            "InsufficientFunds": "ReleaseInventory/payment",
-            "ReservationExpired": "RefundPayment/stock",
-            "CancelRequested": "RefundPayment",
-            ANY: "RefundPayment/payment",
-        },
-    ),
-    "CreateShipment": State(
-        steps.create_shipment, "SendConfirmation", {"CancelRequested": "RefundPayment", ANY: "VoidShipment"}
-    ),
-    "SendConfirmation": State(steps.send_confirmation, "OrderConfirmed", {ANY: "OrderConfirmed"}),
-    "OrderConfirmed": _undoing(steps.confirm_order, None),
-    "VoidShipment": _undoing(steps.void_shipment, "RefundPayment/shipping"),
-    "RefundPayment": _undoing(steps.refund_payment, "ReleaseInventory"),
-    "RefundPayment/payment": _undoing(steps.refund_payment, "ReleaseInventory/payment"),
-    "RefundPayment/stock": _undoing(steps.refund_payment, "ReleaseInventory/stock"),
-    "RefundPayment/shipping": _undoing(steps.refund_payment, "ReleaseInventory/shipping"),
-    "ReleaseInventory": _undoing(steps.release_inventory, "OrderFailed"),
-    "ReleaseInventory/payment": _undoing(steps.release_inventory, "NotifyPaymentFailed"),
-    "ReleaseInventory/stock": _undoing(steps.release_inventory, "NotifyOutOfStock"),
-    "ReleaseInventory/shipping": _undoing(steps.release_inventory, "NotifyShippingFailed"),
-    "NotifyValidationFailed": State(_news("validation_failed"), "OrderFailed", FAILED),
-    "NotifyOutOfStock": State(_news("out_of_stock"), "OrderFailed", FAILED),
-    "NotifyPaymentFailed": State(_news("payment_failed"), "OrderFailed", FAILED),
-    "NotifyShippingFailed": State(_news("shipping_failed"), "OrderFailed", FAILED),
-    "OrderFailed": _undoing(steps.fail_order, None),
-    "CompensationFailed": State(steps.give_up_order, None, {ANY: "Fail"}),
-}
-TRANSIENT = (Contended, Unavailable, PaymentGatewayError)
-
-
-@dataclass
 class Execution:
-    """One run of the workflow. `ended_well` is None as long as it goes on; `visited` are the states that it has been in."""
+    """One run of the workflow. `ended_well` is None as long as it goes on; `visited` are its calls, once each, `states` those
+    that it has been in, once it has ended.
+    """
 
-    job: OrderJob
-    state: str = "ValidateOrder"
-    ended_well: bool | None = None
-    visited: list[tuple[str, OrderJob]] = field(default_factory=list)
-    failures: int = 0
+    def __init__(self, job: OrderJob) -> None:
+        self._walk = state_machine.walk(DEFINITION, {"account_id": job.account_id, "order_id": job.order_id})
+        self._call = next(self._walk)
+        self.ended_well: bool | None = None
+        self.states: tuple[str, ...] = ()
+        self.visited: list[Call] = []
+        self.failures = 0
+
+    @property
+    def state(self) -> str:
+        return self._call.state
 
     def step(self, shop: Any) -> None:
-        """Runs the state once more: it goes on, is tried again, or its error is caught."""
-        now = STATES[self.state]
-        if not self.visited or self.visited[-1] != (self.state, self.job):
-            self.visited.append((self.state, self.job))
+        """Runs the task once more: it goes on, is tried again, or its error is caught."""
+        before = self._call
+        if not self.visited or self.visited[-1].state != before.state:
+            self.visited.append(before)
         try:
-            now.work(self.job, shop=shop)
-        except (DaybookError, Crash) as error:
-            passing = isinstance(error, (*TRANSIENT, Crash))
-            if passing and self.failures < RETRIES:
-                self.failures += 1
-                return
-            name = "Lambda.Unknown" if isinstance(error, Crash) else type(error).__name__
-            self.job = OrderJob(account_id=self.job.account_id, order_id=self.job.order_id, error=name)
-            self._enter(now.catch.get(name, now.catch[ANY]))
-        else:
-            if now.next is None:
-                self.ended_well = self.state != "CompensationFailed"
-            else:
-                self._enter(now.next)
+            self._call = self._go_on(shop)
+        except StopIteration as end:
+            self.states, self.ended_well = end.value.states, end.value.status == "SUCCEEDED"
+        self.failures = self.failures + 1 if self._call.pause else 0
 
     def run(self, shop: Any) -> Execution:
         """To its end."""
@@ -125,17 +59,30 @@ class Execution:
         return self
 
     def again(self, place: int, shop: Any) -> None:
-        """A state that it has been in comes once more, late; what becomes of that, nobody waits for."""
-        state, job = self.visited[place]
+        """A task that was run comes once more, late; what becomes of that, nobody waits for."""
         with suppress(DaybookError):
-            STATES[state].work(job, shop=shop)
+            work_of(self.visited[place])(shop=shop)
 
-    def _enter(self, state: str) -> None:
-        self.failures = 0
-        if state == "Fail":
-            self.ended_well = False
-        else:
-            self.state = state
+    def _go_on(self, shop: Any) -> Call:
+        try:
+            work_of(self._call)(shop=shop)
+        except Crash:
+            return self._walk.throw(state_machine.ServiceError("Lambda.Unknown"))
+        except DaybookError as error:
+            return self._walk.throw(error)
+        return self._walk.send(None)
+
+
+def work_of(call: Call) -> Callable[..., None]:
+    return partial(run_step, call.state, call.payload)
+
+
+def run_step(state: str, payload: Mapping[str, Any], *, shop: Any) -> None:
+    """As app.py has it: ${FailOrder} is fail_order, and reads what it is handed from JSON."""
+    name = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", DEFINITION["States"][state]["Resource"].strip("${}")).lower()
+    given = StepInput(json.loads(json.dumps(payload)))
+    news = (given.news,) if name == "notify_customer" else ()
+    getattr(steps, name)(given.job, *news, shop=shop)
 
 
 class Interrupting:

@@ -1,7 +1,7 @@
 """The steps of an order's workflow: whatever fails, comes twice, late or at once, nobody is charged for nothing."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from chalicelib.domain.errors import (
+    Contended,
     DaybookError,
     NotUndone,
     OrderNotCancelable,
@@ -20,20 +21,25 @@ from chalicelib.domain.errors import (
     Unavailable,
 )
 from chalicelib.domain.orders import (
+    QUIET_FOR,
     RESERVED_FOR,
     FulfillmentStatus,
     Order,
     OrderJob,
     OrderStatus,
     PaymentStatus,
+    Reservation,
+    StepKey,
     WorkflowStatus,
 )
+from chalicelib.domain.products import ProductDetails, StockLevel
 from chalicelib.usecases import order_steps as steps
-from chalicelib.usecases import orders
-from chalicelib.usecases.order_steps import release_expired
-from tests.builders import ADDRESS, NOW, a_caller, a_product, order_details
+from chalicelib.usecases import orders, products
+from chalicelib.usecases.order_steps import release_expired, take_up
+from operations.settle import settle
+from tests.builders import ADDRESS, NOW, a_caller, a_product, a_user, an_account, order_details
 from tests.fakes import FixedClock
-from tests.usecases.order_flow import Crash, Execution, Interrupting
+from tests.usecases.order_flow import Crash, Execution, Interrupting, run_step
 from tests.usecases.test_invoicing import at_once
 from tests.wired import MemoryWired
 
@@ -49,9 +55,16 @@ def shop() -> MemoryWired:
 
 def open_shop() -> MemoryWired:
     wired = MemoryWired(clock=FixedClock(NOW))
+    wired.store.accounts.add(an_account(), a_user())
     for product_id, stock in [*STOCK.items(), ("service", None)]:
-        wired.store.products.add(a_product(product_id, stock=stock))
+        put(wired, product_id, stock)
     return wired
+
+
+def put(shop: MemoryWired, product_id: str, stock: int | None) -> None:
+    """Makes a product at 2.55, or says how many of it are there."""
+    details = ProductDetails(name="Holder", price=Decimal("2.55"))
+    products.put_product(CALLER, product_id, details, StockLevel(stock), desk=shop)
 
 
 def place(shop: MemoryWired, *items: tuple[str, int], hold: bool = False, **details: Any) -> str:
@@ -76,7 +89,20 @@ def history(order: Order) -> list[str]:
 
 
 def visited(execution: Execution) -> list[str]:
-    return [state.partition("/")[0] for state, _ in execution.visited]
+    return [call.state for call in execution.visited]
+
+
+def settled(shop: MemoryWired, order_id: str) -> list[str]:
+    """What `make settle` says of each step that it calls."""
+
+    def call(step: str, state: Mapping[str, Any]) -> str:
+        try:
+            run_step(step, state, shop=shop)
+        except DaybookError as error:
+            return type(error).__name__
+        return ""
+
+    return [f"{step} {error or 'done'}" for step, error in settle(kept(shop, order_id), call)]
 
 
 def check_books(shop: MemoryWired) -> None:
@@ -86,14 +112,14 @@ def check_books(shop: MemoryWired) -> None:
     assert max(Counter(shop.carrier.handed_over).values(), default=0) <= 1, "no order is shipped twice"
     taken: Counter[str] = Counter()
     for order in shop.tables()["orders"].values():
-        done = Counter(entry.step for entry in order.history if entry.outcome == "done")
-        assert max(done.values()) == 1, "no step is noted twice"
+        done = Counter(entry.step for entry in order.history if entry.outcome == "done" and entry.step != "EditOrder")
+        assert max(done.values()) == 1, "no step is noted twice, but for edits"
         payment = shop.payments.books.get(f"{order.id}-ProcessPayment")
         owed = payment is not None and payment.owed
         assert payment is None or payment.amount in (None, order.total_amount)
         on_the_way = f"{order.id}-CreateShipment" in shop.carrier.on_the_way
         reservation = shop.store.reservations.find("acc_1", order.id)
-        taken.update(reservation.units if reservation else {})
+        journal = journal_of(shop, order.id)
         told = {news for order_id, news in shop.customers.told if order_id == order.id}
         match order.status:
             case OrderStatus.CONFIRMED:
@@ -101,11 +127,8 @@ def check_books(shop: MemoryWired) -> None:
                 assert on_the_way
                 assert order.payment_status is PaymentStatus.CAPTURED
                 assert order.fulfillment_status is FulfillmentStatus.SHIPPED
-                assert reservation is not None
-                assert reservation.kept
-                assert {key: reservation.units.get(key, 0) for key in STOCK} == {
-                    key: order.quantities.get(key, 0) for key in STOCK
-                }
+                assert reservation is None, "it is sold"
+                assert journal == {key: -units for key, units in order.quantities.items() if key in STOCK}
                 assert told <= {"order_confirmed"}
             case OrderStatus.FAILED | OrderStatus.CANCELED if order.workflow_status is WorkflowStatus.COMPENSATED:
                 assert not owed
@@ -115,11 +138,31 @@ def check_books(shop: MemoryWired) -> None:
                 assert order.fulfillment_status is FulfillmentStatus.CANCELED
                 assert reservation is None
                 assert "order_confirmed" not in told
-            case OrderStatus.FAILED:
-                assert (order.id, order.history[-1].detail) in shop.attention.asked, "somebody sees it"
-    for product_id, stock in STOCK.items():
-        product = shop.tables()["products"].get(("acc_1", f"product#{product_id}"))
-        assert product is None or product.stock is None or product.stock + taken[product_id] == stock, product_id
+            case OrderStatus.FAILED | OrderStatus.CANCELED:
+                asked = [detail for order_id, detail in shop.attention.asked if order_id == order.id]
+                assert [entry.detail for entry in order.history if entry.step == "CompensationFailed"] == asked[-1:], "is seen"
+                assert not on_the_way or (reservation is not None and reservation.kept), "what has left is not in stock"
+        if reservation is not None:
+            assert journal == {key: -units for key, units in reservation.units.items()}
+            taken.update(reservation.units)
+        elif order.status is OrderStatus.CONFIRMED:
+            taken.update(order.quantities)
+    for product in shop.tables()["products"].values():
+        journal = journal_of(shop)
+        assert (product.stock or 0) == journal[product.id], "the journal adds up to the stock"
+        if product.stock is not None and product.follows is None:  # else the one before is gone with what was taken from it
+            brought = journal_of(shop, None)[product.id]
+            assert product.stock + taken[product.id] == brought, product.id
+
+
+def journal_of(shop: MemoryWired, *order_ids: str | None) -> Counter[str]:
+    """The changes of stock by product, of all orders if none is said; None stands for those of people."""
+    changes = shop.tables()["stock_changes"].values()
+    summed: Counter[str] = Counter()
+    for change in changes:
+        if not order_ids or change.order_id in order_ids:
+            summed[change.product_id] += change.change
+    return summed
 
 
 # Each way through the workflow
@@ -282,15 +325,42 @@ def test_a_product_that_goes_after_it_is_reserved_stops_nothing(
     execution = Execution(job_of(order_id))
     while execution.state != "ProcessPayment":
         execution.step(shop)
-    product = shop.store.products.get("acc_1", "b")
     if change == "removed":
-        shop.store.products.remove(product)
+        products.remove_product(CALLER, "b", desk=shop)
     else:
-        shop.store.products.save(replace(product, stock=None, version=product.version + 1))
+        put(shop, "b", None)
 
     assert execution.run(shop).ended_well
 
     assert kept(shop, order_id).status is (OrderStatus.FAILED if details else OrderStatus.CONFIRMED)
+    check_books(shop)
+
+
+@pytest.mark.parametrize("way", ["good", "declined", "not served"])
+def test_what_is_counted_by_hand_lies_there_and_what_is_reserved_does_not(shop: MemoryWired, way: str) -> None:
+    order_id = place(shop, ("a", 4), **details_of(way))
+    execution = Execution(job_of(order_id))
+    while execution.state != "ProcessPayment":
+        execution.step(shop)
+    put(shop, "a", 5)
+
+    assert execution.run(shop).ended_well
+
+    assert shop.store.products.get("acc_1", "a").stock == (5 if way == "good" else 9)
+    check_books(shop)
+
+
+def test_a_product_that_is_made_anew_gets_nothing_back_of_the_one_before(shop: MemoryWired) -> None:
+    order_id = place(shop, payment_method="declined")
+    execution = Execution(job_of(order_id))
+    while execution.state != "ProcessPayment":
+        execution.step(shop)
+    products.remove_product(CALLER, "a", desk=shop)
+    put(shop, "a", 5)
+
+    assert execution.run(shop).ended_well
+
+    assert [shop.store.products.get("acc_1", name).stock for name in STOCK] == [5, 3]
     check_books(shop)
 
 
@@ -391,8 +461,15 @@ def test_what_fails_for_long_ends_undone_or_before_a_person(way: str, times: int
         if execution.ended_well:
             assert order.ended, where
             assert order.workflow_status is not WorkflowStatus.COMPENSATION_FAILED, where
-        else:
-            assert execution.state == "CompensationFailed", where
+            continue
+        assert execution.states[-1] in {"GivenUp", "NotConfirmed"}, where
+        if execution.states[-1] == "NotConfirmed":
+            assert order.only_to_be_confirmed or order.status is OrderStatus.CONFIRMED, where
+        if not order.settled:
+            said = settled(shop, order_id=order.id)
+            assert all(each.endswith(" done") for each in said), (where, said)
+        assert kept(shop, order.id).settled, where
+        check_books(shop)
 
 
 @pytest.mark.parametrize("way", ways_of())
@@ -622,7 +699,7 @@ def expires_while_paying(shop: MemoryWired, *, swept: bool) -> Any:
                 assert release_expired(now, reservations=shop.store.reservations) == 1
             return receipt
 
-        def undo(self, key: str) -> Any:
+        def undo(self, key: StepKey) -> Any:
             return shop.payments.undo(key)
 
     return _With(shop, payments=Slow())
@@ -706,6 +783,47 @@ def test_what_is_paid_for_before_the_sweep_gets_to_it_is_not_released(shop: Memo
     check_books(shop)
 
 
+class FailsFor:
+    """Reservations of which those of some orders cannot be given back."""
+
+    def __init__(self, shop: MemoryWired, errors: dict[str, Exception]) -> None:
+        self._reservations = shop.store.reservations
+        self._errors = errors
+
+    def release(self, reservation: Reservation, *arguments: Any, **more: Any) -> None:
+        if reservation.order_id in self._errors:
+            raise self._errors[reservation.order_id]
+        self._reservations.release(reservation, *arguments, **more)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._reservations, name)
+
+
+@pytest.mark.parametrize("error", [Unavailable(), Contended(), ValueError("broken")])
+@pytest.mark.parametrize("place_of_it", range(3))
+def test_one_that_cannot_be_given_back_stops_no_other_and_is_told(
+    shop: MemoryWired, caplog: pytest.LogCaptureFixture, place_of_it: int, error: Exception
+) -> None:
+    order_ids = [place(shop, ("a", 1)) for _ in range(3)]
+    for order_id in order_ids:
+        for step in FORWARD[:2]:
+            step(job_of(order_id), shop=shop)
+        shop.clock.advance(minutes=1)
+    as_of = shop.clock.advance(hours=1)
+    stuck = order_ids[place_of_it]
+
+    with pytest.raises(Unavailable) as told:
+        release_expired(as_of, reservations=FailsFor(shop, {stuck: error}))
+
+    assert told.value.__cause__ is error
+    assert [shop.store.reservations.find("acc_1", order_id) is None for order_id in order_ids] == [
+        order_id != stuck for order_id in order_ids
+    ]
+    assert [stuck in record.getMessage() for record in caplog.records] == [True]
+    assert release_expired(as_of, reservations=shop.store.reservations) == 1, "the next run does the rest"
+    check_books(shop)
+
+
 # What cannot be undone
 
 
@@ -720,10 +838,210 @@ def test_a_refund_that_keeps_failing_comes_before_a_person_and_is_not_shown_as_r
     assert execution.ended_well is False
     assert (order.status, order.workflow_status) == (OrderStatus.FAILED, WorkflowStatus.COMPENSATION_FAILED)
     assert order.payment_status is (PaymentStatus.CAPTURED if way == "not served" else PaymentStatus.FAILED)
-    assert shop.attention.asked == [(order_id, "PaymentGatewayError")]
-    assert shop.customers.told == []
-    assert history(order)[-1] == "CompensationFailed failed"
+    assert shop.attention.asked == [(order_id, "RefundPayment")]
+    assert history(order)[-4:] == [
+        "RefundPayment failed",
+        "ReleaseInventory done",
+        "NotifyCustomer done",
+        "CompensationFailed failed",
+    ]
+    assert [shop.store.products.get("acc_1", name).stock for name in STOCK] == list(STOCK.values()), "stock is not held up"
     check_books(shop)
+
+
+def test_the_money_goes_back_though_the_carrier_is_silent_and_what_may_have_left_is_not_in_stock(shop: MemoryWired) -> None:
+    order_id = place(shop, shipping_address=NOBODY_LIVES_THERE)
+
+    execution = work_off(_With(shop, carrier=Silent(shop)), order_id)
+
+    order = kept(shop, order_id)
+    assert visited(execution)[-6:] == [
+        "VoidShipment",
+        "RefundPayment",
+        "ReleaseInventory",
+        "NotifyShippingFailed",
+        "OrderFailed",
+        "CompensationFailed",
+    ]
+    assert (order.workflow_status, order.payment_status) == (WorkflowStatus.COMPENSATION_FAILED, PaymentStatus.REFUNDED)
+    assert order.fulfillment_status is FulfillmentStatus.NOT_FULFILLED
+    assert [f"{entry.step} {entry.detail}" for entry in order.history if entry.outcome == "failed"] == [
+        "CreateShipment shipping_failed",
+        "VoidShipment unavailable",
+        "ReleaseInventory not_undone",
+        "CompensationFailed VoidShipment, ReleaseInventory",
+    ]
+    assert shop.attention.asked == [(order_id, "VoidShipment, ReleaseInventory")]
+    assert [shop.store.products.get("acc_1", name).stock for name in STOCK] == [7, 2]
+    check_books(shop)
+
+    assert settled(shop, order_id) == ["VoidShipment done", "RefundPayment done", "ReleaseInventory done", "OrderFailed done"]
+    assert [shop.store.products.get("acc_1", name).stock for name in STOCK] == list(STOCK.values())
+    check_books(shop)
+
+
+class Silent:
+    """A carrier that takes nothing and calls nothing back."""
+
+    def __init__(self, shop: MemoryWired) -> None:
+        self._shop = shop
+
+    def ship(self, *arguments: Any) -> Any:
+        return self._shop.carrier.ship(*arguments)
+
+    def void(self, _key: str) -> None:
+        raise Unavailable
+
+
+def test_nothing_stops_the_way_back(shop: MemoryWired) -> None:
+    """Neither the carrier nor the processor answers, and nobody can be told."""
+    order_id = place(shop, shipping_address=NOBODY_LIVES_THERE)
+    shop.payments.undo_failures = [PaymentGatewayError()] * 4
+    shop.customers.failures = [Unavailable()] * 5
+
+    work_off(_With(shop, carrier=Silent(shop)), order_id)
+
+    order = kept(shop, order_id)
+    assert shop.attention.asked == [(order_id, "VoidShipment, RefundPayment, ReleaseInventory")]
+    assert [entry.step for entry in order.history if entry.outcome == "failed"] == [
+        "CreateShipment",
+        "VoidShipment",
+        "RefundPayment",
+        "ReleaseInventory",
+        "NotifyCustomer",
+        "CompensationFailed",
+    ]
+    check_books(shop)
+
+
+def test_units_that_could_not_be_given_back_go_back_as_the_order_ends(shop: MemoryWired) -> None:
+    order_id = place(shop, payment_method="declined")
+    faltering = _With(shop, reservations=Failing(shop.store.reservations, "release", times=4))
+
+    assert work_off(faltering, order_id).ended_well
+
+    assert history(kept(shop, order_id))[-3:] == ["ReleaseInventory failed", "NotifyCustomer done", "OrderFailed done"]
+    assert shop.attention.asked == []
+    check_books(shop)
+
+
+class Failing:
+    def __init__(self, port: Any, method: str, *, times: int) -> None:
+        self._port = port
+        self._method = method
+        self._left = times
+
+    def __getattr__(self, name: str) -> Any:
+        if name == self._method and self._left:
+            self._left -= 1
+            raise Unavailable
+        return getattr(self._port, name)
+
+
+def test_what_is_canceled_and_cannot_be_undone_is_canceled(shop: MemoryWired) -> None:
+    order_id = place(shop)
+    execution = Execution(job_of(order_id))
+    for _ in range(3):
+        execution.step(shop)
+    orders.cancel(CALLER, order_id, desk=shop)
+    shop.payments.undo_failures = [PaymentGatewayError()] * 4
+
+    assert execution.run(shop).ended_well is False
+
+    order = kept(shop, order_id)
+    assert (order.status, order.workflow_status) == (OrderStatus.CANCELED, WorkflowStatus.COMPENSATION_FAILED)
+    assert settled(shop, order_id)[-1] == "OrderFailed done"
+    assert (kept(shop, order_id).status, kept(shop, order_id).payment_status) == (OrderStatus.CANCELED, PaymentStatus.REFUNDED)
+    check_books(shop)
+
+
+def test_what_is_settled_in_vain_stays_before_the_person_who_knows_of_it(shop: MemoryWired) -> None:
+    order_id = place(shop, shipping_address=NOBODY_LIVES_THERE)
+    shop.payments.undo_failures = [PaymentGatewayError()] * 5
+    work_off(shop, order_id)
+    before = kept(shop, order_id)
+
+    said = settled(shop, order_id)
+
+    assert said == ["VoidShipment done", "RefundPayment PaymentGatewayError", "ReleaseInventory done", "OrderFailed NotUndone"]
+    assert kept(shop, order_id) == before, "its history does not grow by trying"
+    assert settled(shop, order_id)[1:] == ["RefundPayment done", "ReleaseInventory done", "OrderFailed done"]
+    assert len(shop.attention.asked) == 1
+    check_books(shop)
+
+
+def test_what_is_shipped_and_paid_is_not_called_failed_because_its_end_cannot_be_noted(shop: MemoryWired) -> None:
+    order_id = place(shop)
+    execution = Execution(job_of(order_id))
+    while execution.state != "OrderConfirmed":
+        execution.step(shop)
+
+    execution.run(_With(shop, orders=Failing(shop.store.orders, "save", times=7)))
+
+    order = kept(shop, order_id)
+    assert execution.states[-2:] == ("OrderConfirmed", "NotConfirmed")
+    assert (order.status, order.workflow_status) == (OrderStatus.PENDING, WorkflowStatus.RUNNING)
+    assert (order.payment_status, order.fulfillment_status) == (PaymentStatus.CAPTURED, FulfillmentStatus.SHIPPED)
+    assert settled(shop, order_id) == ["OrderConfirmed done"]
+    assert kept(shop, order_id).status is OrderStatus.CONFIRMED
+    check_books(shop)
+
+
+# What has no workflow
+
+
+def test_an_order_whose_workflow_never_began_gets_it_at_night(shop: MemoryWired) -> None:
+    order_id, held = place(shop), place(shop, hold=True)
+    as_of = shop.clock.advance(seconds=QUIET_FOR.total_seconds())
+    fresh = place(shop)
+
+    assert take_up(as_of, desk=shop) == 1
+
+    assert shop.order_workflow.started == [("acc_1", order_id)]
+    assert {kept(shop, one).status for one in (order_id, fresh, held)} == {OrderStatus.PENDING}
+    assert shop.attention.asked == []
+
+
+def test_an_order_that_was_held_for_long_is_left_to_the_workflow_that_was_started_just_now(shop: MemoryWired) -> None:
+    order_id = place(shop, hold=True)
+    as_of = shop.clock.advance(hours=12)
+    orders.submit(CALLER, order_id, desk=shop)
+
+    assert take_up(as_of, desk=shop) == 0
+    assert shop.order_workflow.started == []
+
+
+@pytest.mark.parametrize("done", range(7))
+def test_an_order_whose_workflow_has_ended_without_it_is_confirmed_or_comes_before_a_person_once(
+    shop: MemoryWired, done: int
+) -> None:
+    order_id = place(shop)
+    for step in FORWARD[:done]:
+        step(job_of(order_id), shop=shop)
+    shop.order_workflow.ended.add(order_id)
+    as_of = shop.clock.advance(hours=12)
+
+    assert [take_up(as_of, desk=shop) for _ in range(2)] == [done < 6, False]
+
+    order = kept(shop, order_id)
+    if done >= 4:
+        assert (order.status, shop.attention.asked) == (OrderStatus.CONFIRMED, [])
+    else:
+        assert (order.status, order.workflow_status) == (OrderStatus.FAILED, WorkflowStatus.COMPENSATION_FAILED)
+        assert len(shop.attention.asked) == 1
+        assert settled(shop, order_id)[-1] == "OrderFailed done"
+        assert kept(shop, order_id).settled
+    check_books(shop)
+
+
+def test_one_order_that_cannot_be_taken_up_stops_none_of_the_others_and_is_told_of(shop: MemoryWired) -> None:
+    order_ids = [place(shop, ("a", 1)) for _ in range(3)]
+    shop.order_workflow.failures = [None, Unavailable()]
+
+    with pytest.raises(Unavailable):
+        take_up(shop.clock.advance(hours=2), desk=shop)
+
+    assert [order_id for _, order_id in shop.order_workflow.started] == [order_ids[0], order_ids[2]]
 
 
 def test_a_refund_that_fails_three_times_and_then_not_is_a_refund(shop: MemoryWired) -> None:
@@ -739,7 +1057,7 @@ def test_a_refund_that_fails_three_times_and_then_not_is_a_refund(shop: MemoryWi
 def test_what_is_given_up_and_not_paid_is_swept_at_night(shop: MemoryWired) -> None:
     order_id = place(shop, payment_method="gateway_error")
     shop.payments.undo_failures = [PaymentGatewayError()] * 4
-    work_off(shop, order_id)
+    work_off(_With(shop, reservations=Failing(shop.store.reservations, "release", times=4)), order_id)
 
     as_of = shop.clock.advance(hours=12)
     assert release_expired(as_of, reservations=shop.store.reservations) == 1
@@ -752,13 +1070,15 @@ def test_what_is_given_up_and_not_paid_is_swept_at_night(shop: MemoryWired) -> N
 
 def test_no_order_is_lost_for_a_mail(shop: MemoryWired) -> None:
     good, bad = place(shop, ("a", 1)), place(shop, ("a", 1), payment_method="declined")
-    shop.customers.failures = [Unavailable()] * 8
+    shop.customers.failures = [Unavailable()] * 10
 
     assert work_off(shop, good).ended_well
     assert work_off(shop, bad).ended_well
 
     assert [kept(shop, order_id).status for order_id in (good, bad)] == [OrderStatus.CONFIRMED, OrderStatus.FAILED]
     assert shop.customers.told == []
+    assert history(kept(shop, good))[-2:] == ["SendConfirmation failed", "OrderConfirmed done"]
+    assert history(kept(shop, bad))[-2:] == ["NotifyCustomer failed", "OrderFailed done"]
     check_books(shop)
 
 

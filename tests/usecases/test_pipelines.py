@@ -8,8 +8,9 @@ from tests.wired import MemoryWired
 
 def test_a_file_is_measured_from_when_its_work_began_until_it_is_done() -> None:
     desk = MemoryWired()
+    seconds = [10.25]
 
-    measure("images", lambda: desk.clock.advance(seconds=1.5), desk=desk)
+    measure("images", lambda: seconds.append(11.75), desk=desk, seconds=lambda: seconds[-1])
 
     assert (desk.metrics.files, desk.metrics.failures) == ([("images", 1, 1500)], [])
 

@@ -13,10 +13,11 @@ from hypothesis import strategies as some
 
 from chalicelib.domain.errors import Invalid, NotFound, OutOfStock, PreconditionFailed, StockNotCounted, StockTooLarge
 from chalicelib.domain.identifiers import is_id
+from chalicelib.domain.images import ImageDetails
 from chalicelib.domain.made import Made
 from chalicelib.domain.paging import PageRequest
 from chalicelib.domain.products import MAX_STOCK, NOT_COUNTED, Product, ProductDetails, StockLevel
-from chalicelib.usecases import products
+from chalicelib.usecases import images, products
 from tests.usecases.business import Business, open_business
 from tests.usecases.test_invoicing import at_once
 from tests.wired import MemoryWired
@@ -506,3 +507,54 @@ def test_an_image_that_is_not_there_is_not_put_on_a_product(business: Business, 
         put(business, image_id=image_id)
     with pytest.raises(NotFound):
         kept(business)
+
+
+def an_image_of(business: Business) -> str:
+    details = ImageDetails(filename="lantern.jpg", content_type="image/jpeg")
+    return images.add_image(business.caller, details, desk=business.wired).image.id
+
+
+def test_an_image_of_the_account_is_put_on_a_product_and_may_go_from_under_it(business: Business) -> None:
+    image_id = an_image_of(business)
+    put(business, image_id=image_id)
+    images.remove_image(business.caller, image_id, desk=business.wired)
+
+    put(business, image_id=image_id, name="Lamp")
+
+    assert (kept(business).image_id, kept(business).name) == (image_id, "Lamp")
+    put(business)
+    with pytest.raises(NotFound):
+        put(business, image_id=image_id)
+    assert kept(business).image_id is None
+
+
+def test_another_accounts_image_is_not_put_on_a_product(business: Business) -> None:
+    other = open_business(business.wired, email="grace@example.com")
+
+    with pytest.raises(NotFound):
+        put(business, image_id=an_image_of(other))
+    with pytest.raises(NotFound):
+        products.add_product(business.caller, replace(LANTERN, image_id=an_image_of(other)), None, desk=business.wired)
+
+
+@pytest.mark.parametrize("there", [False, True])
+def test_an_image_that_goes_while_it_is_put_on_a_product_is_not_found(business: Business, there: bool) -> None:
+    image_id = an_image_of(business)
+    if there:
+        made(business)
+    store: Any = business.wired.store
+    found = store.images.get
+
+    def gone_after(account_id: str, wanted: str) -> object:
+        image = found(account_id, wanted)
+        store.images.get = found
+        images.remove_image(business.caller, image_id, desk=business.wired)
+        return image
+
+    store.images.get = gone_after
+    with pytest.raises(NotFound):
+        put(business, image_id=image_id)
+
+    assert [product.image_id for product in store.products.page(business.caller.account_id, PageRequest()).items] == (
+        [None] if there else []
+    )
