@@ -19,6 +19,7 @@ def main() -> None:
         run("cold_start", "--function", str(function))
         run("warm", "--function", str(function))
     run("search")
+    run("images")
     if find_spec("fpdf"):
         run("pdf_libraries")
     else:

@@ -94,6 +94,18 @@ def test_a_warm_request_is_one_read_and_one_count() -> None:
     assert "100 requests asked AWS for {'dynamodb.UpdateItem': 100, 'dynamodb.GetItem': 100}" in run.stdout
 
 
+def test_thumbnails_are_compared_with_pillows_plainest_calls() -> None:
+    command = [sys.executable, "-m", "benchmarks.images", "--width", "400", "--height", "300", "--rounds", "1", "--images", "1"]
+    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=120)
+
+    assert run.returncode == 0, run.stderr
+    assert [line.partition(" JPEG, 400 x 300")[0] for line in run.stdout.splitlines() if "JPEG" in line] == [
+        "baseline",
+        "progressive",
+    ]
+    assert run.stdout.count("images a CPU second") == 6
+
+
 def test_costs_are_weighed_on_a_local_aws() -> None:
     with costs.local() as desk:
         meter = costs.Meter(desk.dynamodb, desk.sqs)
