@@ -13,7 +13,7 @@ def run(name: str, *arguments: str) -> None:
 
 
 def main() -> None:
-    for name in ("costs", "catalogue", "orders", "feed"):
+    for name in ("costs", "catalogue", "orders", "imports", "feed"):
         run(name)
     with packaged() as function:
         run("cold_start", "--function", str(function))
