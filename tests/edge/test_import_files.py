@@ -375,7 +375,8 @@ def test_equal_rows_have_one_fingerprint_however_they_are_written() -> None:
 
 def test_different_rows_have_different_fingerprints() -> None:
     clients = prints(
-        "name,rate,currency\nAda,12.5,EUR\nAda,125,EUR\nAda,1.25,EUR\nAda,-12.5,EUR\nAda,12.5,USD\nada,12.5,EUR\nAda ,12.5,EUR\n"
+        "name,rate,currency\nAda,12.5,EUR\nAda,125,EUR\nAda,1.25,EUR\nAda,-12.5,EUR\n"
+        "Ada,12.5,USD\nada,12.5,EUR\nAda ,12.5,EUR\n"
     )
     products = prints("id,name,price,stock\na,A,1,\na,A,1,0\na,A,1,1\nb,A,1,\n,A,1,\n", "products")
     work = prints(
