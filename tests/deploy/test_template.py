@@ -126,7 +126,7 @@ def gateway_responses(resources: Json) -> Json:
 def test_the_template_holds_everything_that_the_application_stands_on(resources: Json) -> None:
     counted = Counter(resource["Type"] for resource in resources.values())
     assert counted == {
-        "AWS::Serverless::Function": 24,
+        "AWS::Serverless::Function": 25,
         "AWS::IAM::Role": 26,
         "AWS::Logs::LogGroup": 26,
         "AWS::Serverless::Api": 1,
