@@ -63,6 +63,13 @@ class Deployed:
         ]
         return "\n".join(line for line in said if not line.startswith(("START", "END", "REPORT")))
 
+    def events_of(self, function: str) -> list[dict[str, Any]]:
+        """What the function has written of each event that it was called with."""
+        group = f"/aws/lambda/{self.function(function)}"
+        told = self.client("logs").filter_log_events(logGroupName=group)["events"]
+        lines = [line for event in told for line in event["message"].splitlines() if line.startswith("{")]
+        return [line for line in map(json.loads, lines) if line.get("message") == "event"]
+
     def run_night(self, at: datetime) -> None:
         """As the schedule does at 02:00 UTC."""
         event = {
@@ -119,6 +126,12 @@ class User(Person):
         assert opened.status_code == 201, opened.text
         super().__init__(url, opened.json()["access_token"])
         self.account_id: str = opened.json()["account"]["id"]
+
+
+def upload(form: Mapping[str, Any], content: bytes, **changed: str) -> requests.Response:
+    """As a browser does with a form that the API has signed; `changed` are fields that are not as it was signed."""
+    fields = {**form["fields"], **changed}
+    return requests.post(form["url"], data=fields, files={"file": ("C:\\fakepath\\x", content)}, timeout=TIMEOUT_SECONDS)
 
 
 @pytest.fixture(scope="session")
