@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 import boto3
 import pytest
 import requests
+from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from operations.deploy import Account, Deployment, DeploymentFailed, change_stack, deploy, stack_outputs, stack_parameters
@@ -166,6 +167,27 @@ def test_what_the_filter_of_a_stream_leaves_out_is_passed_over(aws: LocalAws, se
     first, *again = stream.batches()
     assert first == ["told-1", "told-2", "report-1", "told-3"]
     assert again == [["report-1", "told-3"]] * 3 + [["told-4"]]
+
+
+def test_a_named_version_is_read_from_any_byte_on_and_under_the_headers_of_its_link(
+    aws: LocalAws, session: boto3.Session
+) -> None:
+    s3 = session.client("s3", endpoint_url=aws.endpoint, config=Config(signature_version="s3v4"))
+    s3.create_bucket(Bucket="versions")
+    s3.put_bucket_versioning(Bucket="versions", VersioningConfiguration={"Status": "Enabled"})
+    version = s3.put_object(Bucket="versions", Key="a", Body=b"0123456789")["VersionId"]
+    first = {"Bucket": "versions", "Key": "a", "VersionId": version}
+    s3.put_object(Bucket="versions", Key="a", Body=b"later")
+
+    rest = s3.get_object(**first, Range="bytes=4-")
+    disposition = "attachment; filename*=UTF-8''%C3%BC.txt"
+    link = s3.generate_presigned_url("get_object", {**first, "ResponseContentDisposition": disposition})
+
+    assert (rest["Body"].read(), rest["ContentRange"], rest["ContentLength"]) == (b"456789", "bytes 4-9/10", 6)
+    with pytest.raises(ClientError, match="InvalidRange"):
+        s3.get_object(**first, Range="bytes=10-")
+    linked = requests.get(link, timeout=TIMEOUT_SECONDS)
+    assert (linked.content, linked.headers["Content-Disposition"]) == (b"0123456789", disposition)
 
 
 def test_a_policy_may_ask_for_the_sender_of_a_mail() -> None:

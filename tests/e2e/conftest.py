@@ -44,15 +44,15 @@ class Deployed:
         name: str = found["StackResourceDetail"]["PhysicalResourceId"]
         return name
 
-    def wait_for(self, what: Callable[[], T | None]) -> T:
+    def wait_for(self, what: Callable[[], T | None], seconds: float = PATIENCE_SECONDS) -> T:
         """What comes in the end; if it does not, what the functions said instead."""
-        deadline = time.monotonic() + PATIENCE_SECONDS
+        deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             found = what()
             if found is not None:
                 return found
             time.sleep(0.2)
-        raise AssertionError(f"did not come within {PATIENCE_SECONDS} s; the functions' logs end:\n{self.said()}")
+        raise AssertionError(f"did not come within {seconds} s; the functions' logs end:\n{self.said()}")
 
     def said(self) -> str:
         logs = self.client("logs")
