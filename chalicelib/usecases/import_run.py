@@ -39,6 +39,7 @@ from chalicelib.domain.imports import (
     fail,
     mark_after,
     move_on,
+    reject,
     rejection_of,
     report_of,
     verdict_on,
@@ -67,10 +68,11 @@ if TYPE_CHECKING:
         Work,
     )
 
-WINDOW = 500
+BLOCK = 49
+"""Records whose marks are read at once, and which are written together where they can be: 49 clients, their marks and the run
+are as much as one transaction takes; 49 products, what is left of those before, and the account as much as one read does."""
+WINDOW = 10 * BLOCK
 """Records after which the progress is saved."""
-BLOCK = 50
-"""Records whose marks are read at once, and which are written together where they can be."""
 TOGETHER = frozenset({ImportKind.CLIENTS, ImportKind.PRODUCTS})
 """What is written together. Work is not: its entries share their user's calendar and their client's sheet."""
 RESERVE_SECONDS = 60.0
@@ -254,7 +256,7 @@ class Run:
 
     def _put_in(self, number: int, row: Row | BadRow, marks: dict[str, RowMark], *, together: bool = False) -> _Outcome:
         if isinstance(row, BadRow):
-            return RejectedRow(number=number, line=row.line, pointer=row.pointer, reason=row.reason)
+            return reject(number, row.line, row.pointer, row.reason)
         mark = marks.get(row.subject)
         verdict = verdict_on(mark, row, self._imported, number)
         if verdict != "new":

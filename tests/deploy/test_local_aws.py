@@ -176,7 +176,7 @@ def test_a_named_version_is_read_from_any_byte_on_and_under_the_headers_of_its_l
     s3.create_bucket(Bucket="versions")
     s3.put_bucket_versioning(Bucket="versions", VersioningConfiguration={"Status": "Enabled"})
     version = s3.put_object(Bucket="versions", Key="a", Body=b"0123456789")["VersionId"]
-    first = {"Bucket": "versions", "Key": "a", "VersionId": version}
+    first: Any = {"Bucket": "versions", "Key": "a", "VersionId": version}
     s3.put_object(Bucket="versions", Key="a", Body=b"later")
 
     rest = s3.get_object(**first, Range="bytes=4-")

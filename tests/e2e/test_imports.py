@@ -223,10 +223,10 @@ def test_a_time_trackers_export_becomes_work(
 
 
 def when(entry: Any) -> tuple[Any, ...]:
-    times = (entry["date"], entry["duration_seconds"] // 60)
-    if "started_at" in entry:
-        times = (entry["started_at"], entry["ended_at"])
-    return (*times, entry["description"], entry["billable"])
+    said = (entry["description"], entry["billable"])
+    if entry["started_at"] is None:
+        return (entry["date"], entry["duration_seconds"] // 60, *said)
+    return (entry["started_at"], entry["ended_at"], *said)
 
 
 def test_clients_come_as_lines_of_json_with_the_apis_own_refusals(deployed: Deployed, user: User) -> None:
