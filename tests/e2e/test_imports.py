@@ -173,8 +173,8 @@ def test_two_real_days_of_a_shop_go_in_and_the_rows_without_a_name_are_told(depl
             "toggl",
             {"columns": TOGGL},
             [
-                ("2026-10-24T23:30:00+02:00", "2026-10-25T02:15:00+01:00", "Engine: Read, then draw", True),
-                ("2026-10-26T09:00:00+01:00", "2026-10-26T10:30:15+01:00", 'Engine: Translate\nNote "G"', False),
+                ("2026-10-24T21:30:00Z", "2026-10-25T01:15:00Z", "Engine: Read, then draw", True),
+                ("2026-10-26T08:00:00Z", "2026-10-26T09:30:15Z", 'Engine: Translate\nNote "G"', False),
             ],
             {5: "/Client", 6: "/Start time"},
         ),
@@ -182,8 +182,8 @@ def test_two_real_days_of_a_shop_go_in_and_the_rows_without_a_name_are_told(depl
             "clockify",
             {"columns": CLOCKIFY, "date_format": "MM/DD/YYYY"},
             [
-                ("2026-03-16T21:05:00+01:00", "2026-03-17T00:45:00+01:00", "Engine: Draw", True),
-                ("2026-03-17T12:15:00+01:00", "2026-03-17T13:00:00+01:00", "Notes", False),
+                ("2026-03-16T20:05:00Z", "2026-03-16T23:45:00Z", "Engine: Draw", True),
+                ("2026-03-17T11:15:00Z", "2026-03-17T12:00:00Z", "Notes", False),
             ],
             {4: "/Client"},
         ),
