@@ -7,6 +7,7 @@ version, and any other is refused. What stays different is listed in docs/operat
 
 import atexit
 import base64
+import copy
 import email
 import email.utils
 import hashlib
@@ -52,6 +53,7 @@ def mend() -> None:
     mend_waiting()
     mend_cold_start()
     mend_stream_retries()
+    mend_kept_streams()
     mend_batch_actions()
     mend_mail_resource()
     mend_execution_names()
@@ -442,6 +444,24 @@ def mend_stream_retries() -> None:
 
     functions._execute_function = execute_batch
     functions._poll_dynamodb_streams = poll_with_checkpoints
+
+
+def mend_kept_streams() -> None:
+    """A stream outlives a restart, as its readers' places in it do: else they would wait there until as many records have
+    come again."""
+    state_of, restore = dynamodb.get_state, dynamodb.load_persisted_state
+    kept = {"stream_records": dynamodb._stream_records, "stream_trimmed": dynamodb._stream_trimmed}
+
+    def get_state() -> Json:
+        state: Json = state_of()
+        return state | {name: copy.deepcopy(part) for name, part in kept.items()}
+
+    def load_persisted_state(state: Json) -> None:
+        restore(state)
+        for name, part in kept.items():
+            part.update(state.get(name, {}))
+
+    dynamodb.get_state, dynamodb.load_persisted_state = get_state, load_persisted_state
 
 
 def event_source(function: Json, event: Json) -> Json | None:

@@ -119,7 +119,10 @@ class Stream:
         self._functions.create_event_source_mapping(**self._source)
 
     def batches(self) -> list[list[str]]:
-        events = self.logs.filter_log_events(logGroupName=f"/aws/lambda/{self.name}")["events"]
+        try:
+            events = self.logs.filter_log_events(logGroupName=f"/aws/lambda/{self.name}")["events"]
+        except self.logs.exceptions.ResourceNotFoundException:  # not called yet
+            return []
         lines = [line for event in events for line in event["message"].splitlines()]
         return [line.split()[1:] for line in lines if line.startswith("batch ")]
 
@@ -431,6 +434,24 @@ def test_what_is_stored_is_found_again_after_a_restart(tmp_path: Path) -> None:
                 dynamodb.put_item(TableName="kept", Item={"pk": {"S": "here"}})
             else:
                 assert dynamodb.scan(TableName="kept")["Items"] == [{"pk": {"S": "here"}}]
+
+
+def test_a_stream_is_read_on_after_a_restart(tmp_path: Path) -> None:
+    def started_session(local: LocalAws) -> boto3.Session:
+        return boto3.Session(botocore_session=local.session())
+
+    with running(data=tmp_path / "data") as local:
+        stream = Stream(local, started_session(local), "outlives")
+        stream.put("a", "b", "c")
+        stream.read()
+        wait_for(lambda: stream.batches() == [["a", "b", "c"]])
+        stream.put("d")
+    with running(data=tmp_path / "data") as local:
+        session = started_session(local)
+        stream.dynamodb = session.client("dynamodb", endpoint_url=local.endpoint)
+        stream.logs = session.client("logs", endpoint_url=local.endpoint)
+        stream.put("e")
+        wait_for(lambda: {"d", "e"} <= {key for batch in stream.batches() for key in batch})
 
 
 def test_the_local_aws_ends_even_when_whoever_started_it_is_killed(tmp_path: Path) -> None:
