@@ -4,7 +4,7 @@ An element ends at the comma or bracket that stands outside of all brackets and 
 decodes it, alone; so a broken one costs no other, unless its brackets or quotation marks do not match: then it swallows what
 follows. A line break within a string, which JSON does not have, breaks that element only.
 
-Why not ijson: see docs/decisions/0019.
+Why not ijson: see docs/decisions/0020.
 """
 
 import re
