@@ -38,6 +38,7 @@ DAYS = frozenset({"rate_valid_from"})
 AS_WRITTEN = frozenset({"name", "description", "address"})
 """Texts that keep the blanks around them."""
 _NEEDED = {"clients": ("name", "rate", "currency"), "products": ("name", "price"), "work": ()}
+_MISSING = "Object missing required field"
 _LONGEST_HEADING = 100
 
 Sources = Mapping[str, tuple[str, ...]]
@@ -153,7 +154,9 @@ def _of_cells(cells: Mapping[str, str], sources: Sources, plan: Plan) -> Body:
     try:
         return msgspec.convert(values, type=BODIES[plan.kind])
     except msgspec.ValidationError as fault:
-        raise Invalid(fault_in(str(fault), values)) from None
+        pointer, reason = fault_in(str(fault), values)
+        # A table has a column for whatever is needed: what is missing is in an empty cell of it.
+        raise Invalid(FieldError(pointer, "must not be empty" if reason.startswith(_MISSING) else reason)) from None
 
 
 def _joined(texts: Sequence[str]) -> str:

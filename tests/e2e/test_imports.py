@@ -22,7 +22,7 @@ pytestmark = [pytest.mark.deployed, pytest.mark.xdist_group("deployed")]
 ROOT = Path(__file__).parents[2]
 RETAIL = ROOT.parent / "shared" / "data" / "retail"
 SHOP = {"StockCode": "id", "Description": "name", "UnitPrice": "price"}
-NAMELESS = "Object missing required field `name`"
+NAMELESS = "must not be empty"
 SHORT_LIST = '''StockCode,Description,UnitPrice,Colour
 L1,"""Müller"" lamp, red",2.50,red
 L2,,3.00,
