@@ -287,8 +287,8 @@ def _put(row: Row, caller: Caller, desk: Desk) -> None:
             clients.add_client(caller, details, desk=desk)
         case ProductRow(None, details, level):
             products.add_product(caller, details, level, desk=desk)
-        case ProductRow(str() as product_id, details, level):
-            products.put_product(caller, product_id, details, level, desk=desk)
+        case ProductRow(str() as product_id, details, level, kept):
+            products.put_product(caller, product_id, details, level, desk=desk, kept=kept)
         case TimedWork() | DatedWork() as details:
             work.log_work(caller, details, allow_overlap=False, desk=desk)
 

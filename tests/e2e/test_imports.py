@@ -129,6 +129,16 @@ def test_the_same_file_again_adds_nothing_under_whatever_name(deployed: Deployed
     assert all_of(user, "products") == before
 
 
+def test_a_price_list_changes_prices_and_nothing_that_it_does_not_say(deployed: Deployed, user: User) -> None:
+    lamp = {"name": "Lamp", "price": 2, "description": "Of glass", "stock": 5}
+    user.ask("PUT", "/v1/products/L1", lamp, status=201)
+
+    put_in(deployed, user, "products", "id,name,price\nL1,Lamp,2.75\n")
+
+    [product] = all_of(user, "products")
+    assert {name: product[name] for name in lamp} == {**lamp, "price": 2.75}
+
+
 def test_a_dry_run_tells_what_would_become_of_it_and_writes_nothing(deployed: Deployed, user: User) -> None:
     rehearsed = put_in(deployed, user, "products", SHORT_LIST, columns=SHOP, dry_run=True)
 
