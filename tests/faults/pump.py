@@ -368,9 +368,7 @@ class Pump:
         messages: list[Item] = []
         while len(messages) < count:
             at_once = 1 if in_order else min(count - len(messages), 10)
-            got = self._sqs.receive_message(
-                QueueUrl=url, MaxNumberOfMessages=at_once, MessageSystemAttributeNames=["All"]
-            )
+            got = self._sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=at_once, MessageSystemAttributeNames=["All"])
             if not got.get("Messages"):
                 break
             messages += got["Messages"]
