@@ -8,13 +8,9 @@ from typing import TYPE_CHECKING
 from chalice.app import AuthRequest, AuthResponse, CloudWatchEvent, Cron, DynamoDBEvent, S3Event, SQSEvent
 
 from chalicelib import edge, usecases
-from chalicelib.domain import errors
-from chalicelib.domain.accounts import Account
-from chalicelib.domain.clients import Client
-from chalicelib.domain.paging import Page
-from chalicelib.domain.users import Caller, Role, User
+from chalicelib.domain.users import Caller, Role
 from chalicelib.edge import bodies, views
-from chalicelib.edge.application import Application, refuses
+from chalicelib.edge.application import Application
 from chalicelib.edge.batches import BatchAnswer
 from chalicelib.edge.preconditions import IfMatch
 from chalicelib.edge.responses import Document, Text
@@ -23,17 +19,11 @@ from chalicelib.settings import read_settings
 from chalicelib.wiring import Wired
 
 if TYPE_CHECKING:
-    from chalicelib.domain.imports import Import
-    from chalicelib.domain.invoices import CreditNote
+    from chalicelib.domain import accounts, clients, imports, invoices, orders, reports, users, work
     from chalicelib.domain.made import Made
-    from chalicelib.domain.orders import Order
+    from chalicelib.domain.paging import Page
     from chalicelib.domain.products import Product, StockChange
-    from chalicelib.domain.reports import NightlyReport
     from chalicelib.domain.search import SearchResults
-    from chalicelib.domain.work import LoggedWork, Timer
-    from chalicelib.usecases.images import AddedImage, ShownImage
-    from chalicelib.usecases.imports import FullImport, OpenedImport
-    from chalicelib.usecases.invoices import FullInvoice, InvoiceAsOf
 
 settings = read_settings(os.environ)
 wired = Wired(settings)
@@ -50,8 +40,6 @@ def authorize(request: AuthRequest) -> AuthResponse:
 
 
 # The front door
-
-
 @app.route("/", answer=views.Welcome, public=True, limit="none")
 def welcome() -> views.Welcome:
     return views.Welcome()
@@ -82,66 +70,58 @@ def get_opened_account(account_id: str, user_id: str) -> views.OpenedAccount:
 
 
 @app.route("/v1/accounts", methods=["POST"], answer=views.OpenedAccount, status=201, public=True, again=get_opened_account)
-@refuses(errors.EmailTaken, errors.Contended)
 def open_account(body: bodies.NewAccount) -> views.OpenedAccount:
     return tokens.opened(*usecases.accounts.open_account(body.details(), desk=wired))
 
 
 @app.route("/v1/tokens", methods=["POST"], answer=views.TokenView, public=True, limit="password")
-@refuses(errors.InvalidCredentials)
 def sign_in(body: bodies.Credentials) -> views.TokenView:
     return tokens.issue(usecases.accounts.sign_in(body.email, body.password, desk=wired))
 
 
 @app.route("/v1/account", answer=views.AccountView)
-def get_account(caller: Caller) -> Account:
+def get_account(caller: Caller) -> "accounts.Account":
     return usecases.accounts.get_account(caller, accounts=wired.accounts)
 
 
 @app.route("/v1/account", methods=["PUT"], answer=views.AccountView, for_roles=MANAGERS)
-def edit_profile(caller: Caller, body: bodies.NewProfile, if_match: IfMatch) -> Account:
+def edit_profile(caller: Caller, body: bodies.NewProfile, if_match: IfMatch) -> "accounts.Account":
     return usecases.accounts.edit_profile(caller, body.details(), desk=wired, check=if_match.check)
 
 
 # Users
-
-
 @app.route("/v1/users", answer=views.UserList)
-def list_users(caller: Caller, query: bodies.UserQuery) -> Page[User]:
+def list_users(caller: Caller, query: bodies.UserQuery) -> "Page[users.User]":
     return usecases.users.list_users(caller, query.page(caller.account_id), users=wired.users)
 
 
 @app.route("/v1/users/{user_id}", answer=views.UserView)
-def get_user(caller: Caller, user_id: str) -> User:
+def get_user(caller: Caller, user_id: str) -> "users.User":
     return usecases.users.get_user(caller, user_id, accounts=wired.accounts)
 
 
 @app.route("/v1/users", methods=["POST"], answer=views.UserView, status=201, for_roles=MANAGERS, again=get_user)
-@refuses(errors.EmailTaken)
-def add_user(caller: Caller, body: bodies.NewUser) -> User:
+def add_user(caller: Caller, body: bodies.NewUser) -> "users.User":
     return usecases.users.add_user(caller, body.details(), body.password, desk=wired)
 
 
 @app.route("/v1/users/{user_id}", methods=["PUT"], answer=views.UserView, for_roles=MANAGERS)
-@refuses(errors.EmailTaken, errors.LastOwner)
-def replace_user(caller: Caller, user_id: str, body: bodies.EditedUser, if_match: IfMatch) -> User:
+def replace_user(caller: Caller, user_id: str, body: bodies.EditedUser, if_match: IfMatch) -> "users.User":
     return usecases.users.change_user(caller, user_id, lambda _: body.details(), desk=wired, check=if_match.check)
 
 
 @app.route("/v1/users/{user_id}", methods=["PATCH"], answer=views.UserView, for_roles=MANAGERS)
-@refuses(errors.EmailTaken, errors.LastOwner)
-def change_user(caller: Caller, user_id: str, body: bodies.UserPatch, if_match: IfMatch) -> User:
+def change_user(caller: Caller, user_id: str, body: bodies.UserPatch, if_match: IfMatch) -> "users.User":
     return usecases.users.change_user(caller, user_id, body.apply, desk=wired, check=if_match.check)
 
 
 @app.route("/v1/users/{user_id}", methods=["DELETE"], answer=views.UserView, for_roles=MANAGERS)
-@refuses(errors.LastOwner)
-def remove_user(caller: Caller, user_id: str, if_match: IfMatch) -> User:
+def remove_user(caller: Caller, user_id: str, if_match: IfMatch) -> "users.User":
     return usecases.users.remove_user(caller, user_id, accounts=wired.accounts, users=wired.users, check=if_match.check)
 
 
 @app.route("/v1/me", answer=views.UserView)
-def get_me(caller: Caller) -> User:
+def get_me(caller: Caller) -> "users.User":
     return usecases.users.get_me(caller, accounts=wired.accounts)
 
 
@@ -151,103 +131,89 @@ def change_password(caller: Caller, body: bodies.NewPassword) -> views.TokenView
 
 
 # Clients
-
-
 @app.route("/v1/clients", answer=views.ClientList)
-def list_clients(caller: Caller, query: bodies.ClientQuery) -> Page[Client]:
+def list_clients(caller: Caller, query: bodies.ClientQuery) -> "Page[clients.Client]":
     return usecases.clients.list_clients(caller, query.page(caller.account_id), clients=wired.clients)
 
 
 @app.route("/v1/clients/{client_id}", answer=views.ClientView)
-def get_client(caller: Caller, client_id: str) -> Client:
+def get_client(caller: Caller, client_id: str) -> "clients.Client":
     return usecases.clients.get_client(caller, client_id, clients=wired.clients)
 
 
 @app.route("/v1/clients", methods=["POST"], answer=views.ClientView, status=201, again=get_client)
-def add_client(caller: Caller, body: bodies.NewClient) -> Client:
+def add_client(caller: Caller, body: bodies.NewClient) -> "clients.Client":
     return usecases.clients.add_client(caller, body.details(), desk=wired)
 
 
 @app.route("/v1/clients/{client_id}", methods=["PUT"], answer=views.ClientView)
-@refuses(errors.ClientCurrencyFixed)
-def replace_client(caller: Caller, client_id: str, body: bodies.NewClient, if_match: IfMatch) -> Client:
+def replace_client(caller: Caller, client_id: str, body: bodies.NewClient, if_match: IfMatch) -> "clients.Client":
     return usecases.clients.change_client(caller, client_id, lambda _: body.details(), desk=wired, check=if_match.check)
 
 
 @app.route("/v1/clients/{client_id}", methods=["PATCH"], answer=views.ClientView)
-@refuses(errors.ClientCurrencyFixed)
-def change_client(caller: Caller, client_id: str, body: bodies.ClientPatch, if_match: IfMatch) -> Client:
+def change_client(caller: Caller, client_id: str, body: bodies.ClientPatch, if_match: IfMatch) -> "clients.Client":
     return usecases.clients.change_client(caller, client_id, body.apply, desk=wired, check=if_match.check)
 
 
 @app.route("/v1/clients/{client_id}", methods=["DELETE"], answer=views.ClientView)
-def remove_client(caller: Caller, client_id: str, if_match: IfMatch) -> Client:
+def remove_client(caller: Caller, client_id: str, if_match: IfMatch) -> "clients.Client":
     return usecases.clients.remove_client(caller, client_id, clients=wired.clients, clock=wired.clock, check=if_match.check)
 
 
 # Work
-
-
 @app.route("/v1/work", answer=views.WorkList)
-def list_work(caller: Caller, query: bodies.WorkQuery) -> "Page[LoggedWork]":
+def list_work(caller: Caller, query: bodies.WorkQuery) -> "Page[work.LoggedWork]":
     return usecases.work.list_work(caller, query.wanted(), query.page(caller.account_id), work=wired.work)
 
 
 @app.route("/v1/work/{entry_id}", answer=views.WorkView)
-def get_work(caller: Caller, entry_id: str) -> "LoggedWork":
+def get_work(caller: Caller, entry_id: str) -> "work.LoggedWork":
     return usecases.work.get_work(caller, entry_id, work=wired.work)
 
 
 @app.route("/v1/work", methods=["POST"], answer=views.WorkView, status=201, again=get_work)
-@refuses(errors.NotFound, errors.ClientArchived, errors.WorkOverlaps, errors.WorkSheetFull)
-def log_work(caller: Caller, body: bodies.NewWork, query: bodies.OverlapQuery) -> "LoggedWork":
+def log_work(caller: Caller, body: bodies.NewWork, query: bodies.OverlapQuery) -> "work.LoggedWork":
     return usecases.work.log_work(caller, body.details(), allow_overlap=query.allow_overlap, desk=wired)
 
 
 @app.route("/v1/work/{entry_id}", methods=["PUT"], answer=views.WorkView)
-@refuses(errors.ClientArchived, errors.WorkEntryBilled, errors.WorkOverlaps, errors.WorkSheetFull)
 def change_work(
     caller: Caller, entry_id: str, body: bodies.NewWork, query: bodies.OverlapQuery, if_match: IfMatch
-) -> "LoggedWork":
+) -> "work.LoggedWork":
     return usecases.work.change_work(
         caller, entry_id, body.details(), allow_overlap=query.allow_overlap, desk=wired, check=if_match.check
     )
 
 
 @app.route("/v1/work/{entry_id}", methods=["DELETE"], answer=views.WorkView)
-@refuses(errors.WorkEntryBilled)
-def remove_work(caller: Caller, entry_id: str, if_match: IfMatch) -> "LoggedWork":
+def remove_work(caller: Caller, entry_id: str, if_match: IfMatch) -> "work.LoggedWork":
     return usecases.work.remove_work(caller, entry_id, work=wired.work, check=if_match.check)
 
 
 @app.route("/v1/timer", answer=views.TimerView)
-@refuses(errors.NotFound)
-def get_timer(caller: Caller) -> "Timer":
+def get_timer(caller: Caller) -> "work.Timer":
     return usecases.work.get_timer(caller, timers=wired.timers)
 
 
 @app.route("/v1/timer", methods=["POST"], answer=views.TimerView, status=201, again=get_timer)
-@refuses(errors.NotFound, errors.ClientArchived, errors.TimerRunning)
-def start_timer(caller: Caller, body: bodies.NewTimer) -> "Timer":
+def start_timer(caller: Caller, body: bodies.NewTimer) -> "work.Timer":
     return usecases.work.start_timer(caller, body.client_id, body.description, body.billable, desk=wired)
 
 
 @app.route("/v1/timer", methods=["DELETE"], answer=views.WorkView)
-@refuses(errors.NotFound, errors.WorkOverlaps, errors.WorkSheetFull)
-def finish_timer(caller: Caller, query: bodies.OverlapQuery, if_match: IfMatch) -> "LoggedWork":
+def finish_timer(caller: Caller, query: bodies.OverlapQuery, if_match: IfMatch) -> "work.LoggedWork":
     return usecases.work.finish_timer(caller, allow_overlap=query.allow_overlap, desk=wired, check=if_match.check)
 
 
 # Invoices
-
-
 @app.route("/v1/invoices", answer=views.InvoiceList)
-def list_invoices(caller: Caller, query: bodies.InvoiceQuery) -> "Page[InvoiceAsOf]":
+def list_invoices(caller: Caller, query: bodies.InvoiceQuery) -> "Page[usecases.invoices.InvoiceAsOf]":
     return usecases.invoices.list_invoices(caller, query.wanted(), query.page(caller.account_id), books=wired)
 
 
 @app.route("/v1/invoices/{invoice_id}", answer=views.InvoiceView)
-def get_invoice(caller: Caller, invoice_id: str) -> "FullInvoice":
+def get_invoice(caller: Caller, invoice_id: str) -> "usecases.invoices.FullInvoice":
     return usecases.invoices.get_invoice(caller, invoice_id, books=wired)
 
 
@@ -257,32 +223,25 @@ def get_invoice_pdf(caller: Caller, invoice_id: str) -> str:
 
 
 @app.route("/v1/invoices", methods=["POST"], answer=views.InvoiceView, status=201, again=get_invoice)
-@refuses(errors.NotFound, errors.NothingToInvoice, errors.InvoiceTooLarge)
-def issue_invoice(caller: Caller, body: bodies.NewInvoice) -> "FullInvoice":
+def issue_invoice(caller: Caller, body: bodies.NewInvoice) -> "usecases.invoices.FullInvoice":
     return usecases.invoices.issue_invoice(caller, body.client_id, body.through, books=wired)
 
 
 @app.route("/v1/invoices/{invoice_id}/payments", methods=["POST"], answer=views.InvoiceView, status=201, again=get_invoice)
-@refuses(errors.InvoicePaid, errors.InvoiceCredited)
-def add_payment(caller: Caller, invoice_id: str, body: bodies.NewPayment) -> "FullInvoice":
+def add_payment(caller: Caller, invoice_id: str, body: bodies.NewPayment) -> "usecases.invoices.FullInvoice":
     return usecases.invoices.add_payment(caller, invoice_id, body.details(), books=wired)
 
 
-def get_credit_note(caller: Caller, note_id: str) -> "CreditNote":
+def get_note(caller: Caller, note_id: str) -> "invoices.CreditNote":
     return usecases.invoices.get_credit_note(caller, note_id, books=wired)
 
 
-@app.route(
-    "/v1/invoices/{invoice_id}/credit-notes", methods=["POST"], answer=views.CreditNoteView, status=201, again=get_credit_note
-)
-@refuses(errors.InvoiceCredited)
-def credit_invoice(caller: Caller, invoice_id: str, body: bodies.NewCreditNote) -> "CreditNote":
+@app.route("/v1/invoices/{invoice_id}/credit-notes", methods=["POST"], answer=views.CreditNoteView, status=201, again=get_note)
+def credit_invoice(caller: Caller, invoice_id: str, body: bodies.NewCreditNote) -> "invoices.CreditNote":
     return usecases.invoices.credit_invoice(caller, invoice_id, body.reason, books=wired)
 
 
 # Products
-
-
 @app.route("/v1/products", answer=views.ProductList)
 def list_products(caller: Caller, query: bodies.ProductQuery) -> "Page[Product]":
     return usecases.products.list_products(caller, query.page(caller.account_id), products=wired.products)
@@ -294,13 +253,11 @@ def get_product(caller: Caller, product_id: str) -> "Product":
 
 
 @app.route("/v1/products", methods=["POST"], answer=views.ProductView, status=201, again=get_product)
-@refuses(errors.NotFound)
 def add_product(caller: Caller, body: bodies.NewProduct) -> "Product":
     return usecases.products.add_product(caller, body.details(), body.level(), desk=wired)
 
 
 @app.route("/v1/products/{product_id}", methods=["PUT"], answer=views.ProductView, may_make=True)
-@refuses(errors.ProductIdsDiffer)
 def put_product(caller: Caller, product_id: str, body: bodies.PutProduct, if_match: IfMatch) -> "Product | Made[Product]":
     details = body.details_of(product_id)
     return usecases.products.put_product(caller, product_id, details, body.level(), desk=wired, check=if_match.check)
@@ -317,116 +274,97 @@ def list_stock_changes(caller: Caller, product_id: str, query: bodies.StockChang
 
 
 @app.route("/v1/products/{product_id}/stock", methods=["POST"], answer=views.ProductView, again=get_product)
-@refuses(errors.OutOfStock, errors.StockNotCounted, errors.StockTooLarge)
 def change_stock(caller: Caller, product_id: str, body: bodies.NewStockChange) -> "Product":
     return usecases.products.change_stock(caller, product_id, body.change, body.reason, desk=wired)
 
 
 # Orders
-
-
 @app.route("/v1/orders", answer=views.OrderList)
-def list_orders(caller: Caller, query: bodies.OrderQuery) -> "Page[Order]":
+def list_orders(caller: Caller, query: bodies.OrderQuery) -> "Page[orders.Order]":
     return usecases.orders.list_orders(caller, query.wanted(), query.page(caller.account_id), orders=wired.orders)
 
 
 @app.route("/v1/orders/{order_id}", answer=views.OrderView)
-def get_order(caller: Caller, order_id: str) -> "Order":
+def get_order(caller: Caller, order_id: str) -> "orders.Order":
     return usecases.orders.get_order(caller, order_id, orders=wired.orders)
 
 
 @app.route("/v1/orders", methods=["POST"], answer=views.OrderView, status=201, again=get_order)
-@refuses(errors.NotFound, errors.TotalMismatch)
-def add_order(caller: Caller, body: bodies.NewOrder) -> "Order":
+def add_order(caller: Caller, body: bodies.NewOrder) -> "orders.Order":
     return usecases.orders.add_order(caller, body.details(), hold=body.hold, desk=wired)
 
 
 @app.route("/v1/orders/{order_id}", methods=["PUT"], answer=views.OrderView)
-@refuses(errors.OrderInProgress, errors.TotalMismatch)
-def change_order(caller: Caller, order_id: str, body: bodies.EditedOrder, if_match: IfMatch) -> "Order":
+def change_order(caller: Caller, order_id: str, body: bodies.EditedOrder, if_match: IfMatch) -> "orders.Order":
     return usecases.orders.change_order(caller, order_id, body.details(), desk=wired, check=if_match.check)
 
 
 @app.route("/v1/orders/{order_id}/submit", methods=["POST"], answer=views.OrderView, again=get_order)
-@refuses(errors.OrderInProgress)
-def submit_order(caller: Caller, order_id: str, if_match: IfMatch) -> "Order":
+def submit_order(caller: Caller, order_id: str, if_match: IfMatch) -> "orders.Order":
     return usecases.orders.submit(caller, order_id, desk=wired, check=if_match.check)
 
 
 @app.route("/v1/orders/{order_id}/cancel", methods=["POST"], answer=views.OrderView, again=get_order)
-@refuses(errors.OrderNotCancelable)
-def cancel_order(caller: Caller, order_id: str, if_match: IfMatch) -> "Order":
+def cancel_order(caller: Caller, order_id: str, if_match: IfMatch) -> "orders.Order":
     return usecases.orders.cancel(caller, order_id, desk=wired, check=if_match.check)
 
 
-# Images
-
-
+# Images, and imports of files
 @app.route("/v1/images", answer=views.ImageList)
-def list_images(caller: Caller, query: bodies.ImageQuery) -> "Page[ShownImage]":
+def list_images(caller: Caller, query: bodies.ImageQuery) -> "Page[usecases.images.ShownImage]":
     return usecases.images.list_images(caller, query.page(caller.account_id), gallery=wired)
 
 
 @app.route("/v1/images/{image_id}", answer=views.ImageView)
-def get_image(caller: Caller, image_id: str) -> "ShownImage":
+def get_image(caller: Caller, image_id: str) -> "usecases.images.ShownImage":
     return usecases.images.get_image(caller, image_id, gallery=wired)
 
 
-def get_added_image(caller: Caller, image_id: str) -> "AddedImage":
+def get_added_image(caller: Caller, image_id: str) -> "usecases.images.AddedImage":
     return usecases.images.get_added_image(caller, image_id, desk=wired)
 
 
 @app.route("/v1/images", methods=["POST"], answer=views.AddedImageView, status=201, again=get_added_image)
-def add_image(caller: Caller, body: bodies.NewImage) -> "AddedImage":
+def add_image(caller: Caller, body: bodies.NewImage) -> "usecases.images.AddedImage":
     return usecases.images.add_image(caller, body.details(), desk=wired)
 
 
 @app.route("/v1/images/{image_id}", methods=["DELETE"], answer=views.ImageView)
-def remove_image(caller: Caller, image_id: str, if_match: IfMatch) -> "ShownImage":
+def remove_image(caller: Caller, image_id: str, if_match: IfMatch) -> "usecases.images.ShownImage":
     return usecases.images.remove_image(caller, image_id, desk=wired, check=if_match.check)
 
 
-# Imports
-
-
 @app.route("/v1/imports", answer=views.ImportList)
-def list_imports(caller: Caller, query: bodies.ImportQuery) -> "Page[Import]":
+def list_imports(caller: Caller, query: bodies.ImportQuery) -> "Page[imports.Import]":
     return usecases.imports.list_imports(caller, query.page(caller.account_id), imports=wired.imports)
 
 
 @app.route("/v1/imports/{import_id}", answer=views.FullImportView)
-def get_import(caller: Caller, import_id: str) -> "FullImport":
+def get_import(caller: Caller, import_id: str) -> "usecases.imports.FullImport":
     return usecases.imports.get_import(caller, import_id, desk=wired)
 
 
-def get_opened_import(caller: Caller, import_id: str) -> "OpenedImport":
+def get_opened_import(caller: Caller, import_id: str) -> "usecases.imports.OpenedImport":
     return usecases.imports.get_opened_import(caller, import_id, desk=wired)
 
 
 @app.route("/v1/imports", methods=["POST"], answer=views.OpenedImportView, status=201, again=get_opened_import)
-def add_import(caller: Caller, body: bodies.NewImport) -> "OpenedImport":
+def add_import(caller: Caller, body: bodies.NewImport) -> "usecases.imports.OpenedImport":
     return usecases.imports.add_import(caller, body.details(), desk=wired)
 
 
-# Search
-
-
+# Search and reports
 @app.route("/v1/search", answer=views.SearchResultsView)
 def search(caller: Caller, query: bodies.SearchQuery) -> "SearchResults":
     return usecases.search.search(caller, query.wanted(), index=wired.search_index)
 
 
-# Reports
-
-
 @app.route("/v1/reports/{day}", answer=views.ReportView)
-def get_report(caller: Caller, day: date) -> "NightlyReport":
+def get_report(caller: Caller, day: date) -> "reports.NightlyReport":
     return usecases.reports.get_report(caller, day, reports=wired.reports)
 
 
 # Every night: ask for the invoices that are due. Issue them; tell of changes; index them; deliver; start workflows; take files.
-
-
 @app.schedule(Cron(0, 2, "*", "*", "?", "*"))
 def nightly(event: CloudWatchEvent) -> int:
     now = edge.schedules.time_of(event)
@@ -456,9 +394,7 @@ def on_change(event: DynamoDBEvent) -> BatchAnswer:
     stream_arn=settings.stream_arn, batch_size=1000, starting_position="TRIM_HORIZON", maximum_batching_window_in_seconds=1
 )
 def on_searchable_change(event: DynamoDBEvent) -> BatchAnswer:
-    return edge.stream_records.each_change(
-        event, wired.read_image, lambda told: usecases.search.index_changes(told, library=wired)
-    )
+    return edge.stream_records.each_change(event, wired.read_image, lambda it: usecases.search.index_changes(it, library=wired))
 
 
 @app.on_sqs_message(queue=settings.reindex_queue, batch_size=1, maximum_concurrency=2)
@@ -480,12 +416,7 @@ def on_order_placed(event: SQSEvent) -> BatchAnswer:
 
 @app.on_s3_event(bucket=settings.files_bucket, events=["s3:ObjectCreated:*"], prefix="uploads/")
 def on_upload(event: S3Event) -> None:
-    edge.uploads.each_upload(
-        event,
-        lambda upload: usecases.pipelines.measure(
-            "images", lambda: usecases.images.make_thumbnails(upload, desk=wired), desk=wired
-        ),
-    )
+    edge.uploads.each_upload(event, lambda upload: usecases.images.take_upload(upload, desk=wired))
 
 
 @app.on_s3_event(bucket=settings.files_bucket, events=["s3:ObjectCreated:*"], prefix="incoming/")
@@ -502,17 +433,15 @@ def on_import(event: SQSEvent) -> BatchAnswer:
 
 # The steps of an order's workflow, which .chalice/order_workflow.asl.json puts together: forward, then back.
 
-validate_order = app.step("validate_order", lambda step: usecases.order_steps.validate_order(step.job, shop=wired))
-reserve_inventory = app.step("reserve_inventory", lambda step: usecases.order_steps.reserve_inventory(step.job, shop=wired))
-process_payment = app.step("process_payment", lambda step: usecases.order_steps.process_payment(step.job, shop=wired))
-create_shipment = app.step("create_shipment", lambda step: usecases.order_steps.create_shipment(step.job, shop=wired))
-send_confirmation = app.step("send_confirmation", lambda step: usecases.order_steps.send_confirmation(step.job, shop=wired))
-confirm_order = app.step("confirm_order", lambda step: usecases.order_steps.confirm_order(step.job, shop=wired))
-void_shipment = app.step("void_shipment", lambda step: usecases.order_steps.void_shipment(step.job, shop=wired))
-refund_payment = app.step("refund_payment", lambda step: usecases.order_steps.refund_payment(step.job, shop=wired))
-release_inventory = app.step("release_inventory", lambda step: usecases.order_steps.release_inventory(step.job, shop=wired))
-notify_customer = app.step(
-    "notify_customer", lambda step: usecases.order_steps.notify_customer(step.job, step.news, shop=wired)
-)
-fail_order = app.step("fail_order", lambda step: usecases.order_steps.fail_order(step.job, shop=wired))
-give_up_order = app.step("give_up_order", lambda step: usecases.order_steps.give_up_order(step.job, shop=wired))
+validate_order = app.step("validate_order", lambda do: usecases.order_steps.validate_order(do.job, shop=wired))
+reserve_inventory = app.step("reserve_inventory", lambda do: usecases.order_steps.reserve_inventory(do.job, shop=wired))
+process_payment = app.step("process_payment", lambda do: usecases.order_steps.process_payment(do.job, shop=wired))
+create_shipment = app.step("create_shipment", lambda do: usecases.order_steps.create_shipment(do.job, shop=wired))
+send_confirmation = app.step("send_confirmation", lambda do: usecases.order_steps.send_confirmation(do.job, shop=wired))
+confirm_order = app.step("confirm_order", lambda do: usecases.order_steps.confirm_order(do.job, shop=wired))
+void_shipment = app.step("void_shipment", lambda do: usecases.order_steps.void_shipment(do.job, shop=wired))
+refund_payment = app.step("refund_payment", lambda do: usecases.order_steps.refund_payment(do.job, shop=wired))
+release_inventory = app.step("release_inventory", lambda do: usecases.order_steps.release_inventory(do.job, shop=wired))
+notify_customer = app.step("notify_customer", lambda do: usecases.order_steps.notify_customer(do.job, do.news, shop=wired))
+fail_order = app.step("fail_order", lambda do: usecases.order_steps.fail_order(do.job, shop=wired))
+give_up_order = app.step("give_up_order", lambda do: usecases.order_steps.give_up_order(do.job, shop=wired))

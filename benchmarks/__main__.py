@@ -13,12 +13,13 @@ def run(name: str, *arguments: str) -> None:
 
 
 def main() -> None:
-    for name in ("costs", "catalogue", "orders", "feed"):
+    for name in ("costs", "catalogue", "orders", "imports", "feed"):
         run(name)
     with packaged() as function:
         run("cold_start", "--function", str(function))
         run("warm", "--function", str(function))
     run("search")
+    run("images")
     if find_spec("fpdf"):
         run("pdf_libraries")
     else:

@@ -35,6 +35,8 @@ from operations.project import BUILD, ROOT, chalice_config, stage_environment, s
 
 MERGE_TEMPLATE: Final = Path(".chalice/resources.json")
 CHALICE: Final = "from chalice.cli import main; main()"  # `chalice`, of the Python that runs this
+PACKAGER: Final = "chalicelib/packager.py"
+"""Of Chalice's own command line; no function has that."""
 TEMPLATE_NAME: Final = "sam.json"
 ZIP_NAME: Final = "deployment.zip"
 FUNCTION_FOLDER: Final = "/var/task"  # where Lambda unpacks the zip; tracebacks show it
@@ -131,7 +133,9 @@ def finish_template(template: dict[str, Any], stage: str) -> None:
     parameters["Stage"] |= {"Default": stage, "AllowedValues": [stage]}
     parameters["MailSender"]["Default"] = stage_environment(stage)["DAYBOOK_MAIL_SENDER"]
     refuse_other_methods(template)
-    allow_origins(template, stage_environment(stage).get("DAYBOOK_ALLOWED_ORIGINS", "*"))
+    origins = stage_environment(stage).get("DAYBOOK_ALLOWED_ORIGINS", "*")
+    allow_origins(template, origins)
+    allow_uploads(template, origins)
     made_by_chalice = roles_of_functions(template)
     for name, resource in template["Resources"].items():
         properties = resource.get("Properties", {})
@@ -181,6 +185,12 @@ def allow_origins(template: dict[str, Any], listed: str) -> None:
             choose_origin(path["options"], origins)
 
 
+def allow_uploads(template: dict[str, Any], listed: str) -> None:
+    """The bucket of files takes uploads from the pages that may call the API. S3 itself names the one that asks."""
+    [rule] = template["Resources"]["FilesBucket"]["Properties"]["CorsConfiguration"]["CorsRules"]
+    rule["AllowedOrigins"] = [origin.strip() for origin in listed.split(",")]
+
+
 def choose_origin(preflight: dict[str, Any], origins: Sequence[str]) -> None:
     """An override wins over the header that is mapped, and may be given only once (API Gateway's developer guide)."""
     [answer] = preflight["x-amazon-apigateway-integration"]["responses"].values()
@@ -206,6 +216,7 @@ def assemble_zip(application: Path, layer: Path, target: Path) -> None:
     with tempfile.TemporaryDirectory(prefix="daybook-application-") as temporary:
         with zipfile.ZipFile(application) as source:
             source.extractall(temporary)
+        Path(temporary, PACKAGER).unlink()
         compile_files(Path(temporary))
         shutil.copyfile(layer, target)
         add_files(target, Path(temporary))

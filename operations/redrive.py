@@ -142,13 +142,19 @@ def hand_over(message: "MessageTypeDef", aws: Account) -> str | None:
         url = sqs.get_queue_url(QueueName=name)["QueueUrl"]
         sqs.send_message(QueueUrl=url, MessageBody=message["Body"])
         return name
-    told: Any = json.loads(message["Body"])
-    if "requestPayload" in told:
-        function = told["requestContext"]["functionArn"]
-        client = aws.session.client("lambda", endpoint_url=aws.endpoint)
-        client.invoke(FunctionName=function, InvocationType="Event", Payload=json.dumps(told["requestPayload"]))
-        return str(function).partition(":function:")[2].partition(":")[0]
+    match read(message["Body"]):
+        case {"requestContext": {"functionArn": str(function)}, "requestPayload": payload}:
+            client = aws.session.client("lambda", endpoint_url=aws.endpoint)
+            client.invoke(FunctionName=function, InvocationType="Event", Payload=json.dumps(payload))
+            return function.partition(":function:")[2].partition(":")[0]
     return None
+
+
+def read(body: str) -> Any:
+    try:
+        return json.loads(body)
+    except ValueError:
+        return None
 
 
 def main() -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import catalogue, cold_start, costs, feed, in_process, orders, search
+from benchmarks import catalogue, cold_start, costs, feed, imports, in_process, orders, search
 from benchmarks.runtime_api import FunctionFailed, Life, Program, live
 from chalicelib.domain import errors
 
@@ -92,6 +92,18 @@ def test_a_warm_request_is_one_read_and_one_count() -> None:
 
     assert run.returncode == 0, run.stderr
     assert "100 requests asked AWS for {'dynamodb.UpdateItem': 100, 'dynamodb.GetItem': 100}" in run.stdout
+
+
+def test_thumbnails_are_compared_with_pillows_plainest_calls() -> None:
+    command = [sys.executable, "-m", "benchmarks.images", "--width", "400", "--height", "300", "--rounds", "1", "--images", "1"]
+    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=120)
+
+    assert run.returncode == 0, run.stderr
+    assert [line.partition(" JPEG, 400 x 300")[0] for line in run.stdout.splitlines() if "JPEG" in line] == [
+        "baseline",
+        "progressive",
+    ]
+    assert run.stdout.count("images a CPU second") == 6
 
 
 def test_costs_are_weighed_on_a_local_aws() -> None:
@@ -266,3 +278,28 @@ def test_a_file_is_watched_while_its_documents_are_updated() -> None:
     before, most, after = search.growth(120, 300)
 
     assert 0 < before < after <= most
+
+
+def test_rows_together_cost_a_few_calls_and_work_five_each() -> None:
+    """Ninety-eight rows, which are two blocks; whatever their number, an import itself takes a few calls more."""
+    with in_process.running() as daybook:
+        counted = imports.count_calls(daybook, 98)
+
+    assert [(one.kind.value, one.together, one.first.calls) for one in counted] == [
+        ("clients", False, Counter(TransactWriteItems=98 + 5, GetItem=98 + 3, BatchGetItem=2)),
+        ("clients", True, Counter(TransactWriteItems=2 + 5, GetItem=3, BatchGetItem=4)),
+        ("products", False, Counter(TransactWriteItems=98 + 5, GetItem=3 * 98 + 3, BatchGetItem=2)),
+        ("products", True, Counter(TransactWriteItems=6 + 5, GetItem=3, BatchGetItem=4)),
+        ("work", False, Counter(TransactWriteItems=98 + 5, GetItem=3 * 98 + 3, BatchGetItem=2, Query=98)),
+    ]
+    for one in counted:
+        assert one.again.calls == Counter(TransactWriteItems=5, GetItem=3, BatchGetItem=4 if one.together else 2), one.kind
+    assert "together" in imports.call_table(counted)
+
+
+def test_an_import_takes_no_more_memory_for_more_rows() -> None:
+    grown = [imports.grow(kind, 1_500) for kind in imports.KINDS]
+
+    assert {one.rows for one in grown} == {1_500}
+    assert all(one.peak_mib - one.idle_mib < 30 for one in grown)
+    assert "1,500" in imports.growth_table(grown)

@@ -24,6 +24,7 @@ _TOKENS = ("YYYY", "MM", "DD")
 _TIME = re.compile(r"([0-9]{1,2}):([0-9]{2})(?::([0-9]{2})(?:\.[0-9]+)?)?(?: ?([ap])\.?m\.?)?", re.IGNORECASE)
 _CLOCK = re.compile(r"([0-9]{1,4}):([0-5][0-9])(?::([0-5][0-9]))?")
 _MOST_HOURS = 10_000
+_MOST_DIGITS = 20
 _SECONDS_PER_HOUR = 3600
 
 
@@ -40,6 +41,13 @@ def read_number(text: str, separator: str | None) -> Decimal:
     if not meant:
         raise ValueError("is not a number such as 12.50" if separator != "," else "is not a number such as 12,50")
     return Decimal(sign + meant.pop())
+
+
+def read_whole(text: str, separator: str | None) -> int:
+    number = read_number(text, separator)
+    if number.adjusted() >= _MOST_DIGITS or number != number.to_integral_value():
+        raise ValueError("is not a whole number, or too large a one")
+    return int(number)
 
 
 def _without_sign(text: str) -> tuple[str, str]:

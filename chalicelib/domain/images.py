@@ -12,6 +12,9 @@ from chalicelib.domain.statuses import ImageStatus as ImageStatus
 
 MAX_BYTES = 20 * 1024 * 1024
 MAX_PIXELS = 50_000_000
+MAX_SIDE = 65_535
+"""A JPEG has no longer one."""
+MAX_THUMBNAIL_PIXELS = 4_000_000
 CONTENT_TYPES = ("image/jpeg", "image/png", "image/webp")
 SETTLED_AFTER = timedelta(hours=24)
 """A form is good for 15 minutes and S3's events come for hours, with what is tried again: after that nothing comes any more."""
@@ -25,6 +28,8 @@ class Rejection(StrEnum):
     NO_IMAGE = "the file is not a JPEG, PNG or WebP image"
     OTHER_TYPE = "the file is an image of another type than was announced"
     TOO_MANY_PIXELS = "the image has more than 50 megapixels"
+    TOO_LONG = "the image has a side of more than 65535 pixels"
+    TOO_NARROW = "the image is so long and narrow that a thumbnail of it would have more than 4 megapixels"
     TOO_COSTLY = "the image takes too much memory or time to be read; saved in another way it may be taken"
     TRUNCATED = "the file ends in the middle of the image"
     DAMAGED = "the image is damaged and cannot be read"

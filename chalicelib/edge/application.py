@@ -37,16 +37,6 @@ _CREATED = 201
 _REQUEST_ID = r"(?a)[\w-]{8,64}"
 
 
-def refuses(*refusals: type[DaybookError]) -> Callable[[AnyView], AnyView]:
-    """Says what a view refuses beyond what its route's declaration implies; for the API's description."""
-
-    def mark(view: AnyView) -> AnyView:
-        vars(view)["refuses"] = refusals
-        return view
-
-    return mark
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
     """One route and method: everything that serving it, and describing it, needs.
@@ -62,7 +52,6 @@ class Endpoint:
     may_make: bool
     public: bool
     roles: tuple[Role, ...]
-    refuses: tuple[type[DaybookError], ...]
     body: "type[Body] | None"
     query: type[msgspec.Struct] | None
     path_parameters: tuple[tuple[str, type], ...]
@@ -387,7 +376,6 @@ def _endpoint(
         may_make=may_make,
         public=public,
         roles=roles,
-        refuses=vars(view).get("refuses", ()),
         body=takes.pop("body", None),
         query=takes.pop("query", None),
         takes_caller=takes.pop("caller", None) is Caller,

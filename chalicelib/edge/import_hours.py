@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from chalicelib.domain.calendar import zone
-from chalicelib.domain.cells import day_found, day_pattern, read_day, read_number, read_seconds, read_time
+from chalicelib.domain.cells import day_found, day_pattern, read_day, read_seconds, read_time, read_whole
 
 TIMES = ("started_at", "ended_at", "date", "minutes", "start_date", "start_time", "end_date", "end_time", "duration", "hours")
 T = TypeVar("T")
@@ -50,15 +50,10 @@ def read_times(said: Mapping[str, str], habits: Habits) -> dict[str, Any]:
         if field in said:
             times["date"] = _day(said, field, habits)
     if "minutes" in said:
-        times["minutes"] = whole(_read(said, "minutes", lambda text: read_number(text, habits.decimal_separator)))
+        times["minutes"] = _read(said, "minutes", lambda text: read_whole(text, habits.decimal_separator))
     elif seconds is not None:
         times["minutes"] = (seconds + 30) // 60
     return times
-
-
-def whole(number: Any) -> Any:
-    """The same as an integer if it is one; it may be of any size."""
-    return int(number) if number.adjusted() < 20 and number == number.to_integral_value() else number
 
 
 def _from_to(starts: Sequence[datetime], ends: Sequence[datetime], seconds: int | None) -> dict[str, Any]:

@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from chalicelib.domain.cells import read_day, read_number, read_truth
+from chalicelib.domain.cells import read_day, read_number, read_truth, read_whole
 from chalicelib.domain.clients import ClientDetails
 from chalicelib.domain.errors import FieldError, Invalid, Malformed, Unreadable
 from chalicelib.domain.imports import BadRow, ProductRow, Row
 from chalicelib.domain.records import BadRecord, Record, clean_heading
 from chalicelib.edge.bodies import Body, NewClient, NewWork, PutProduct
-from chalicelib.edge.import_hours import TIMES, Habits, Misfit, read_times, whole
+from chalicelib.edge.import_hours import TIMES, Habits, Misfit, read_times
 from chalicelib.edge.requests import fault_in, pointer_of, read_json, well_formed
 
 if TYPE_CHECKING:
@@ -166,7 +166,7 @@ def _of_cell(field: str, text: str, habits: Habits) -> Any:
         if field in NUMBERS:
             return read_number(text, habits.decimal_separator)
         if field in INTEGERS:
-            return whole(read_number(text, habits.decimal_separator))
+            return read_whole(text, habits.decimal_separator)
         if field in TRUTHS:
             return read_truth(text)
         if field in DAYS:

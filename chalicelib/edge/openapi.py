@@ -45,6 +45,7 @@ from chalicelib.edge.problems import (
     UriTooLong,
     status_of,
 )
+from chalicelib.edge.refusals import REFUSALS
 from chalicelib.edge.requests import NUMBER, OWN_IDS, PREFIX_OF
 from chalicelib.edge.responses import Document, Text
 from chalicelib.edge.views import ListView, View
@@ -225,7 +226,11 @@ def all_refusals(root: type[DaybookError] = DaybookError) -> Iterator[type[Daybo
 def refusals_of(endpoint: Endpoint) -> tuple[type[DaybookError], ...]:
     """What the route can refuse, by status."""
     conventional = (refusal for applies, refusals in _REFUSALS if applies(endpoint) for refusal in refusals)
-    return tuple(sorted({*conventional, *endpoint.refuses}, key=lambda refusal: (status_of(refusal), refusal.code)))
+    return tuple(
+        sorted(
+            {*conventional, *REFUSALS.get(endpoint.view.__name__, ())}, key=lambda refusal: (status_of(refusal), refusal.code)
+        )
+    )
 
 
 @lru_cache(maxsize=1)

@@ -18,8 +18,6 @@ _MAX_MARKERS = 5_000
 """In a JPEG; a profile and an extended XMP take some hundreds."""
 _MAX_CHUNKS = 100_000
 """In a PNG of 20 MiB: still some for encoders that write 512 bytes at a time."""
-_MAX_BLOCK_VISITS = 100_000_000
-"""Each scan of a JPEG goes through the blocks of the whole image, though it holds next to nothing."""
 _MARKER_IN_SCAN = re.compile(rb"\xff+[^\x00\xff\xd0-\xd7]")
 _SOI, _EOI, _SOS = 0xD8, 0xD9, 0xDA
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
@@ -38,14 +36,17 @@ class Refused(Exception):
 
 
 class Header(NamedTuple):
-    """`complete` is whether the file goes on to where the image ends. `buffered_bytes` are what a decoder keeps of it at once,
-    whatever it is scaled to, and `bytes_per_pixel` what it needs besides for each pixel of what comes out.
+    """`complete` is whether the file goes on to where the image ends.
+
+    `block_visits` is how often a JPEG's decoder comes to a block of 64 samples. `buffered_bytes` are what a decoder keeps at
+    once, whatever it scales the image to, and `bytes_per_pixel` what it needs besides for each pixel of what comes out.
     """
 
     format: Format
     width: int
     height: int
     complete: bool
+    block_visits: int
     buffered_bytes: int
     bytes_per_pixel: int
 
@@ -101,10 +102,9 @@ def _jpeg(content: bytes) -> Header:
         raise Refused(Rejection.TOO_COSTLY)
     if frame is None or scans == 0:
         raise Refused(Rejection.DAMAGED if complete else Rejection.TRUNCATED)
-    if scans * frame.samples // 64 > _MAX_BLOCK_VISITS:
-        raise Refused(Rejection.TOO_COSTLY)
     buffered = frame.progressive or components_in_first_scan < frame.components
-    return Header("JPEG", frame.width, frame.height, complete, 2 * frame.samples if buffered else 0, 4)
+    visits = scans * frame.samples // 64
+    return Header("JPEG", frame.width, frame.height, complete, visits, 2 * frame.samples if buffered else 0, 4)
 
 
 def _next_marker(content: bytes, at: int, *, in_scan: bool) -> tuple[int, int] | None:
@@ -169,4 +169,4 @@ def _webp(content: bytes) -> Header:
 def _sized(kind: Format, width: int, height: int, *, complete: bool, bytes_per_pixel: int) -> Header:
     if not width or not height:
         raise Refused(Rejection.DAMAGED)
-    return Header(kind, width, height, complete, 0, bytes_per_pixel)
+    return Header(kind, width, height, complete, 0, 0, bytes_per_pixel)

@@ -3,6 +3,7 @@
 What comes out has nothing in it but pixels: no Exif, no place, no profile, no comment.
 """
 
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from io import BytesIO
@@ -16,7 +17,17 @@ from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
-from chalicelib.domain.images import MAX_PIXELS, SIZES, Cut, Drawn, DrawnThumbnail, Rejection, ThumbnailSize
+from chalicelib.domain.images import (
+    MAX_PIXELS,
+    MAX_SIDE,
+    MAX_THUMBNAIL_PIXELS,
+    SIZES,
+    Cut,
+    Drawn,
+    DrawnThumbnail,
+    Rejection,
+    ThumbnailSize,
+)
 from chalicelib.gateways.image_headers import Format, Header, Refused, read_header
 
 _OPEN: Mapping[Format, Callable[[BytesIO], ImageFile]] = {"JPEG": JpegImageFile, "PNG": PngImageFile, "WEBP": WebPImageFile}
@@ -28,11 +39,15 @@ _SAVING: Mapping[Format, Mapping[str, Any]] = {
     "WEBP": {"quality": 85, "method": 4},
 }
 _MAX_DECODING_BYTES = 330_000_000
+_MAX_BLOCK_VISITS = 60_000_000
+"""Each scan of a JPEG goes through the whole image, though it holds next to nothing; 50 megapixels in the usual ten scans are
+half of that.
+"""
+_MAX_WEBP_SIDE = 16_383
 _GAP = 2
 """How many times as large as a thumbnail, at least, an image is shrunk to by cheaper means than Lanczos's."""
 _NARROW = 2 * _GAP * max(size.width for size in SIZES)
-"""What is narrower than that may not be shrunk before it is converted."""
-_CONVERSION_BYTES_PER_PIXEL = 8
+"""What is narrower than that may have to be converted before it is shrunk."""
 _STRIP_PIXELS = 1_000_000
 _ORIENTATION = 0x0112
 _UPRIGHT = {
@@ -52,11 +67,16 @@ class PillowThumbnailer:
     def draw(self, content: bytes, content_type: str) -> Drawn | Rejection:
         try:
             header = _admitted(content, content_type)
-            picture = _read(content, header)
+            with warnings.catch_warnings():  # of what Pillow mends by itself
+                warnings.simplefilter("ignore")
+                picture = _read(content, header)
         except Refused as refused:
             return refused.rejection
         width, height = picture.upright(header.width, header.height)
-        thumbnails = tuple(picture.thumbnail(size, size.cut(width, height), header.format) for size in SIZES)
+        cuts = {size: size.cut(width, height) for size in SIZES}
+        if max(cut.width * cut.height for cut in cuts.values()) > MAX_THUMBNAIL_PIXELS:
+            return Rejection.TOO_NARROW
+        thumbnails = tuple(picture.thumbnail(size, cut, header.format) for size, cut in cuts.items())
         return Drawn(width=width, height=height, thumbnails=thumbnails)
 
 
@@ -67,6 +87,12 @@ def _admitted(content: bytes, content_type: str) -> Header:
         raise Refused(Rejection.OTHER_TYPE)
     if header.width * header.height > MAX_PIXELS:
         raise Refused(Rejection.TOO_MANY_PIXELS)
+    if max(header.width, header.height) > MAX_SIDE:
+        raise Refused(Rejection.TOO_LONG)
+    if header.block_visits > _MAX_BLOCK_VISITS:
+        raise Refused(Rejection.TOO_COSTLY)
+    if header.format == "WEBP" and max(header.width, header.height) > _MAX_WEBP_SIDE:  # a canvas that no image of it fills
+        raise Refused(Rejection.DAMAGED)
     return header
 
 
@@ -123,9 +149,9 @@ def _least_size(size: tuple[int, int], orientation: int) -> tuple[int, int]:
 
 def _check_cost(image: ImageFile, header: Header) -> None:
     """Raises: Refused if it would take too much memory, which a few bytes can ask for."""
-    per_pixel = header.bytes_per_pixel
-    if _mode_for(image) != image.mode and min(image.size) < _NARROW:
-        per_pixel += _CONVERSION_BYTES_PER_PIXEL
+    per_pixel, mode = header.bytes_per_pixel, _mode_for(image)
+    if min(image.size) < _NARROW and mode != image.mode:
+        per_pixel += 4
     if header.buffered_bytes + per_pixel * image.width * image.height > _MAX_DECODING_BYTES:
         raise Refused(Rejection.TOO_COSTLY)
 
@@ -140,9 +166,11 @@ def _orientation_of(image: ImageFile) -> int:
 
 
 def _mode_for(image: Image.Image) -> str:
-    """In which mode thumbnails are made of it. CMYK stays until its profile has been looked at."""
+    """In which mode thumbnails are made of it; the colours of transparent pixels must not show, so they are multiplied with
+    how opaque they are. CMYK stays until its profile has been looked at.
+    """
     if image.mode in {"RGBA", "LA", "PA", "RGBa", "La"} or "transparency" in image.info:
-        return "RGBA"
+        return "RGBa"
     if image.mode in {"1", "L", "I", "I;16", "F"}:
         return "L"
     return "CMYK" if image.mode == "CMYK" else "RGB"
@@ -167,7 +195,7 @@ def _converted(strip: Image.Image, mode: str) -> Image.Image:
         return strip
     if strip.mode.startswith("I"):  # 16 bits, of which Pillow's own conversion would cut off what is above 255
         strip = strip.point(lambda value: value * (1 / 256)).convert("L")
-    return strip.convert(mode)
+    return strip.convert("RGBA").convert(mode) if mode == "RGBa" else strip.convert(mode)
 
 
 class _Picture(NamedTuple):
@@ -195,7 +223,7 @@ class _Picture(NamedTuple):
         drawn = self.pixels.resize(self.upright(cut.width, cut.height), Image.Resampling.LANCZOS, box)
         if self.orientation in _UPRIGHT:
             drawn = drawn.transpose(_UPRIGHT[self.orientation])
-        drawn = self._in_srgb(drawn)
+        drawn = self._in_srgb(drawn.convert("RGBA") if drawn.mode == "RGBa" else drawn)
         drawn.info.clear()
         content = BytesIO()
         drawn.save(content, kind, **_SAVING[kind])

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from chalicelib.usecases import limits as limits
     from chalicelib.usecases import order_steps as order_steps
     from chalicelib.usecases import orders as orders
-    from chalicelib.usecases import pipelines as pipelines
     from chalicelib.usecases import products as products
     from chalicelib.usecases import reports as reports
     from chalicelib.usecases import search as search

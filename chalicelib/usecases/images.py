@@ -32,6 +32,7 @@ from chalicelib.domain.paging import Page, PageRequest
 from chalicelib.domain.statuses import ImageStatus
 from chalicelib.domain.users import Caller
 from chalicelib.usecases.contention import Check, unconditionally, until_uncontended
+from chalicelib.usecases.pipelines import Gauge, measure
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -61,7 +62,7 @@ class Desk(Gallery, Protocol):
     def clock(self) -> Clock: ...
 
 
-class Darkroom(Gallery, Protocol):
+class Darkroom(Gallery, Gauge, Protocol):
     """What making thumbnails needs."""
 
     @property
@@ -149,6 +150,11 @@ def remove_image(caller: Caller, image_id: str, *, desk: Desk, check: Check[Show
         if unfinished is not None:
             _remove_objects(unfinished.keys, files=desk.files)
         raise
+
+
+def take_upload(upload: Upload, *, desk: Darkroom) -> None:
+    """Makes its thumbnails, and measures that."""
+    measure("images", lambda: make_thumbnails(upload, desk=desk), desk=desk)
 
 
 def make_thumbnails(upload: Upload, *, desk: Darkroom) -> None:

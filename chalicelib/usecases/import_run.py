@@ -67,10 +67,11 @@ if TYPE_CHECKING:
         Work,
     )
 
-WINDOW = 500
+BLOCK = 49
+"""Records whose marks are read at once, and which are written together where they can be: 49 clients, their marks and the run
+are as much as one transaction takes; 49 products, what is left of those before, and the account as much as one read does."""
+WINDOW = 10 * BLOCK
 """Records after which the progress is saved."""
-BLOCK = 50
-"""Records whose marks are read at once, and which are written together where they can be."""
 TOGETHER = frozenset({ImportKind.CLIENTS, ImportKind.PRODUCTS})
 """What is written together. Work is not: its entries share their user's calendar and their client's sheet."""
 RESERVE_SECONDS = 60.0

@@ -17,7 +17,7 @@ from chalicelib.domain.errors import DaybookError, Malformed, NotFound, Unauthen
 from chalicelib.domain.kinds import ItemType, SearchType
 from chalicelib.edge import problems
 from chalicelib.edge.tokens import Tokens
-from operations.package import Package, allow_origins
+from operations.package import Package, allow_origins, allow_uploads
 from operations.project import ROOT, chalice_config, stage_environment, stages
 from tests.builders import a_user
 from tests.fakes import MemoryTokenKeys
@@ -722,10 +722,14 @@ def test_files_keep_an_old_version_for_a_week_and_what_was_imported_for_a_month(
     }
 
 
-def test_pages_may_upload_files(resources: Json) -> None:
-    [rule] = resources["FilesBucket"]["Properties"]["CorsConfiguration"]["CorsRules"]
+@pytest.mark.parametrize("listed", ["*", "https://daybook.example", "https://daybook.example, http://localhost:5173"])
+def test_pages_that_may_call_the_api_may_upload_files(listed: str, template: Json) -> None:
+    changed = deepcopy(template)
+    [rule] = changed["Resources"]["FilesBucket"]["Properties"]["CorsConfiguration"]["CorsRules"]
     assert {"POST", "GET"} <= set(rule["AllowedMethods"])
     assert rule["AllowedOrigins"] == ["*"]
+    allow_uploads(changed, listed)
+    assert rule["AllowedOrigins"] == listed.split(", ")
 
 
 def test_a_page_of_any_origin_may_follow_the_link_to_a_document(resources: Json) -> None:

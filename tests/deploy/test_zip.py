@@ -48,6 +48,7 @@ def top_level(zipped: zipfile.ZipFile) -> set[str]:
 def test_the_zip_holds_the_application_and_of_chalice_only_its_runtime(zipped: zipfile.ZipFile) -> None:
     names = set(zipped.namelist())
     assert {"app.py", "chalicelib/settings.py"} <= names
+    assert "chalicelib/packager.py" not in names
     assert {name for name in names if name.startswith("chalice/") and name.endswith(".py")} == {
         "chalice/__init__.py",
         "chalice/app.py",

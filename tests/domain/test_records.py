@@ -7,6 +7,7 @@ import tracemalloc
 from collections.abc import Iterator
 from itertools import islice, pairwise
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from hypothesis import example, given, settings
@@ -255,7 +256,7 @@ def test_what_csv_writes_in_any_dialect_and_encoding_comes_back(data: some.DataO
     encoding = data.draw(some.sampled_from(["utf-8", "utf-8-sig", "utf-16"]))
     delimiter = data.draw(some.sampled_from([",", ";", "\t", "|"]))
     width = data.draw(some.integers(2, 4))
-    quoting = data.draw(some.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL]))
+    quoting: Literal[0, 1] = data.draw(some.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL]))
     kind = some_long_cells if quoting == csv.QUOTE_ALL else some_cells  # csv quotes no line break but its own by itself
     rows = data.draw(some.lists(some.lists(kind, min_size=width, max_size=width), max_size=8))
     text = io.StringIO(newline="")

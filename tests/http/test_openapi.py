@@ -12,6 +12,7 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 from chalicelib.domain.identifiers import is_id
 from chalicelib.edge import VERSION
 from chalicelib.edge.application import Endpoint
+from chalicelib.edge.refusals import REFUSALS
 from chalicelib.edge.requests import OWN_IDS, PREFIX_OF
 from tests.http.api import Answer, Api
 from tests.http.described import check, description
@@ -50,6 +51,10 @@ def test_every_operation_is_named_after_its_view_and_no_two_alike() -> None:
 
     assert names == [endpoint.view.__name__ for endpoint in ENDPOINTS]
     assert len(set(names)) == len(names)
+
+
+def test_only_operations_that_there_are_refuse_something() -> None:
+    assert set(REFUSALS) <= {endpoint.view.__name__ for endpoint in ENDPOINTS}
 
 
 def test_it_has_the_version_and_the_licence_of_the_project() -> None:

@@ -469,6 +469,32 @@ def test_what_a_run_has_refused_counts_only_if_it_is_the_last_to_write(place: in
     assert imported.record_count == 4
 
 
+@pytest.mark.parametrize("place", range(20))
+def test_a_row_is_not_refused_for_what_another_import_has_just_made_of_it(place: int) -> None:
+    office = open_office()
+    job, other = (upload(office, "cli_1 0 60", kind="work") for _ in range(2))
+
+    deliver(Interrupting(office, place, after=False, happens=partial(elsewhere, deliver, office, other)), job)
+    deliver(office, other)
+
+    assert sorted(counts(kept(office, one)) for one in (job, other)) == [(0, 1, 0), (1, 0, 0)]
+
+
+@pytest.mark.parametrize("crash", range(3, 12))
+def test_of_two_equal_rows_each_counts_as_what_became_of_it(crash: int) -> None:
+    """The first is refused, then its client comes, the second goes in, and then the run is cut off and done anew."""
+    for place in range(30):
+        office = open_office()
+        job = upload(office, "cli_9 0 60", "cli_9 0 60", kind="work")
+        coming = Interrupting(
+            office, place, after=False, happens=partial(elsewhere, office.store.clients.add, a_client("cli_9"))
+        )
+        with suppress(Crash):
+            deliver(Interrupting(coming, place + crash, after=False, happens=die), job)
+        imported = until_done(office, job)
+        assert counts(imported) == (len(office.tables()["entries"]), 0, 2 - len(office.tables()["entries"])), place
+
+
 @pytest.mark.parametrize("tries", [1, 2])
 def test_a_failure_is_tried_again(office: MemoryWired, tries: int) -> None:
     job = upload(office, *lines_of(9))

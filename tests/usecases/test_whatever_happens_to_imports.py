@@ -60,13 +60,16 @@ class AnOfficesWeek(RuleBasedStateMachine):
 
     @rule(target=jobs, lines=some.lists(some.sampled_from(LINES), min_size=1, max_size=12))
     def upload(self, lines: list[str]) -> ImportJob:
-        job = upload(self.office, *lines)
-        self.lines[job.import_id] = lines
-        return job
+        return self.uploaded(lines)
 
     @rule(target=jobs, job=jobs)
     def upload_the_same_again(self, job: ImportJob) -> ImportJob:
-        return self.upload(self.lines[job.import_id])
+        return self.uploaded(self.lines[job.import_id])
+
+    def uploaded(self, lines: list[str]) -> ImportJob:
+        job = upload(self.office, *lines)
+        self.lines[job.import_id] = lines
+        return job
 
     @rule(job=jobs)
     def event_comes_again(self, job: ImportJob) -> None:
