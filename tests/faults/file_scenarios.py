@@ -72,7 +72,7 @@ def _set_up_images(world: World) -> None:
 
 
 def _upload_images(world: World) -> None:
-    """Good ones and none; one over one that is no picture, one over one that is shown; one never; two removed, one under way."""
+    """Good ones and none; one over what is no picture, one over one that is shown; one never; two removed, one under way."""
     ada, ben, pump = world.people["Ada"], world.people["Ben"], world.cloud.pump
     for name, content_type in _TYPES.items():
         _add_image(world, ada, name, content_type)
