@@ -81,8 +81,7 @@ def _upload_images(world: World) -> None:
     _send(world, "no picture", _NO_PICTURE)
     _send(world, "Ben's", _picture("WEBP", "yellow", 120, 90))
     _send(world, "late", _NO_PICTURE)
-    pump.step()
-    _send(world, "late", _picture("PNG", "blue", 90, 410))
+    pump.together([pump.step, lambda: _send(world, "late", _picture("PNG", "blue", 90, 410))])
     _send(world, "old", _picture("JPEG", "black", 250, 250))
     _send(world, "going", _RED)
 
