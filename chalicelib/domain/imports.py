@@ -36,6 +36,9 @@ FILE_GONE = "the file is gone"
 TOO_MANY_REJECTED = f"more than {MAX_REJECTIONS:,} rows were refused; nothing behind them was read"
 GIVEN_UP = "it failed again and again on our side; what is counted is in, and it goes on when we have seen to it"
 REPORT_TYPE = "text/csv; charset=utf-8"
+LONGEST_POINTER = 200
+LONGEST_REASON = 300
+"""Characters that are kept of them: a hundred rejections are one item, of at most 400 KB."""
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _UNENDED = (ImportStatus.QUEUED, ImportStatus.PROCESSING)
 
@@ -316,15 +319,19 @@ def mark_after(mark: RowMark | None, row: Row, imported: Import, number: int) ->
     )
 
 
+def reject(number: int, line: int, pointer: str, reason: str) -> RejectedRow:
+    return RejectedRow(number=number, line=line, pointer=pointer[:LONGEST_POINTER], reason=reason[:LONGEST_REASON])
+
+
 def rejection_of(refusal: DaybookError, row: Row, number: int) -> RejectedRow:
     """In the words of the API, and the places of the file."""
     if isinstance(refusal, Invalid):
         places = [(row.pointers.get(fault.pointer, fault.pointer), fault.detail) for fault in refusal.errors]
         pointer = places[0][0]
         reason = "; ".join(detail if place == pointer else f"{place}: {detail}" for place, detail in places)
-        return RejectedRow(number=number, line=row.line, pointer=pointer, reason=reason)
+        return reject(number, row.line, pointer, reason)
     detail = refusal.detail.partition(";")[0] if isinstance(refusal, WorkOverlaps) else refusal.detail
-    return RejectedRow(number=number, line=row.line, pointer="", reason=detail)
+    return reject(number, row.line, "", detail)
 
 
 def report_of(rejections: Iterable[RejectedRow]) -> Iterator[str]:

@@ -39,6 +39,7 @@ from chalicelib.domain.imports import (
     fail,
     mark_after,
     move_on,
+    reject,
     rejection_of,
     report_of,
     verdict_on,
@@ -255,7 +256,7 @@ class Run:
 
     def _put_in(self, number: int, row: Row | BadRow, marks: dict[str, RowMark], *, together: bool = False) -> _Outcome:
         if isinstance(row, BadRow):
-            return RejectedRow(number=number, line=row.line, pointer=row.pointer, reason=row.reason)
+            return reject(number, row.line, row.pointer, row.reason)
         mark = marks.get(row.subject)
         verdict = verdict_on(mark, row, self._imported, number)
         if verdict != "new":

@@ -22,6 +22,7 @@ from chalicelib.domain.imports import (
     fail,
     move_on,
     new_import,
+    reject,
     take_file,
     take_up,
 )
@@ -29,6 +30,7 @@ from chalicelib.domain.paging import PageRequest
 from chalicelib.domain.statuses import ImportKind
 from chalicelib.domain.work import WorkChange
 from chalicelib.repositories import keys
+from chalicelib.repositories.items import from_image, size_of
 from tests.builders import NOW, a_client, a_product, a_timed_entry
 from tests.contract.stores import DynamoStore, Store, ids, items_in, opened
 from tests.contract.test_products import all_pages
@@ -139,6 +141,18 @@ def test_rejections_are_kept_in_the_order_of_the_file(store: Store) -> None:
     assert list(store.imports.rejections("acc_1", "imp_1", 100)) == rejected(1, 100)
     assert list(store.imports.rejections("acc_1", "imp_2")) == []
     assert imported.rejected_count == 400
+
+
+def test_the_longest_rejections_are_kept(client: "DynamoDBClient") -> None:
+    """DynamoDB takes 400 KB for an item, and 4 MB for a transaction."""
+    store = DynamoStore(client)
+    more = [reject(number, 10**9, "/" + "\N{GRINNING FACE}" * 20_000, "\N{GRINNING FACE}" * 20_000) for number in range(1, 500)]
+    saved(store, move_on(running(store), Progress(rejections=tuple(more)), now=NOW), *more)
+
+    parts = [item for item in items_in(client) if item["type"]["S"] == "import_rejections"]
+    assert len(parts) == 5
+    assert max(size_of(from_image(item)) for item in parts) < 300_000
+    assert list(store.imports.rejections("acc_1", "imp_1")) == more
 
 
 def test_only_rejections_that_are_not_shown_are_forgotten(client: "DynamoDBClient") -> None:

@@ -710,15 +710,17 @@ def test_documents_keep_their_versions_and_never_expire_and_indexes_which_can_be
         assert not [rule for rule in bucket["LifecycleConfiguration"]["Rules"] if any("Expiration" in name for name in rule)]
 
 
-def test_files_keep_an_old_version_for_a_week_and_what_was_imported_for_a_month(resources: Json) -> None:
+def test_uploads_keep_an_old_version_for_a_week_imports_are_kept_for_a_month_and_thumbnails_for_good(resources: Json) -> None:
+    """Of a thumbnail the version that its image names need not be the newest."""
+    old_versions: Json = {"NoncurrentVersionExpiration": {"NoncurrentDays": 7}}
     files = resources["FilesBucket"]["Properties"]
     assert files["VersioningConfiguration"] == {"Status": "Enabled"}
     rules = {rule.pop("Id"): rule for rule in deepcopy(files["LifecycleConfiguration"]["Rules"])}
     assert all(rule.pop("Status") == "Enabled" for rule in rules.values())
     assert rules == {
         "unfinished-uploads": {"AbortIncompleteMultipartUpload": {"DaysAfterInitiation": 1}},
-        "old-versions": {"NoncurrentVersionExpiration": {"NoncurrentDays": 7}, "ExpiredObjectDeleteMarker": True},
-        "incoming": {"Prefix": "incoming/", "ExpirationInDays": 30},
+        "uploads": {"Prefix": "uploads/", **old_versions, "ExpiredObjectDeleteMarker": True},
+        "incoming": {"Prefix": "incoming/", **old_versions, "ExpirationInDays": 30},
     }
 
 

@@ -14,7 +14,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as some
 
 from chalicelib.domain.errors import Unreadable
-from chalicelib.domain.records import START, BadRecord, ContentType, Cursor, Record, read_records
+from chalicelib.domain.records import START, BadRecord, ContentType, Cursor, Record, read_records, text
 
 CSV: ContentType = "text/csv"
 ARRAY: ContentType = "application/json"
@@ -51,10 +51,10 @@ def why_unreadable(content: bytes, content_type: ContentType = CSV) -> str:
 @pytest.mark.parametrize("end", ["\r\n", "\n", "\r"])
 def test_a_table_is_read_in_every_encoding_with_every_delimiter_and_line_end(encoding: str, delimiter: str, end: str) -> None:
     rows = [["name", "rate (EUR)"], ["Müller & Söhne", "12,50"], [f"a{delimiter}b", "1"], [f"two{end}lines", '"']]
-    text = io.StringIO(newline="")
-    csv.writer(text, delimiter=delimiter, lineterminator=end).writerows(rows)
+    written = io.StringIO(newline="")
+    csv.writer(written, delimiter=delimiter, lineterminator=end).writerows(rows)
 
-    assert cells(text.getvalue().encode(encoding)) == rows[1:]
+    assert cells(written.getvalue().encode(encoding)) == rows[1:]
 
 
 def test_a_big_endian_file_tells_by_its_mark() -> None:
@@ -259,13 +259,13 @@ def test_what_csv_writes_in_any_dialect_and_encoding_comes_back(data: some.DataO
     quoting: Literal[0, 1] = data.draw(some.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL]))
     kind = some_long_cells if quoting == csv.QUOTE_ALL else some_cells  # csv quotes no line break but its own by itself
     rows = data.draw(some.lists(some.lists(kind, min_size=width, max_size=width), max_size=8))
-    text = io.StringIO(newline="")
+    written = io.StringIO(newline="")
     end = data.draw(some.sampled_from(["\n", "\r\n", "\r"]))
-    writer = csv.writer(text, delimiter=delimiter, quoting=quoting, lineterminator=end)
+    writer = csv.writer(written, delimiter=delimiter, quoting=quoting, lineterminator=end)
     writer.writerow([f"heading {place}" for place in range(width)])
     writer.writerows(rows)
 
-    assert cells(text.getvalue().encode(encoding)) == [row for row in rows if "".join(row).strip()]
+    assert cells(written.getvalue().encode(encoding)) == [row for row in rows if "".join(row).strip()]
 
 
 CONTENTS = [
@@ -330,6 +330,18 @@ def test_no_bytes_raise_anything_but_unreadable(content: bytes, start: bytes, co
         if cursor.stage != "over":
             again = read_records(content_type, [(start + content)[cursor.offset :]], cursor)
             assert next(again) == record
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 5, 16])
+@pytest.mark.parametrize("case", CONTENTS)
+def test_however_much_is_decoded_at_a_time_the_same_records_come(
+    case: tuple[ContentType, bytes], size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content_type, content = case
+    first, *rest = read(content, content_type)
+    monkeypatch.setattr(text, "BLOCK_BYTES", size)
+
+    assert list(read_records(content_type, [content[first.after.offset :]], first.after)) == rest
 
 
 def blocks(piece: bytes, first: bytes, size: int) -> Iterator[bytes]:

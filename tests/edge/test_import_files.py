@@ -1,7 +1,9 @@
 """Imported files as rows: exports of other products as they are, cells and JSON in the API's own words, fingerprints."""
 
+import json
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -9,6 +11,8 @@ from pathlib import Path
 from typing import Any, get_type_hints
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as some
 
 from chalicelib.domain.clients import Client, ClientDetails
 from chalicelib.domain.errors import Invalid, Unreadable
@@ -19,7 +23,7 @@ from chalicelib.domain.work import DatedWork, TimedWork
 from chalicelib.edge.bodies import NewClient, NewWork, PutProduct
 from chalicelib.edge.import_files import check_plan, rows
 from chalicelib.edge.import_hours import TIMES
-from chalicelib.edge.import_rows import AS_WRITTEN, DAYS, INTEGERS, NUMBERS, TRUTHS
+from chalicelib.edge.import_rows import AS_WRITTEN, DAYS, INTEGERS, NUMBERS, TRUTHS, fields_of
 from tests.builders import NOW, a_client, an_account
 
 FILES = Path(__file__).parents[1] / "files"
@@ -449,3 +453,20 @@ def test_every_member_of_a_body_is_read_as_what_it_is() -> None:
             assert (field in TRUTHS) == ("bool" in kinds), field
             assert (field in DAYS or field in TIMES) == ("date" in kinds or field == "minutes"), field
             assert field not in AS_WRITTEN or "str" in kinds
+
+
+SIGNS = some.text(some.sampled_from('aä1290,.:;-+/ "\n\r{}[]\\eTZ'), max_size=80)
+
+
+@settings(max_examples=150, deadline=None)
+@given(text=SIGNS, kind=some.sampled_from(["clients", "products", "work"]), date_format=some.sampled_from([None, "D/M"]))
+def test_no_row_raises_anything(text: str, kind: str, date_format: str | None) -> None:
+    fields = fields_of(kind)
+    table = ",".join(fields) + "\n" + ",".join([text.replace(",", "")] * len(fields)) + "\n" + text
+    members = ",".join(f'"{field}":{text}' for field in fields)
+    lines = "{}\n{" + members + "}\n" + json.dumps(dict.fromkeys(fields, text)) + "\n"
+    formats: dict[str, Any] = {"date_format": date_format and "DD/MM/YYYY"}
+
+    with suppress(Unreadable):
+        read(kind, table, **formats)
+    assert read(kind, lines, content_type="application/x-ndjson", **formats)

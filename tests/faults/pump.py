@@ -1,4 +1,4 @@
-"""Delivers events as AWS does: schedules, queues, the table's stream, workflows, each with its retries, until nothing is left.
+"""Delivers events as AWS does: schedules, S3, queues, the table's stream, workflows, each with its retries, until none is left.
 
 Which function hears what is read from the application; how often it is told again, from the queues as they were deployed and
 from `.chalice/resources.json`, as is what of the stream it hears, and where what it was told in vain goes.

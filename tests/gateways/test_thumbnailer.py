@@ -184,11 +184,11 @@ def test_the_same_file_gives_the_same_bytes() -> None:
 
 
 @pytest.mark.parametrize("kind", TYPES)
-@pytest.mark.parametrize(("width", "height"), [(2400, 1800), (1501, 2003), (1601, 900), (799, 801), (401, 399)])
+@pytest.mark.parametrize(("width", "height"), [(1700, 1300), (1201, 1603), (1601, 900), (799, 801), (401, 399)])
 def test_a_thumbnail_is_as_good_as_lanczoss_own(kind: str, width: int, height: int) -> None:
     grain = Image.effect_noise((width // 8, height // 8), 80).resize((width, height), Image.Resampling.BICUBIC)
     picture = Image.merge("RGB", (grain, grain.transpose(Image.Transpose.ROTATE_180), a_picture(width, height).getchannel(0)))
-    content = saved(picture, kind, **({"lossless": True, "method": 0} if kind == "WEBP" else {}))
+    content = saved(picture, kind, **({"lossless": True, "method": 0} if kind == "WEBP" else {"compress_level": 1}))
 
     for name, thumbnail in drawn(content, kind).items():
         size = next(size for size in SIZES if size.name == name)
@@ -363,7 +363,7 @@ PROGRESSIVE = saved(a_picture(), progressive=True)
 PNG = saved(a_picture(), "PNG")
 WEBP = saved(a_picture(), "WEBP")
 MILLION = zlib.compress(bytes(100_000_000))
-HOSTILE: dict[str, tuple[str, bytes, Rejection]] = {
+HOSTILE: dict[str, tuple[str, bytes | Callable[[], bytes], Rejection]] = {
     "nothing": ("JPEG", b"", Rejection.EMPTY),
     "a byte": ("JPEG", b"\xff", Rejection.NO_IMAGE),
     "a text": ("JPEG", b"<html><script>alert(1)</script></html>", Rejection.NO_IMAGE),
@@ -393,7 +393,7 @@ HOSTILE: dict[str, tuple[str, bytes, Rejection]] = {
     "a PNG without a size": ("PNG", a_png(0, 10, pixels=b""), Rejection.DAMAGED),
     "a PNG of a kind that is none": ("PNG", a_png(10, 10, depth=3), Rejection.DAMAGED),
     "a PNG of the largest size": ("PNG", a_png(2**31 - 1, 2**31 - 1, pixels=b""), Rejection.TOO_MANY_PIXELS),
-    "a bomb of 88 megapixels": ("PNG", bomb(), Rejection.TOO_MANY_PIXELS),
+    "a bomb of 88 megapixels": ("PNG", bomb, Rejection.TOO_MANY_PIXELS),
     "a JPEG of 4 gigapixels": (
         "JPEG",
         b"\xff\xd8\xff\xc0\0\x0b\x08\xff\xff\xff\xff\x01\x01\x11\0\xff\xda\0\x08\x01\x01\0\0\x3f\0\xff\xd9",
@@ -405,7 +405,7 @@ HOSTILE: dict[str, tuple[str, bytes, Rejection]] = {
         Rejection.TOO_MANY_PIXELS,
     ),
     "a line of 65,536 pixels": ("PNG", a_png(65_536, 1), Rejection.TOO_LONG),
-    "a strip of 50 megapixels": ("PNG", a_png(760, 65_535), Rejection.TOO_NARROW),
+    "a strip of 50 megapixels": ("PNG", lambda: a_png(760, 65_535), Rejection.TOO_NARROW),
     "a text bomb": ("PNG", a_png(9, 9, *[png_chunk(b"zTXt", b"a\0\0" + MILLION)] * 9), Rejection.DAMAGED),
     "an international text bomb": ("PNG", a_png(9, 9, png_chunk(b"iTXt", b"a\0\x01\0\0\0" + MILLION)), Rejection.DAMAGED),
     "a profile bomb": ("PNG", a_png(9, 9, png_chunk(b"iCCP", b"a\0\0" + MILLION)), Rejection.DAMAGED),
@@ -414,10 +414,14 @@ HOSTILE: dict[str, tuple[str, bytes, Rejection]] = {
     "a JPEG of 200,000 scans": ("JPEG", with_scans(PROGRESSIVE, 200_000), Rejection.TOO_COSTLY),
     "a large JPEG of 1,000 scans": (
         "JPEG",
-        with_scans(saved(Image.new("RGB", (3000, 3000)), progressive=True, quality=1), 1_000),
+        lambda: with_scans(saved(Image.new("RGB", (3000, 3000)), progressive=True, quality=1), 1_000),
         Rejection.TOO_COSTLY,
     ),
-    "a WebP that unpacks to 800 MB": ("WEBP", saved(Image.new("RGB", (7_000, 7_000)), "WEBP", method=0), Rejection.TOO_COSTLY),
+    "a WebP that unpacks to 800 MB": (
+        "WEBP",
+        lambda: saved(Image.new("RGB", (7_000, 7_000)), "WEBP", method=0),
+        Rejection.TOO_COSTLY,
+    ),
 }
 
 
@@ -425,7 +429,7 @@ HOSTILE: dict[str, tuple[str, bytes, Rejection]] = {
 def test_a_hostile_file_has_a_clear_end(name: str) -> None:
     kind, content, rejection = HOSTILE[name]
 
-    assert draw(content, kind) == rejection
+    assert draw(content() if callable(content) else content, kind) == rejection
 
 
 def test_a_bomb_of_88_megapixels_is_smaller_than_a_photo() -> None:
@@ -473,7 +477,7 @@ def test_whatever_is_wrong_in_a_file_it_is_taken_or_rejected(seed: int) -> None:
     ends = set()
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        for _ in range(400):
+        for _ in range(250):
             kind, content = chance.choice(samples)
             broken = bytearray(content)
             for _ in range(chance.choice([1, 1, 2, 5, 20])):

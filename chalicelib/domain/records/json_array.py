@@ -4,7 +4,7 @@ An element ends at the comma or bracket that stands outside of all brackets and 
 decodes it, alone; so a broken one costs no other, unless its brackets or quotation marks do not match: then it swallows what
 follows. A line break within a string, which JSON does not have, breaks that element only.
 
-Why not ijson: see docs/decisions/0018.
+Why not ijson: see docs/decisions/0020.
 """
 
 import re
@@ -18,12 +18,12 @@ from chalicelib.domain.records.record import MAX_RECORD_CHARACTERS, BadRecord, C
 from chalicelib.domain.records.text import NAMES, Text, is_whole, size_of
 
 _STRING_REST = r'[^"\\]*+(?:\\[\s\S][^"\\]*+)*+'
-_PLAIN = r'[^"{}\[\],]*+'
-_FLAT = re.compile(rf'{_PLAIN}(?:\{{[^"{{}}\[\]]*+(?:"{_STRING_REST}"[^"{{}}\[\]]*+)*+\}}{_PLAIN})?+(?=[,\]])')
-"""An object with nothing nested in it, or a number or word, up to the comma or bracket behind it: most elements, in one go."""
+_FLAT = rf'[\[{{](?:[^"{{}}\[\]]++|"{_STRING_REST}")*+[\]}}]'
+_OUTSIDE = re.compile(rf'(?:[^"{{}}\[\],]++|"{_STRING_REST}"|{_FLAT})*+')
+_INSIDE = re.compile(rf'(?:[^"{{}}\[\]]++|"{_STRING_REST}"|{_FLAT})*+')
+"""What stands outside of, or inside brackets, as far as it has none nested in it: most elements, in one go."""
 _STRING = re.compile(_STRING_REST)
 _SIGN = re.compile(r'[\[{]++|[\]}",]')
-_DEEP_SIGN = re.compile(r'[\[{]++|[\]}"]')
 _BLANKS = " \t\r\n"
 
 
@@ -44,7 +44,8 @@ class _Scan:
         while True:
             if self.in_string and not self._leave_string(buffer):
                 return None
-            found = (_DEEP_SIGN if self.depth else _SIGN).search(buffer, self.place)
+            plain = (_INSIDE if self.depth else _OUTSIDE).match(buffer, self.place)
+            found = _SIGN.search(buffer, self.place if plain is None else plain.end())
             if found is None:
                 self.place = len(buffer)
                 return None
@@ -138,8 +139,8 @@ def _elements(pieces: Iterator[str], encoding: str) -> Iterator[_Element]:
     """Holds no more than the longest element may have, and a piece."""
     buffer, start = "", 0
     while True:
-        flat, scan = _FLAT.match(buffer, start), _Scan(start)
-        end = flat.end() if flat else scan.end(buffer)
+        scan = _Scan(start)
+        end = scan.end(buffer)
         too_long, size, lead, breaks = False, 0, 0, 0
         while end is None and (piece := next(pieces, None)) is not None:
             buffer = buffer[start:] + piece
