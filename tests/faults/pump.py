@@ -353,7 +353,8 @@ class Pump:
         messages = self._receive(url, 10 * trigger.batch_size if many else trigger.batch_size, in_order=trigger.in_order)
         batches = list(_batches(messages, trigger.batch_size, self.repetition))
         late = self._late_messages(trigger, messages)
-        self.together([partial(self._deliver, trigger, url, batch) for batch in (*batches, *late)], len(late))
+        told = [partial(self._deliver, trigger, url, batch) for batch in batches]
+        self.together([*told, *(partial(self._tell_messages, trigger, batch) for batch in late)], len(late))
         return bool(messages)
 
     def _late_messages(self, trigger: QueueTrigger, messages: Sequence[Item]) -> list[list[Item]]:
@@ -375,12 +376,14 @@ class Pump:
         return messages
 
     def _deliver(self, trigger: QueueTrigger, url: str, batch: Sequence[Item]) -> None:
-        records = [_queue_record(message, trigger.queue, self._account) for message in batch]
-        outcome = self._functions.invoke(trigger.function, {"Records": records})
-        failed = _failed(outcome, {message["MessageId"] for message in batch})
+        failed = _failed(self._tell_messages(trigger, batch), {message["MessageId"] for message in batch})
         for message in batch:
             if message["MessageId"] not in failed:
                 self._acknowledge(url, message)
+
+    def _tell_messages(self, trigger: QueueTrigger, batch: Sequence[Item]) -> Outcome:
+        records = [_queue_record(message, trigger.queue, self._account) for message in batch]
+        return self._functions.invoke(trigger.function, {"Records": records})
 
     def _acknowledge(self, url: str, message: Item) -> None:
         if message["ReceiptHandle"] in self._acknowledged:

@@ -147,7 +147,9 @@ def names(office: Any) -> list[str]:
 
 
 def report(office: Any, imported: Import) -> list[str]:
-    content: bytes = office.files.contents()[imported.report_key][imported.report_version]
+    """Fails if it is not the newest version: S3 does not keep others for long."""
+    (*_, (newest, content)) = office.files.contents()[imported.report_key].items()
+    assert newest == imported.report_version
     return content.decode("utf-8-sig").splitlines()
 
 
