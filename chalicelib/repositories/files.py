@@ -74,7 +74,7 @@ class S3Files:
                 raise
             body = answer["Body"]
             # S3 says which range it answers with; a server that has not heard of ranges answers with all (RFC 9110, 14.2).
-            surplus = 0 if "ContentRange" in answer else start
+            surplus = 0 if answer.get("ContentRange") else start
             try:
                 for chunk in body.iter_chunks(CHUNK_BYTES):
                     if len(chunk) > surplus:

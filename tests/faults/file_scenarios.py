@@ -242,7 +242,7 @@ def _expect_what_was_imported(world: World) -> Iterator[Broken]:
         (names[text(it, "account_id")], text(it, "name"), it.get("stock", {}).get("N"), int(it["version"]["N"]))
         for it in documents(world, "product")
     )
-    expected = Counter({("Ada", "Cream cupid hearts", "10", 2): 1})
+    expected: Counter[tuple[str, str, str | None, int]] = Counter({("Ada", "Cream cupid hearts", "10", 2): 1})
     expected |= {("Ada", "White metal lantern", "6", 1): 1, ("Ada", "Gift wrap", None, 1): 2, ("Ada", "Glass star", "2", 1): 1}
     expected |= {("Ada", "Glass heart frosted", "5", 2): 1}
     if not {"products", "products again"} & world.ids.keys():

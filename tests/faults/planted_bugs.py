@@ -782,7 +782,7 @@ BUGS: Final = (
         scenario="images",
         patch=_removed_without_a_trace,
         breaks=frozenset({"no object is without its item"}),
-        strikes={"api_handler dynamodb.TransactWriteItems": _DIES},
+        strikes={"api_handler dynamodb.TransactWriteItems": (Fault.CRASH_AFTER,)},
     ),
     Bug(
         name="thumbnails that nobody hears of and that stay",

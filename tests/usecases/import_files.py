@@ -148,8 +148,9 @@ def names(office: Any) -> list[str]:
 
 def report(office: Any, imported: Import) -> list[str]:
     """Fails if it is not the newest version: S3 does not keep others for long."""
-    (*_, (newest, content)) = office.files.contents()[imported.report_key].items()
-    assert newest == imported.report_version
+    versions: dict[str, bytes] = office.files.contents()[imported.report_key]
+    assert imported.report_version == list(versions)[-1]
+    content = versions[imported.report_version]
     return content.decode("utf-8-sig").splitlines()
 
 

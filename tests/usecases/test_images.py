@@ -346,7 +346,8 @@ def test_thumbnails_of_who_was_slower_and_then_cut_off_do_not_stay_the_newest(
     """The bucket removes what is not the newest after a week."""
     image_id = add(shop)
     upload = put(shop, image_id)
-    whole, kept_so_far = shop.files.put, []
+    whole = shop.files.put
+    kept_so_far: list[str] = []
 
     def put_too_late(*file: Any) -> str:
         if not kept_so_far:
