@@ -20,6 +20,7 @@ def main() -> None:
         run("warm", "--function", str(function))
     run("search")
     run("images")
+    run("costly_images")
     if find_spec("fpdf"):
         run("pdf_libraries")
     else:

@@ -7,6 +7,7 @@ import pytest
 import requests
 from PIL import Image
 
+from benchmarks.costly_images import bomb
 from chalicelib.domain.errors import NotFound
 from chalicelib.domain.files import Upload
 from chalicelib.domain.images import ImageDetails, ImageStatus, Rejection
@@ -16,7 +17,7 @@ from chalicelib.usecases import images
 from tests.builders import a_caller
 from tests.contract.test_files import BUCKET, NAMES, s3, versions_of
 from tests.gateways.test_thumbnailer import a_picture as a_photo
-from tests.gateways.test_thumbnailer import assert_upright, bomb, exif_of, saved
+from tests.gateways.test_thumbnailer import assert_upright, exif_of, saved
 from tests.wired import MemoryWired
 
 ADA = a_caller()
