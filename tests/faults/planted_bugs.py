@@ -479,8 +479,9 @@ def _removed_without_a_trace(app: Any) -> None:
 
 
 def _nothing_dropped(app: Any) -> None:
-    """Thumbnails that nobody will hear of stay."""
+    """Thumbnails that nobody will hear of stay, also over those that count."""
     _part("repositories.files").S3Files.drop = lambda *_: None
+    _part("usecases.images")._are_newest = lambda *_: True
 
 
 def _dropped_with_all_others(app: Any) -> None:
@@ -521,6 +522,24 @@ def _image_that_nobody_waits_for(app: Any) -> None:
         return {name: it for name, it in original(image).items() if name != "due"}
 
     images._image_item = image_item
+
+
+def _thumbnails_that_always_fail(app: Any) -> None:
+    """No image can be made thumbnails of: Lambda gives up after three times."""
+
+    def draw(*_: Any) -> Any:
+        raise ValueError("as planted")
+
+    _part("gateways.thumbnailer").PillowThumbnailer.draw = draw
+
+
+def _import_that_always_fails(app: Any) -> None:
+    """No file can be read: the queue gives up after three times."""
+
+    def rows(*_: Any) -> Any:
+        raise ValueError("as planted")
+
+    _part("edge.import_files").rows = rows
 
 
 def _row_marked_apart(app: Any) -> None:
@@ -817,6 +836,20 @@ BUGS: Final = (
         scenario="images",
         patch=_image_that_nobody_waits_for,
         breaks=frozenset({"every image ends ready or rejected"}),
+        strikes={},
+    ),
+    Bug(
+        name="thumbnails that always fail",
+        scenario="images",
+        patch=_thumbnails_that_always_fail,
+        breaks=_GIVEN_UP,
+        strikes={},
+    ),
+    Bug(
+        name="an import that always fails",
+        scenario="imports",
+        patch=_import_that_always_fails,
+        breaks=_GIVEN_UP,
         strikes={},
     ),
     Bug(
