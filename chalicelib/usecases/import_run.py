@@ -118,7 +118,12 @@ def end_import(imported: Import, reason: str | None = None, *, desk: Desk) -> No
         report = desk.files.put(imported.report_key, content, REPORT_TYPE)
     now = desk.clock.now()
     ended = complete(imported, report, now=now) if reason is None else fail(imported, reason, report, now=now)
-    _save(ended, (), desk)
+    try:
+        _save(ended, (), desk)
+    except ImportTakenOver:
+        if report is not None:
+            desk.files.drop(imported.report_key, report)
+        raise
     desk.metrics.worked_off("imports", imported.record_count, imported.processing_time_ms)
 
 
