@@ -348,9 +348,17 @@ CROWD: Final = INSTANCES | {"api_handler": 4, "authorize": 4}
 
 
 def _function_environment() -> dict[str, str]:
-    """That of the local stage, but no endpoint: every call ends before the wire."""
+    """That of the local stage, but no endpoint: every call ends before the wire.
+
+    Tokens live by the system's time, and a campaign takes longer than an hour of it.
+    """
     environment = {name: value for name, value in stage_environment(STAGE).items() if name != "AWS_ENDPOINT_URL"}
-    return {**environment, "AWS_EC2_METADATA_DISABLED": "true", "AWS_CONFIG_FILE": os.devnull}
+    return {
+        **environment,
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "AWS_CONFIG_FILE": os.devnull,
+        "DAYBOOK_TOKEN_LIFETIME_SECONDS": "86400",
+    }
 
 
 def _read_models_once() -> None:
