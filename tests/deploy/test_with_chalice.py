@@ -190,7 +190,7 @@ def test_the_functions_are_called_as_the_dashboard_calls_them_and_so_is_the_api(
     client = account.session.client("lambda", endpoint_url=account.endpoint)
     functions = client.get_paginator("list_functions").paginate().build_full_result()["Functions"]
     shown = {metric[3] for metric in metrics if metric[0] == "AWS/Lambda"}
-    assert len(shown) == 12
+    assert len(shown) == 13
     assert shown <= {function["FunctionName"] for function in functions}
     gateway = account.session.client("apigateway", endpoint_url=account.endpoint)
     [api] = gateway.get_rest_apis()["items"]
@@ -200,7 +200,7 @@ def test_the_functions_are_called_as_the_dashboard_calls_them_and_so_is_the_api(
 def test_functions_that_chalice_made_have_narrow_policies_and_compiled_files(deployment: Deployment, account: Account) -> None:
     iam = account.session.client("iam", endpoint_url=account.endpoint)
     roles = [role["RoleName"] for role in iam.list_roles()["Roles"] if role["RoleName"].startswith("daybook-local")]
-    assert len([role for role in roles if "infrastructure" not in role]) == 24
+    assert len([role for role in roles if "infrastructure" not in role]) == 25
     assert deployment.outputs["BucketName"] == f"daybook-local-{account.id}"
     for role in roles:
         for name in iam.list_role_policies(RoleName=role)["PolicyNames"]:
