@@ -5,7 +5,7 @@ has a text for a day, an instant or a number that the import has a format for, i
 """
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -38,6 +38,8 @@ DAYS = frozenset({"rate_valid_from"})
 AS_WRITTEN = frozenset({"name", "description", "address"})
 """Texts that keep the blanks around them."""
 _NEEDED = {"clients": ("name", "rate", "currency"), "products": ("name", "price"), "work": ()}
+_MAY_BE_SILENT = ("description", "image_id")
+"""What a row of a product that is there need not say; of its stock the body can tell."""
 _LONGEST_HEADING = 100
 
 Sources = Mapping[str, tuple[str, ...]]
@@ -75,7 +77,7 @@ def read_row(record: Record | BadRecord, plan: Plan) -> Row | BadRow:
     sources = _sources(plan.kind, plan.columns, record.after.headings if in_table else None)
     pointers = _pointers(plan.kind, tuple(sources.items()))
     try:
-        what = _details(_body_of(record.values, sources, plan))
+        what = _details(*_body_of(record.values, sources, plan))
     except Misfit as fault:
         pointer, reason = f"/{fault.field}", str(fault)
     except Malformed as fault:
@@ -87,7 +89,8 @@ def read_row(record: Record | BadRecord, plan: Plan) -> Row | BadRow:
     return BadRow(line=record.line, pointer=pointers.get(pointer, pointer), reason=reason, after=after)
 
 
-def _body_of(values: Mapping[str, str] | bytes, sources: Sources, plan: Plan) -> Body:
+def _body_of(values: Mapping[str, str] | bytes, sources: Sources, plan: Plan) -> tuple[Body, Collection[str]]:
+    """With the fields that the record has something to say of."""
     return _of_json(values, sources, plan) if isinstance(values, bytes) else _of_cells(values, sources, plan)
 
 
@@ -145,13 +148,13 @@ def _pointers(kind: str, sources: tuple[tuple[str, tuple[str, ...]], ...]) -> Ma
     return {field: place for field, place in pointers.items() if field != place}
 
 
-def _of_cells(cells: Mapping[str, str], sources: Sources, plan: Plan) -> Body:
+def _of_cells(cells: Mapping[str, str], sources: Sources, plan: Plan) -> tuple[Body, Collection[str]]:
     said = {field: _joined([cells[name] for name in names]) for field, names in sources.items()}
     values = {field: _of_cell(field, text, plan.habits) for field, text in said.items() if text.strip() or field in TRUTHS}
     if plan.kind == "work":
         values = _work_of(values, plan)
     try:
-        return msgspec.convert(values, type=BODIES[plan.kind])
+        return msgspec.convert(values, type=BODIES[plan.kind]), sources
     except msgspec.ValidationError as fault:
         raise Invalid(fault_in(str(fault), values)) from None
 
@@ -176,7 +179,7 @@ def _of_cell(field: str, text: str, habits: Habits) -> Any:
     return text if field in AS_WRITTEN else text.strip()
 
 
-def _of_json(content: bytes, sources: Sources, plan: Plan) -> Body:
+def _of_json(content: bytes, sources: Sources, plan: Plan) -> tuple[Body, Collection[str]]:
     """Raises: Malformed, Invalid, Misfit."""
     sent = well_formed(content, Body)
     if not isinstance(sent, dict):
@@ -194,7 +197,7 @@ def _of_json(content: bytes, sources: Sources, plan: Plan) -> Body:
             values[field] = _of_member(field, sent[there[0]], members[there[0]], plan)
     if plan.kind == "work":
         values = _work_of(values, plan)
-    return read_json(msgspec.json.encode(values), BODIES[plan.kind])
+    return read_json(msgspec.json.encode(values), BODIES[plan.kind]), values
 
 
 def _text_of(value: object, field: str) -> str:
@@ -235,9 +238,11 @@ def _client_id(name: str, plan: Plan) -> str:
     raise Misfit("client", f"{several} called {clean_heading(name)[:_LONGEST_HEADING]}")
 
 
-def _details(body: Body) -> "ClientDetails | ProductRow | WorkDetails":
+def _details(body: Body, said: Collection[str]) -> "ClientDetails | ProductRow | WorkDetails":
     if isinstance(body, PutProduct):
-        return ProductRow(None if body.id is msgspec.UNSET else body.id, body.details(), body.level())
+        product_id = None if body.id is msgspec.UNSET else body.id
+        silent = frozenset(_MAY_BE_SILENT if product_id else ()).difference(said)
+        return ProductRow(product_id, body.details(), body.level(), silent)
     if isinstance(body, NewClient | NewWork):
         return body.details()
     raise TypeError(body)
@@ -248,6 +253,7 @@ def fingerprint(kind: str, what: "ClientDetails | ProductRow | WorkDetails") -> 
     parts: dict[str, Any] = {}
     if isinstance(what, ProductRow):
         parts = {"id": what.product_id, "stock": None if what.level is None else [what.level.units]}
+        parts |= dict.fromkeys(sorted(what.silent), "as it is")
         details: Any = what.details
     else:
         details = what

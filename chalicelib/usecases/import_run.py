@@ -285,10 +285,10 @@ def _put(row: Row, caller: Caller, desk: Desk) -> None:
     match row.what:
         case ClientDetails() as details:
             clients.add_client(caller, details, desk=desk)
-        case ProductRow(None, details, level):
+        case ProductRow(None, details, level, _):
             products.add_product(caller, details, level, desk=desk)
-        case ProductRow(str() as product_id, details, level):
-            products.put_product(caller, product_id, details, level, desk=desk)
+        case ProductRow(str() as product_id, details, level, silent):
+            products.put_product(caller, product_id, details, level, desk=desk, keep=silent)
         case TimedWork() | DatedWork() as details:
             work.log_work(caller, details, allow_overlap=False, desk=desk)
 

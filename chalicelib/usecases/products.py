@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 from chalicelib.domain.errors import Contended, NotFound
@@ -75,8 +77,12 @@ def put_product(
     *,
     desk: Desk,
     check: Check[Product | None] = unconditionally,
+    keep: Collection[str] = (),
 ) -> Product | Made[Product]:
-    """Makes the product, or replaces it; without `level` the stock stays as it is. Raises: Invalid, NotFound of its image."""
+    """Makes the product, or replaces it; without `level` the stock stays as it is, and so do the details to `keep`.
+
+    Raises: Invalid, NotFound of its image.
+    """
 
     def attempt() -> Product | Made[Product]:
         account = desk.accounts.get(caller.account_id)
@@ -88,7 +94,8 @@ def put_product(
             _new_image(caller.account_id, None, details.image_id, desk=desk)
             return Made(desk.products.add(made, _counted(caller, product_id, None, made.stock, SET, desk=desk)))
         check(product)
-        edited = edit_product(product, details, level, account, now=desk.clock.now())
+        wanted = replace(details, **{name: getattr(product, name) for name in keep}) if keep else details
+        edited = edit_product(product, wanted, level, account, now=desk.clock.now())
         if edited is not product:
             new_image = _new_image(caller.account_id, product.image_id, edited.image_id, desk=desk)
             counted = _counted(caller, product_id, product.stock, edited.stock, SET, desk=desk)

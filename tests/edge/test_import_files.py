@@ -219,9 +219,22 @@ def test_several_columns_make_a_description_in_the_order_of_the_mapping() -> Non
 def test_a_product_keeps_its_own_id_and_may_leave_its_stock_alone() -> None:
     first, second, third = accepted(read("products", "id,name,price,stock\n 85123A ,A,2.55,6.0\n,B,1,\nx,C,1,0\n"))
 
-    assert first == ProductRow("85123A", first.details, StockLevel(6))
+    assert first == ProductRow("85123A", first.details, StockLevel(6), frozenset({"description", "image_id"}))
     assert (second.product_id, second.level, third.level) == (None, None, (0,))
     assert first.details.price == Decimal("2.55")
+
+
+def test_a_products_row_is_silent_of_what_the_file_has_no_column_for() -> None:
+    table = accepted(read("products", "id,name,price,description\nx,C,1,\n,C,1,\n"))
+    array = accepted(read("products", '[{"id":"x","name":"C","price":1,"image_id":null}]', content_type="application/json"))
+    mapped = accepted(read("products", "a,n,p,description\nx,C,1,D\n", {"a": "id", "n": "name", "p": "price"}))
+
+    assert [row.silent for row in (*table, *array, *mapped)] == [
+        {"image_id"},
+        set(),
+        {"description"},
+        {"description", "image_id"},
+    ]
 
 
 @pytest.mark.parametrize(
@@ -456,6 +469,7 @@ def test_different_rows_have_different_fingerprints() -> None:
         "Ada,12.5,USD\nada,12.5,EUR\nAda ,12.5,EUR\n"
     )
     products = prints("id,name,price,stock\na,A,1,\na,A,1,0\na,A,1,1\nb,A,1,\n,A,1,\n", "products")
+    products += prints("id,name,price,description\na,A,1,\n", "products")
     work = prints(
         "client,started_at,ended_at,date,minutes\n"
         + "".join(
@@ -466,7 +480,7 @@ def test_different_rows_have_different_fingerprints() -> None:
     )
 
     together = clients + products + work
-    assert len(set(together)) == len(together) == 15
+    assert len(set(together)) == len(together) == 16
 
 
 def test_a_row_says_where_reading_goes_on() -> None:
@@ -493,6 +507,7 @@ def test_a_plan_that_its_kind_cannot_follow_is_refused() -> None:
         "x/y": "nothing",
     }
     why = why_refused(columns, date_format="DD.MM", decimal_separator=";")
+    assert not why_refused({"a": "minutes", "b": "hours", " ": "client"}).keys() - {"/columns/ "}, "they add up"
 
     assert set(why) == {
         "/columns/b",
