@@ -55,8 +55,8 @@ def read_times(said: Mapping[str, str], habits: Habits) -> dict[str, Any]:
         if field in said:
             raise Misfit(field, "needs a start")
     times: dict[str, Any] = {}
-    if (field := _day_field(said, ("start_date", "date"), habits)) is not None:
-        times["date"] = _day(said, field, habits)
+    if (day_field := _day_field(said, ("start_date", "date"), habits)) is not None:
+        times["date"] = _day(said, day_field, habits)
     if lasts is not None:
         times["minutes"] = (lasts.time + _ONE_MINUTE / 2) // _ONE_MINUTE
     return times

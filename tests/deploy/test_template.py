@@ -14,6 +14,7 @@ import airspeed
 import pytest
 
 from chalicelib.domain.errors import DaybookError, Malformed, NotFound, Unauthenticated, Unavailable
+from chalicelib.domain.imports import REPORT_KEPT_FOR
 from chalicelib.domain.kinds import ItemType, SearchType
 from chalicelib.edge import problems
 from chalicelib.edge.tokens import Tokens
