@@ -143,13 +143,13 @@ class RejectedRow:
 class ProductRow(NamedTuple):
     """With an id of the shop's own it replaces the product of that id; without, it is a new one.
 
-    `silent` are the fields that the file says nothing of: a product that is there keeps them.
+    `kept` are details that the row says nothing of: those of a product that is there stay as they are.
     """
 
     product_id: str | None
     details: ProductDetails
     level: StockLevel | None
-    silent: frozenset[str] = frozenset()
+    kept: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

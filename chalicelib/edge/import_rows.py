@@ -37,9 +37,10 @@ TRUTHS = frozenset({"reverse_charge", "billable"})
 DAYS = frozenset({"rate_valid_from"})
 AS_WRITTEN = frozenset({"name", "description", "address"})
 """Texts that keep the blanks around them."""
+KEPT = frozenset({"description", "image_id"})
+"""Of a product, what stays as it is where a row says nothing of it; its stock does, too."""
 _NEEDED = {"clients": ("name", "rate", "currency"), "products": ("name", "price"), "work": ()}
-_MAY_BE_SILENT = ("description", "image_id")
-"""What a row of a product that is there need not say; of its stock the body can tell."""
+_MISSING = "Object missing required field"
 _LONGEST_HEADING = 100
 
 Sources = Mapping[str, tuple[str, ...]]
@@ -90,7 +91,7 @@ def read_row(record: Record | BadRecord, plan: Plan) -> Row | BadRow:
 
 
 def _body_of(values: Mapping[str, str] | bytes, sources: Sources, plan: Plan) -> tuple[Body, Collection[str]]:
-    """With the fields that the record has something to say of."""
+    """With the fields that the record says something of."""
     return _of_json(values, sources, plan) if isinstance(values, bytes) else _of_cells(values, sources, plan)
 
 
@@ -154,9 +155,11 @@ def _of_cells(cells: Mapping[str, str], sources: Sources, plan: Plan) -> tuple[B
     if plan.kind == "work":
         values = _work_of(values, plan)
     try:
-        return msgspec.convert(values, type=BODIES[plan.kind]), sources
+        return msgspec.convert(values, type=BODIES[plan.kind]), values
     except msgspec.ValidationError as fault:
-        raise Invalid(fault_in(str(fault), values)) from None
+        pointer, reason = fault_in(str(fault), values)
+        # A table has a column for whatever is needed: what is missing is in an empty cell of it.
+        raise Invalid(FieldError(pointer, "must not be empty" if reason.startswith(_MISSING) else reason)) from None
 
 
 def _joined(texts: Sequence[str]) -> str:
@@ -241,8 +244,7 @@ def _client_id(name: str, plan: Plan) -> str:
 def _details(body: Body, said: Collection[str]) -> "ClientDetails | ProductRow | WorkDetails":
     if isinstance(body, PutProduct):
         product_id = None if body.id is msgspec.UNSET else body.id
-        silent = frozenset(_MAY_BE_SILENT if product_id else ()).difference(said)
-        return ProductRow(product_id, body.details(), body.level(), silent)
+        return ProductRow(product_id, body.details(), body.level(), KEPT.difference(said))
     if isinstance(body, NewClient | NewWork):
         return body.details()
     raise TypeError(body)
@@ -253,8 +255,9 @@ def fingerprint(kind: str, what: "ClientDetails | ProductRow | WorkDetails") -> 
     parts: dict[str, Any] = {}
     if isinstance(what, ProductRow):
         parts = {"id": what.product_id, "stock": None if what.level is None else [what.level.units]}
-        parts |= dict.fromkeys(sorted(what.silent), "as it is")
         details: Any = what.details
+        if cleared := [name for name in sorted(KEPT - what.kept) if not getattr(details, name)]:
+            parts["cleared"] = cleared
     else:
         details = what
     parts |= {one.name: _canonical(value) for one in fields(details) if (value := getattr(details, one.name)) != one.default}

@@ -173,7 +173,7 @@ def make_thumbnails(upload: Upload, *, desk: Darkroom) -> None:
         file = desk.uploads.head(image.key) if image.key == upload.key else None
         if file is None:  # what came was rejected and removed by now, or is no upload of ours
             return
-        if is_settled(image, file):
+        if is_settled(image, file) and _are_newest(image, desk.uploads):
             _clear_away(image, file, image.thumbnails, files=desk.files)
             return
         try:
@@ -182,6 +182,18 @@ def make_thumbnails(upload: Upload, *, desk: Darkroom) -> None:
             raise Contended from None
 
     until_uncontended(attempt)
+
+
+def _are_newest(image: Image, uploads: Uploads) -> bool:
+    """Whether no thumbnails lie over the image's own: who was slower and then cut off has left some.
+
+    The bucket keeps for long only the newest version of each.
+    """
+    for one in image.thumbnails:
+        newest = uploads.head(thumbnail_key(one.name, image.account_id, image.id, image.filename))
+        if newest is None or newest.version_id != one.version_id:
+            return False
+    return True
 
 
 def look_after_images(as_of: datetime, *, desk: NightDesk) -> int:

@@ -118,7 +118,12 @@ def end_import(imported: Import, reason: str | None = None, *, desk: Desk) -> No
         report = desk.files.put(imported.report_key, content, REPORT_TYPE)
     now = desk.clock.now()
     ended = complete(imported, report, now=now) if reason is None else fail(imported, reason, report, now=now)
-    _save(ended, (), desk)
+    try:
+        _save(ended, (), desk)
+    except ImportTakenOver:
+        if report is not None:
+            desk.files.drop(imported.report_key, report)
+        raise
     desk.metrics.worked_off("imports", imported.record_count, imported.processing_time_ms)
 
 
@@ -285,10 +290,10 @@ def _put(row: Row, caller: Caller, desk: Desk) -> None:
     match row.what:
         case ClientDetails() as details:
             clients.add_client(caller, details, desk=desk)
-        case ProductRow(None, details, level, _):
+        case ProductRow(None, details, level):
             products.add_product(caller, details, level, desk=desk)
-        case ProductRow(str() as product_id, details, level, silent):
-            products.put_product(caller, product_id, details, level, desk=desk, keep=silent)
+        case ProductRow(str() as product_id, details, level, kept):
+            products.put_product(caller, product_id, details, level, desk=desk, kept=kept)
         case TimedWork() | DatedWork() as details:
             work.log_work(caller, details, allow_overlap=False, desk=desk)
 

@@ -232,8 +232,11 @@ def _give_up(job: ImportJob, desk: Desk) -> None:
 
 def _work_off(job: ImportJob, read: ReadRows, remaining: Callable[[], float], desk: Desk) -> None:
     def begin() -> Import | None:
-        taken_up = take_up(desk.imports.get(job.account_id, job.import_id), now=desk.clock.now())
-        if taken_up is not None:
+        kept = desk.imports.get(job.account_id, job.import_id)
+        taken_up = take_up(kept, now=desk.clock.now())
+        if taken_up is None:
+            _drop_unnamed_reports(kept, desk)
+        else:
             desk.imports.save(taken_up)
         return taken_up
 
@@ -256,6 +259,17 @@ def _work_off(job: ImportJob, read: ReadRows, remaining: Callable[[], float], de
     left = Run(imported, caller, Records(rows), remaining, desk).work_off()
     if left is not None:
         _ask_for(left, desk.imports_queue)
+
+
+def _drop_unnamed_reports(imported: Import, desk: Desk) -> None:
+    """What a run has left that was taken over and then cut off; its message has come again.
+
+    The bucket keeps for long only the newest version, which has to be the one that the import names.
+    """
+    if imported.report_version is None:
+        return
+    while (newest := desk.uploads.head(imported.report_key)) and newest.version_id != imported.report_version:
+        desk.files.drop(imported.report_key, newest.version_id)
 
 
 def _chunks(uploads: Uploads, file: StoredFile, start: int) -> Iterator[bytes]:

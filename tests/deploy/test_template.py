@@ -260,7 +260,7 @@ GOING_ON = {"OnIncomingRole", "OnImportRole", "NightlyRole"}
         ),
         ("dynamodb:Scan", set()),
         ("dynamodb:ConditionCheckItem", {"ApiHandlerRole", "ReserveInventoryRole", "OnImportRole"}),
-        ("s3:DeleteObject", {"ApiHandlerRole", "NightlyRole", "OnUploadRole", "OnIncomingRole"}),
+        ("s3:DeleteObject", {"ApiHandlerRole", "NightlyRole", "OnUploadRole", "OnIncomingRole", "OnImportRole"}),
     ],
 )
 def test_only_those_who_need_it_may(action: str, allowed: set[str], resources: Json) -> None:
@@ -288,9 +288,9 @@ OBJECTS = {
     "OnDeliveryRole": {"/documents/*": {"s3:GetObject", "s3:PutObject"}},
     "OnSearchableChangeRole": {"-search/search/*": {"s3:GetObject", "s3:PutObject"}},
     "OnStaleIndexRole": {"-search/search/*": {"s3:GetObject", "s3:PutObject"}},
-    "OnUploadRole": {"-files/uploads/*": READ | REMOVE, "-files/thumbnails/*": {"s3:PutObject"} | REMOVE},
+    "OnUploadRole": {"-files/uploads/*": READ | REMOVE, "-files/thumbnails/*": {"s3:GetObject", "s3:PutObject"} | REMOVE},
     "OnIncomingRole": {"-files/incoming/*": {"s3:GetObject"} | REMOVE},
-    "OnImportRole": {"-files/incoming/*": READ, "-files/reports/*": {"s3:PutObject"}},
+    "OnImportRole": {"-files/incoming/*": READ, "-files/reports/*": {"s3:GetObject", "s3:PutObject"} | REMOVE},
     "NightlyRole": {
         "-files/uploads/*": {"s3:GetObject"} | REMOVE,
         "-files/thumbnails/*": REMOVE,

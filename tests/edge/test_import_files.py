@@ -16,6 +16,7 @@ from hypothesis import strategies as some
 
 from chalicelib.domain.clients import Client, ClientDetails
 from chalicelib.domain.errors import Invalid, Unreadable
+from chalicelib.domain.identifiers import make_id
 from chalicelib.domain.imports import BadRow, ImportDetails, ProductRow, Row, new_import
 from chalicelib.domain.products import StockLevel
 from chalicelib.domain.statuses import ImportKind
@@ -113,7 +114,7 @@ def test_a_clockify_export_goes_in_as_it_is_and_its_total_is_refused() -> None:
         TimedWork(client_id="cli_1", description="Engine: Draw", billable=True, **first),
         TimedWork(client_id="cli_1", description="Notes", billable=False, **second),
     ]
-    assert [(line, pointer) for line, pointer, _ in refused(found)] == [(4, "/Client")]
+    assert refused(found) == [(4, "/Client", "must not be empty")]
 
 
 def test_a_harvest_export_goes_in_as_it_is() -> None:
@@ -138,7 +139,7 @@ def test_a_shops_day_goes_in_but_for_what_has_no_name(day: str, count: int, name
 
     reasons = Counter((row.pointer, row.reason) for row in found if isinstance(row, BadRow))
     assert len(found) == count
-    assert reasons == {("/Description", "Object missing required field `name`"): nameless}
+    assert reasons == {("/Description", "must not be empty"): nameless}
     assert len({row.fingerprint for row in found if isinstance(row, Row)}) == different
 
 
@@ -179,7 +180,7 @@ def test_what_is_wrong_is_told_in_the_apis_words_at_the_files_heading() -> None:
 
     assert refused(read("clients", content, CLIENT_COLUMNS | {"Tag": "invoice_day"})) == [
         (2, "/Taux", "may mean 1.234 or 1234; say with decimal_separator which"),
-        (3, "/Nom", "Object missing required field `name`"),
+        (3, "/Nom", "must not be empty"),
         (4, "/Tag", "Expected `int` <= 31"),
         (5, "/Taux", "is not a number such as 12.50"),
         (6, "/Nom", "Expected `str` of length <= 200"),
@@ -222,19 +223,6 @@ def test_a_product_keeps_its_own_id_and_may_leave_its_stock_alone() -> None:
     assert first == ProductRow("85123A", first.details, StockLevel(6), frozenset({"description", "image_id"}))
     assert (second.product_id, second.level, third.level) == (None, None, (0,))
     assert first.details.price == Decimal("2.55")
-
-
-def test_a_products_row_is_silent_of_what_the_file_has_no_column_for() -> None:
-    table = accepted(read("products", "id,name,price,description\nx,C,1,\n,C,1,\n"))
-    array = accepted(read("products", '[{"id":"x","name":"C","price":1,"image_id":null}]', content_type="application/json"))
-    mapped = accepted(read("products", "a,n,p,description\nx,C,1,D\n", {"a": "id", "n": "name", "p": "price"}))
-
-    assert [row.silent for row in (*table, *array, *mapped)] == [
-        {"image_id"},
-        set(),
-        {"description"},
-        {"description", "image_id"},
-    ]
 
 
 @pytest.mark.parametrize(
@@ -463,13 +451,23 @@ def test_equal_rows_have_one_fingerprint_however_they_are_written() -> None:
     assert len({*prints(table), *prints(array, content_type="application/json")}) == 1
 
 
+def test_what_a_row_says_nothing_of_stays_as_it_is_of_a_product() -> None:
+    image_id = make_id("img", NOW, bytes(10))
+    table = read("products", f"id,name,price,description,image_id\na,A,1,Glass,\na,A,1, ,{image_id}\n")
+    objects = '[{"id":"a","name":"A","price":1,"description":"","image_id":null},{"id":"a","name":"A","price":1}]'
+    records = read("products", objects, content_type="application/json")
+
+    assert [set(row.kept) for row in accepted(table)] == [{"image_id"}, {"description"}]
+    assert [set(row.kept) for row in accepted(records)] == [set(), {"description", "image_id"}]
+    assert len({row.fingerprint for row in (*table, *records) if isinstance(row, Row)}) == 4
+
+
 def test_different_rows_have_different_fingerprints() -> None:
     clients = prints(
         "name,rate,currency\nAda,12.5,EUR\nAda,125,EUR\nAda,1.25,EUR\nAda,-12.5,EUR\n"
         "Ada,12.5,USD\nada,12.5,EUR\nAda ,12.5,EUR\n"
     )
     products = prints("id,name,price,stock\na,A,1,\na,A,1,0\na,A,1,1\nb,A,1,\n,A,1,\n", "products")
-    products += prints("id,name,price,description\na,A,1,\n", "products")
     work = prints(
         "client,started_at,ended_at,date,minutes\n"
         + "".join(
@@ -480,7 +478,7 @@ def test_different_rows_have_different_fingerprints() -> None:
     )
 
     together = clients + products + work
-    assert len(set(together)) == len(together) == 16
+    assert len(set(together)) == len(together) == 15
 
 
 def test_a_row_says_where_reading_goes_on() -> None:

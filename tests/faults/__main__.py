@@ -18,7 +18,8 @@ from tests.faults.outages import OUTAGES
 from tests.faults.plane import Fault
 from tests.faults.planning import QUICK, THOROUGH, Extent, plans_for
 from tests.faults.planted_bugs import BUGS, Bug
-from tests.faults.scenarios import SCENARIOS, START, Scenario, scenario_called
+from tests.faults.scenarios import SCENARIOS, scenario_called
+from tests.faults.world import START, Scenario
 
 SHOWN_FAILURES = 20
 OUTAGES_IN = "catalogue"

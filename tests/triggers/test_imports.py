@@ -100,7 +100,7 @@ def test_a_price_list_leaves_descriptions_and_pictures_as_they_are(api: Api, sen
     lines = '{"id":"A1","name":"Lamp","price":6,"description":""}'
     shown = send(lines, kind="products", content_type="application/x-ndjson").run()
 
-    assert shown["added_count"] == 1, "what it says of the description is not what the list before has said"
+    assert shown["added_count"] == 1, "an empty description is something else than none"
     now = api.get("/v1/products/A1").json
     assert (now["description"], now["image_id"]) == ("", picture)
 
