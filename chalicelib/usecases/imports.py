@@ -162,7 +162,7 @@ def _ask_for(imported: Import, queue: ImportsQueue) -> None:
     A message has nothing of the file: whoever takes the import up takes what was uploaded last. One whose sending failed is not
     counted, so it can be sent again at once; one that was lost later is sent by the night.
     """
-    place = f"{imported.upload_key}\n{imported.record_count}\n{imported.bytes_read}"
+    place = f"{imported.upload_key}\n{imported.record_count} {imported.bytes_read}"
     queue.ask_for(ImportJob(account_id=imported.account_id, import_id=imported.id), place)
 
 
