@@ -179,9 +179,9 @@ class Person:
             self.rights.function = None
 
     def night(self, *, days: int) -> None:
-        self.rights.function = "nightly"
+        self.rights.function = "tidy"
         time = f"{datetime.now(UTC) + timedelta(days=days):%Y-%m-%dT%H:%M:%SZ}"
-        daybook.nightly(
+        daybook.tidy(
             {
                 "time": time,
                 "detail": {},
@@ -193,7 +193,7 @@ class Person:
                 "version": "0",
                 "id": "1",
             },
-            None,
+            function_context(300_000),
         )
 
 
@@ -252,7 +252,7 @@ def live(person: Person) -> None:
     person.work_off()
 
 
-FUNCTIONS = ("api_handler", "on_upload", "on_incoming", "on_import", "nightly")
+FUNCTIONS = ("api_handler", "on_upload", "on_incoming", "on_import", "tidy")
 
 
 def test_the_functions_of_files_ask_for_what_they_may_and_may_not_more_of_the_bucket_than_they_ask(

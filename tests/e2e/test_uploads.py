@@ -183,7 +183,7 @@ def test_what_was_never_uploaded_ends_in_the_night_after(deployed: Deployed, use
     file = {"kind": "clients", "filename": "clients.csv", "content_type": "text/csv"}
     imported = user.ask("POST", "/v1/imports", file, status=201)
 
-    deployed.run_night(datetime.now(UTC) + timedelta(hours=25))
+    deployed.run_night(datetime.now(UTC) + timedelta(hours=25), "Tidy")
 
     image, imported = user.ask("GET", f"/v1/images/{image['id']}"), user.ask("GET", f"/v1/imports/{imported['id']}")
     assert (image["status"], imported["status"]) == ("rejected", "failed")

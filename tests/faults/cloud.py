@@ -331,6 +331,7 @@ INSTANCES: Final = {
     "api_handler": 1,
     "authorize": 1,
     "nightly": 1,
+    "tidy": 1,
     "on_invoice_due": 3,
     "on_change": 1,
     "on_searchable_change": 1,

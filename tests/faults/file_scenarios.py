@@ -20,7 +20,7 @@ _A_NIGHT_LATER: Final = 25 * 3600
 def _night_falls(world: World) -> None:
     world.cloud.pump.run_dry()
     world.cloud.clock.advance(_A_NIGHT_LATER)
-    world.cloud.pump.schedule("nightly", world.cloud.clock.now())
+    world.cloud.pump.schedule("tidy", world.cloud.clock.now())
     world.cloud.pump.run_dry()
 
 

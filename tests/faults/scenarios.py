@@ -649,7 +649,7 @@ def _order(world: World) -> None:
         pump.step()
     for seconds in (_RESERVED_SECONDS, _QUIET_SECONDS):
         world.cloud.clock.advance(seconds)
-        pump.schedule("nightly", world.cloud.clock.now())
+        pump.schedule("tidy", world.cloud.clock.now())
         pump.run_dry()
 
 

@@ -617,6 +617,20 @@ def test_a_night_that_is_cut_off_is_finished_by_the_next(shop: MemoryWired, monk
         assert shop.tables()["image_removals"] == {}
 
 
+def test_an_image_that_cannot_be_looked_after_stops_none_of_the_others(shop: MemoryWired) -> None:
+    image_ids = [add(shop) for _ in range(3)]
+
+    def fail() -> None:
+        raise KeyError
+
+    shop.clock.advance(hours=24)
+    with pytest.raises(Unavailable) as told:
+        images.look_after_images(shop.clock.now(), desk=Interrupted(shop, "uploads.head", fail))
+
+    assert isinstance(told.value.__cause__, KeyError)
+    assert sorted(kept(shop, image_id).status for image_id in image_ids) == ["pending", "rejected", "rejected"]
+
+
 @pytest.mark.parametrize("step", ["images.get", "uploads.head", "images.save"])
 def test_an_image_that_is_settled_while_the_night_looks_is_left_alone(shop: MemoryWired, step: str) -> None:
     image_id = add(shop)
