@@ -464,7 +464,7 @@ class Uploads(Protocol):
     """Files that people put into the store themselves. A key may get a newer version at any time; none is ever changed."""
 
     def form(self, key: str, content_type: str, max_bytes: int) -> UploadForm:
-        """With it that key and that type can be uploaded, 1 to `max_bytes` bytes of it, for 15 minutes."""
+        """With it that key and that type can be uploaded, up to `max_bytes` bytes of it, for 15 minutes; none at all too."""
 
     def head(self, key: str) -> StoredFile | None:
         """The newest version."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -35,11 +36,14 @@ NO_USER = "whoever began it is no longer a user of this account"
 FILE_GONE = "the file is gone"
 TOO_MANY_REJECTED = f"more than {MAX_REJECTIONS:,} rows were refused; nothing behind them was read"
 GIVEN_UP = "it failed again and again on our side; what is counted is in, and it goes on when we have seen to it"
+REPORT_KEPT_FOR = timedelta(days=90)
+"""By the lifecycle of its bucket."""
 REPORT_TYPE = "text/csv; charset=utf-8"
 LONGEST_POINTER = 200
 LONGEST_REASON = 300
 """Characters that are kept of them: a hundred rejections are one item, of at most 400 KB."""
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA = re.compile(r"""^(?=[\t\r\n])|(^|[;|\t\r\n])([\s"']*)(?=[=+@\uff1d\uff0b\uff0d\uff20-])""")
+"""Where a formula begins, also behind what parts cells in other countries' spreadsheets, blanks and quotation marks between."""
 _UNENDED = (ImportStatus.QUEUED, ImportStatus.PROCESSING)
 
 
@@ -350,7 +354,7 @@ def _line(*cells: str) -> str:
 
 
 def _cell(text: str) -> str:
-    harmless = f"'{text}" if text.startswith(_FORMULA) else text
+    harmless = _FORMULA.sub(r"\1\2'", text)
     return '"' + harmless.replace('"', '""') + '"'
 
 

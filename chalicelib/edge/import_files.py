@@ -17,8 +17,8 @@ from chalicelib.edge.requests import pointer_of
 if TYPE_CHECKING:
     from chalicelib.domain.imports import BadRow, Import, ImportDetails, Row
 
-_SAME = ({"client", "client_id"}, {"duration", "hours"}, {"start_date", "date"}, {"minutes", "duration"}, {"minutes", "hours"})
-"""Fields that say the same: a file may have both, but only one of them can be meant."""
+_SAME = ({"client", "client_id"}, {"duration", "hours"}, {"start_date", "date"}, {"minutes", "duration"})
+"""Fields that say the same: a file may have both, but only one of them can be meant. Hours and minutes may add up."""
 
 
 def check_plan(details: "ImportDetails") -> None:

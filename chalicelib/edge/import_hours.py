@@ -1,10 +1,12 @@
 """When work was done, from the many columns that time trackers have for it."""
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from itertools import product
-from typing import Any, TypeVar
+from types import MappingProxyType
+from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
@@ -34,66 +36,149 @@ class Habits:
     time_zone: str
 
 
+class _Lasts(NamedTuple):
+    """How long the work took, as that field has it; `exact` if it is written to the second."""
+
+    field: str
+    time: timedelta
+    exact: bool
+
+
 def read_times(said: Mapping[str, str], habits: Habits) -> dict[str, Any]:
     """The members of a body for work that say when, from cells that are not empty. Raises: Misfit."""
-    seconds = _seconds(said, habits)
-    starts = _instants(said, "started_at", ("start_date", "date"), "start_time", habits, None)
+    lasts = _lasts(said, habits)
+    starts = _instants(said, "started_at", ("start_date", "date"), "start_time", habits)
     if starts:
-        first_day = said.get("start_date", said.get("date")) if "start_time" in said else None
-        ends = _instants(said, "ended_at", ("end_date",), "end_time", habits, first_day)
-        return _from_to(starts, ends, seconds)
+        ends = _instants(said, "ended_at", ("end_date",), "end_time", habits, said if "start_time" in said else {}, lasts)
+        return _from_to(starts, ends, lasts)
     for field in ("end_time", "ended_at", "end_date"):
         if field in said:
             raise Misfit(field, "needs a start")
     times: dict[str, Any] = {}
-    for field in ("start_date", "date"):
-        if field in said:
-            times["date"] = _day(said, field, habits)
-    if "minutes" in said:
-        times["minutes"] = _read(said, "minutes", lambda text: read_whole(text, habits.decimal_separator))
-    elif seconds is not None:
-        times["minutes"] = (seconds + 30) // 60
+    if (day_field := _day_field(said, ("start_date", "date"), habits)) is not None:
+        times["date"] = _day(said, day_field, habits)
+    if lasts is not None:
+        times["minutes"] = (lasts.time + _ONE_MINUTE / 2) // _ONE_MINUTE
     return times
 
 
-def _from_to(starts: Sequence[datetime], ends: Sequence[datetime], seconds: int | None) -> dict[str, Any]:
-    """Of an hour that the clock shows twice, the first, unless it was over before it began or the duration says otherwise."""
-    if not ends and seconds is not None:
-        ends = [starts[0] + timedelta(seconds=seconds)]
+def _from_to(starts: Sequence[datetime], ends: Sequence[datetime], lasts: _Lasts | None) -> dict[str, Any]:
+    """Of an hour that the clock shows twice, the first, unless it was over before it began or the duration says otherwise.
+
+    Where start and end are told in minutes, and how long to the second, that is how long it was.
+    """
+    if lasts is None:
+        if not ends:
+            return {"started_at": starts[0]}
+        start, end = next((pair for pair in product(starts, ends) if pair[0] < pair[1]), (starts[0], ends[0]))
+        return {"started_at": start, "ended_at": end}
     if not ends:
-        return {"started_at": starts[0]}
-    pairs = [(start, end) for start, end in product(starts, ends) if start < end] or [(starts[0], ends[0])]
-    if seconds is not None:
-        lasts = timedelta(seconds=seconds)
-        pairs = [(start, end) for start, end in pairs if abs(end - start - lasts) <= _ONE_MINUTE]
-        if not pairs:
-            raise Misfit("duration", "is not the time between start and end; leave one of them out of columns")
-    return {"started_at": pairs[0][0], "ended_at": pairs[0][1]}
+        return {"started_at": starts[0], "ended_at": _after(starts[0], lasts)}
+    for start, end in product(starts, ends):
+        if start <= end and abs(end - start - lasts.time) <= _ONE_MINUTE:
+            in_minutes = not (start.second or start.microsecond or end.second or end.microsecond)
+            return {"started_at": start, "ended_at": _after(start, lasts) if in_minutes and lasts.exact else end}
+    raise Misfit(lasts.field, "is not the time between start and end; leave one of them out of columns")
 
 
-def _seconds(said: Mapping[str, str], habits: Habits) -> int | None:
-    for field in ("duration", "hours"):
-        if field in said:
-            return _read(said, field, lambda text: read_seconds(text, habits.decimal_separator))
-    return None
+def _after(start: datetime, lasts: _Lasts) -> datetime:
+    try:
+        return start + lasts.time
+    except OverflowError:
+        raise Misfit(lasts.field, "ends on no day that clocks will show") from None
+
+
+def _lasts(said: Mapping[str, str], habits: Habits) -> _Lasts | None:
+    """Whole hours, and minutes beside them that make no other, add up; all else has to say the same."""
+    told = {
+        field: _read(said, field, lambda text: read_seconds(text, habits.decimal_separator))
+        for field in ("duration", "hours")
+        if field in said
+    }
+    if "minutes" in said:
+        told["minutes"] = 60 * _read(said, "minutes", lambda text: read_whole(text, habits.decimal_separator))
+        if told.get("hours", 1) % 3600 == 0 and 0 <= told["minutes"] < 3600:
+            told["hours"] += told.pop("minutes")
+    if not told:
+        return None
+    (first, seconds), *others = told.items()
+    for field, other in others:
+        if other != seconds:
+            raise Misfit(field, f"says otherwise than {first}; leave one of them out")
+    try:
+        return _Lasts(first, timedelta(seconds=seconds), said[first].count(":") == 2)
+    except OverflowError:
+        raise Misfit(first, "is no duration that anybody works") from None
 
 
 def _instants(
-    said: Mapping[str, str], whole_field: str, day_fields: Sequence[str], time_field: str, habits: Habits, same_day: str | None
+    said: Mapping[str, str],
+    whole_field: str,
+    day_fields: Sequence[str],
+    time_field: str,
+    habits: Habits,
+    same_day: Mapping[str, str] = MappingProxyType({}),
+    lasts: _Lasts | None = None,
 ) -> list[datetime]:
-    """The instant that is meant; two where the clock shows that hour twice; none where nothing is said."""
+    """The instants that may be meant; none where nothing is said.
+
+    Two where the clock shows that hour twice. `same_day` has the day that an end without one is on, or if it lasts, the next.
+    """
     if whole_field in said:
-        return _read(said, whole_field, lambda text: _instant(text, habits))
+        return _whole(said, whole_field, day_fields, time_field, habits)
     if time_field not in said:
         return []
     at = _read(said, time_field, read_time)
-    day_field = next((field for field in day_fields if field in said), None)
-    if day_field is not None:
-        return _read({time_field: ""}, time_field, lambda _: _local(_day(said, day_field, habits), at, habits.time_zone))
-    if same_day is None:
+    if (day_field := _day_field(said, day_fields, habits)) is not None:
+        return _shown(time_field, _day(said, day_field, habits), at, habits)
+    if (day_field := _day_field(same_day, ("start_date", "date"), habits)) is None:
         raise Misfit(time_field, f"needs {' or '.join(day_fields)}")
-    day = read_day(same_day, habits.date_format or _ISO)
-    return _read({time_field: ""}, time_field, lambda _: _local(day, at, habits.time_zone))
+    day = _day(same_day, day_field, habits)
+    if lasts is None or day == date.max:
+        return _shown(time_field, day, at, habits)
+    found: list[datetime] = []
+    for one in (day, day + timedelta(days=1)):
+        with suppress(Misfit):
+            found += _shown(time_field, one, at, habits)
+    return found or _shown(time_field, day, at, habits)
+
+
+def _whole(
+    said: Mapping[str, str], whole_field: str, day_fields: Sequence[str], time_field: str, habits: Habits
+) -> list[datetime]:
+    """A day beside it has to be its own, here or by its offset; a time beside it may be of any zone, and is not taken."""
+    if time_field in said:
+        raise Misfit(time_field, f"says the same as {whole_field}; leave one of them out")
+    instants = _read(said, whole_field, lambda text: _instant(text, habits))
+    if (day_field := _day_field(said, day_fields, habits)) is not None:
+        there = zone(habits.time_zone)
+        days = {_read(said, whole_field, lambda _, one=one: _day_there(one, there)) for one in instants}  # type: ignore[misc]
+        if _day(said, day_field, habits) not in days | {one.date() for one in instants}:
+            raise Misfit(day_field, f"is not the day of {whole_field}; leave one of them out")
+    return instants
+
+
+def _day_there(instant: datetime, there: tzinfo) -> date:
+    try:
+        return instant.astimezone(there).date()
+    except OverflowError:
+        raise ValueError("is no day that clocks have shown") from None
+
+
+def _day_field(said: Mapping[str, str], fields: Sequence[str], habits: Habits) -> str | None:
+    """The field that has the day. Raises: Misfit if another has another day."""
+    there = [field for field in fields if field in said]
+    for other in there[1:]:
+        if _day(said, other, habits) != _day(said, there[0], habits):
+            raise Misfit(other, f"says otherwise than {there[0]}; leave one of them out")
+    return there[0] if there else None
+
+
+def _shown(field: str, day: date, at: time, habits: Habits) -> list[datetime]:
+    try:
+        return _local(day, at, habits.time_zone)
+    except ValueError as fault:
+        raise Misfit(field, str(fault)) from None
 
 
 def _day(said: Mapping[str, str], field: str, habits: Habits) -> date:

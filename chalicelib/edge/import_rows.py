@@ -138,7 +138,7 @@ def _pointers(kind: str, sources: tuple[tuple[str, tuple[str, ...]], ...]) -> Ma
         stand_ins = {
             "client_id": ("client",),
             "started_at": ("start_time", "start_date", "date"),
-            "ended_at": ("end_time", "duration", "hours", "end_date"),
+            "ended_at": ("end_time", "duration", "hours", "minutes", "end_date"),
             "date": ("start_date",),
             "minutes": ("duration", "hours"),
         }
@@ -213,6 +213,8 @@ def _text_of(value: object, field: str) -> str:
 
 def _of_member(field: str, value: object, raw: msgspec.Raw, plan: Plan) -> Any:
     habits = plan.habits
+    if field in EXTRA_FIELDS.get(plan.kind, ()) and isinstance(value, bool | list | dict):
+        raise Misfit(field, "must be a text or a number")
     if plan.kind == "work" and (field in TIMES or field == "client") and not isinstance(value, bool | list | dict | None):
         return value if isinstance(value, str) else bytes(raw).decode()
     if isinstance(value, str) and ((field in NUMBERS and habits.decimal_separator) or (field in DAYS and habits.date_format)):

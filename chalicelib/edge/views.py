@@ -441,7 +441,7 @@ class RejectionView(View, frozen=True, kw_only=True):
 
 
 class FullImportView(ImportView, frozen=True, kw_only=True):
-    """With the first 100 rejections; `report` is a link to all of them, good for a few minutes."""
+    """With the first 100 rejections; `report` is a link to all of them, good for a few minutes. It is kept for 90 days."""
 
     parts = ("imported",)
 

@@ -33,7 +33,7 @@ class S3Files:
             self._bucket,
             key,
             Fields={"Content-Type": content_type},
-            Conditions=[{"Content-Type": content_type}, ["content-length-range", 1, max_bytes]],
+            Conditions=[{"Content-Type": content_type}, ["content-length-range", 0, max_bytes]],
             ExpiresIn=FORM_LIFETIME_SECONDS,
         )
         return UploadForm(url=made["url"], fields=made["fields"])

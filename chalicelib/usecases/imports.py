@@ -18,6 +18,7 @@ from chalicelib.domain.imports import (
     MAX_TRIES,
     NEVER_UPLOADED,
     NO_USER,
+    REPORT_KEPT_FOR,
     REPORT_TYPE,
     SHOWN_REJECTIONS,
     BadRow,
@@ -115,7 +116,7 @@ def get_import(caller: Caller, import_id: str, *, desk: Counter) -> FullImport:
     """Raises: NotFound."""
     imported = desk.imports.get(caller.account_id, import_id)
     rejections = desk.imports.rejections(caller.account_id, import_id, SHOWN_REJECTIONS) if imported.rejected_count else ()
-    return FullImport(imported=imported, rejections=tuple(rejections), report=_link_to_report(imported, desk.files))
+    return FullImport(imported=imported, rejections=tuple(rejections), report=_link_to_report(imported, desk))
 
 
 def list_imports(caller: Caller, request: PageRequest, *, imports: Imports) -> Page[Import]:
@@ -127,10 +128,10 @@ def _opened(imported: Import, desk: Counter) -> OpenedImport:
     return OpenedImport(imported=imported, upload=form)
 
 
-def _link_to_report(imported: Import, files: Files) -> str | None:
-    if imported.report_version is None:
+def _link_to_report(imported: Import, desk: Counter) -> str | None:
+    if imported.report_version is None or desk.clock.now() >= imported.updated_at + REPORT_KEPT_FOR:
         return None
-    return files.link(imported.report_key, imported.report_version, f"{imported.filename}.rejections.csv", REPORT_TYPE)
+    return desk.files.link(imported.report_key, imported.report_version, f"{imported.filename}.rejections.csv", REPORT_TYPE)
 
 
 def queue_import(upload: Upload, *, desk: Counter) -> None:
@@ -157,8 +158,12 @@ def queue_import(upload: Upload, *, desk: Counter) -> None:
 
 
 def _ask_for(imported: Import, queue: ImportsQueue) -> None:
-    etag = None if imported.file is None else imported.file.etag
-    place = f"{imported.upload_key}\n{etag}\n{imported.record_count}"
+    """Of one place the queue takes one message within five minutes, however often the file is uploaded meanwhile.
+
+    A message has nothing of the file: whoever takes the import up takes what was uploaded last. One whose sending failed is not
+    counted, so it can be sent again at once; one that was lost later is sent by the night.
+    """
+    place = f"{imported.upload_key}\n{imported.record_count} {imported.bytes_read}"
     queue.ask_for(ImportJob(account_id=imported.account_id, import_id=imported.id), place)
 
 

@@ -14,6 +14,7 @@ import airspeed
 import pytest
 
 from chalicelib.domain.errors import DaybookError, Malformed, NotFound, Unauthenticated, Unavailable
+from chalicelib.domain.imports import REPORT_KEPT_FOR
 from chalicelib.domain.kinds import ItemType, SearchType
 from chalicelib.edge import problems
 from chalicelib.edge.tokens import Tokens
@@ -599,6 +600,16 @@ def test_imports_of_one_account_go_in_order_and_no_more_than_five_at_a_time(reso
     assert function["ReservedConcurrentExecutions"] >= source["ScalingConfig"]["MaximumConcurrency"] == 5
 
 
+def test_whoever_posts_files_in_a_loop_takes_no_more_than_a_share_of_the_functions_at_once(resources: Json) -> None:
+    reserved = {
+        name: properties["Properties"]["ReservedConcurrentExecutions"]
+        for name, properties in resources.items()
+        if "ReservedConcurrentExecutions" in properties.get("Properties", {})
+    }
+    assert reserved == {"OnUpload": 10, "OnIncoming": 5, "OnImport": 5}
+    assert reserved.keys() >= LANDED.keys()
+
+
 def test_images_get_a_whole_processor(resources: Json) -> None:
     # docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html: 1,769 MB are one; up to there an image costs the same,
     # since the function's time falls as its share grows, and decoding one image uses no second processor.
@@ -713,18 +724,23 @@ def test_documents_keep_their_versions_and_never_expire_and_indexes_which_can_be
         assert not [rule for rule in bucket["LifecycleConfiguration"]["Rules"] if any("Expiration" in name for name in rule)]
 
 
-def test_uploads_keep_an_old_version_for_a_week_imports_are_kept_for_a_month_and_thumbnails_for_good(resources: Json) -> None:
-    """Of a thumbnail the version that its image names need not be the newest."""
-    old_versions: Json = {"NoncurrentVersionExpiration": {"NoncurrentDays": 7}}
+def test_uploads_keep_an_old_version_for_a_week_imports_for_a_month_and_thumbnails_stay_for_good(resources: Json) -> None:
+    """Of a thumbnail or a report the version that its item names need not be the newest, nor of an import the pinned one."""
+    kept = REPORT_KEPT_FOR.days
     files = resources["FilesBucket"]["Properties"]
     assert files["VersioningConfiguration"] == {"Status": "Enabled"}
     rules = {rule.pop("Id"): rule for rule in deepcopy(files["LifecycleConfiguration"]["Rules"])}
     assert all(rule.pop("Status") == "Enabled" for rule in rules.values())
     assert rules == {
         "unfinished-uploads": {"AbortIncompleteMultipartUpload": {"DaysAfterInitiation": 1}},
-        "uploads": {"Prefix": "uploads/", **old_versions, "ExpiredObjectDeleteMarker": True},
-        "incoming": {"Prefix": "incoming/", **old_versions, "ExpirationInDays": 30},
+        "uploads": {"Prefix": "uploads/", **old_versions(7), "ExpiredObjectDeleteMarker": True},
+        "incoming": {"Prefix": "incoming/", **old_versions(30), "ExpirationInDays": 30},
+        "reports": {"Prefix": "reports/", **old_versions(kept), "ExpirationInDays": kept},
     }
+
+
+def old_versions(days: int) -> Json:
+    return {"NoncurrentVersionExpiration": {"NoncurrentDays": days}}
 
 
 @pytest.mark.parametrize("listed", ["*", "https://daybook.example", "https://daybook.example, http://localhost:5173"])

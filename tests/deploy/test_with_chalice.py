@@ -177,8 +177,9 @@ def test_chalice_has_s3_call_the_functions_of_what_lands_and_their_failures_go_w
         after = client.get_function_event_invoke_config(FunctionName=function)
         assert (after["MaximumRetryAttempts"], after["MaximumEventAgeInSeconds"]) == (2, 6 * 3600)
         assert after["DestinationConfig"]["OnFailure"]["Destination"].endswith(":daybook-local-uploads-dlq")
-    reserved = client.get_function_concurrency(FunctionName=f"{arn}on_import")
-    assert reserved["ReservedConcurrentExecutions"] == 5
+    for function, most in {"on_upload": 10, "on_incoming": 5, "on_import": 5}.items():
+        reserved = client.get_function_concurrency(FunctionName=f"{arn}{function}")
+        assert reserved["ReservedConcurrentExecutions"] == most
 
 
 def test_the_functions_are_called_as_the_dashboard_calls_them_and_so_is_the_api(

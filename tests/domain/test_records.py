@@ -268,6 +268,15 @@ def test_what_csv_writes_in_any_dialect_and_encoding_comes_back(data: some.DataO
     assert cells(written.getvalue().encode(encoding)) == [row for row in rows if "".join(row).strip()]
 
 
+def test_of_a_file_that_only_looked_like_utf_8_the_reason_names_the_way_out() -> None:
+    content = b"name,rate\n" + b"Ada,1\n" * 20_000 + "Jürgen,2\nGrace,3\n".encode("cp1252")
+
+    assert only_bad(content) == [(20_002, "the row is not all UTF-8; save the file as UTF-8 and import it again")]
+    way_out = "is not all UTF-8; save the file as UTF-8 and import it again"
+    assert only_bad(b'[{"a":1},{"a":"\xff"}]', ARRAY) == [(1, f"the element {way_out}")]
+    assert only_bad(b'{"a":1}\n{"a":"\xff"}\n', LINES) == [(2, f"the line {way_out}")]
+
+
 CONTENTS = [
     (CSV, 'a,b\r\nä,1\r\n\r\n\r\n"x\r\ny",2\n"z,3\n4,5\n6,"7"8\n9\n"""q""",1'.encode()),
     (CSV, '\ufeffa;b\nä;"1\n2"\n\n"x;y\n😀;4\n'.encode()),
@@ -277,6 +286,9 @@ CONTENTS = [
     (ARRAY, '[{"a":"ä\\"]"},\n\n{"b":[1,{"c":"}"}]} , 12, "x\\\\", {"d":"😀\n"}, ]\n'.encode()),
     (ARRAY, b'[{"a":1},{"b":2}'),
     (ARRAY, b"[1,,{]\n}, 3]\n x"),
+    (ARRAY, b"[1,\xff"),
+    (ARRAY, b"[1,\xff]"),
+    (ARRAY, b"[1,[\xff"),
     (ARRAY, '[{"a":"€"},\r\n{"b":2}'.encode("utf-16")),
     (LINES, '{"a":1}\r\n\n\n{"ä":"€"}\n\n{\n\r\n'.encode()),
 ]

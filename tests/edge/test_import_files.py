@@ -241,6 +241,41 @@ def test_a_product_keeps_its_own_id_and_may_leave_its_stock_alone() -> None:
         ),
         ("start_date,hours", "2026-01-02,1.5", (date(2026, 1, 2), 90)),
         ("date,minutes", "2026-01-02,45", (date(2026, 1, 2), 45)),
+        ("date,hours,minutes", "2026-01-02,1,30", (date(2026, 1, 2), 90)),
+        ("date,hours,minutes", "2026-01-02,0,0045", (date(2026, 1, 2), 45)),
+        ("date,hours,minutes", "2026-01-02,1.5,90", (date(2026, 1, 2), 90)),
+        ("date,hours,minutes", "2026-01-02,,30", (date(2026, 1, 2), 30)),
+        ("date,start_date,duration,hours", "2026-01-02,2026-01-02,0:45,0.75", (date(2026, 1, 2), 45)),
+        ("started_at,hours,minutes", "2026-01-02 09:00,1,30", (at(2026, 1, 2, 8), at(2026, 1, 2, 9, 30))),
+        ("started_at,ended_at,minutes", "2026-01-02 09:00,2026-01-02 10:00,60", (at(2026, 1, 2, 8), at(2026, 1, 2, 9))),
+        (
+            "started_at,ended_at,date",
+            "2026-01-01T23:30:00Z,2026-01-02T01:00:00Z,2026-01-02",
+            (at(2026, 1, 1, 23, 30), at(2026, 1, 2, 1)),
+        ),
+        ("date,start_time,end_time,duration", "2026-01-02,9:00,10:23,1:23:45", (at(2026, 1, 2, 8), at(2026, 1, 2, 9, 23, 45))),
+        ("date,start_time,end_time,duration", "2026-01-02,9:00,10:23,1:22:15", (at(2026, 1, 2, 8), at(2026, 1, 2, 9, 22, 15))),
+        (
+            "date,start_time,end_time,duration",
+            "2026-01-02,11:00,11:00,0:00:45",
+            (at(2026, 1, 2, 10), at(2026, 1, 2, 10, 0, 45)),
+        ),
+        (
+            "date,start_time,end_time,duration",
+            "2026-10-25,2:30,2:30,0:00:45",
+            (at(2026, 10, 25, 0, 30), at(2026, 10, 25, 0, 30, 45)),
+        ),
+        (
+            "date,start_time,end_time,duration",
+            "2026-01-02,9:00:10,10:23:56,1:23:45",
+            (at(2026, 1, 2, 8, 0, 10), at(2026, 1, 2, 9, 23, 56)),
+        ),
+        ("date,start_time,end_time,hours", "2026-01-02,9:00,12:40,3.67", (at(2026, 1, 2, 8), at(2026, 1, 2, 11, 40))),
+        ("date,start_time,end_time,duration", "2026-01-02,9:00,10:23,1:22", (at(2026, 1, 2, 8), at(2026, 1, 2, 9, 23))),
+        ("date,start_time,end_time,duration", "2026-01-02,23:00,01:00,2:00", (at(2026, 1, 2, 22), at(2026, 1, 3, 0))),
+        ("date,start_time,end_time,hours", "2026-01-02,11:00 PM,1:00 AM,2", (at(2026, 1, 2, 22), at(2026, 1, 3, 0))),
+        ("date,start_time,end_time,minutes", "2026-03-28,23:00,03:00,180", (at(2026, 3, 28, 22), at(2026, 3, 29, 1))),
+        ("date,start_time,end_time,minutes", "2026-03-28,01:30,02:30,60", (at(2026, 3, 28, 0, 30), at(2026, 3, 28, 1, 30))),
     ],
 )
 def test_when_work_was_done_is_read_however_it_is_told(heading: str, row: str, what: tuple[object, object]) -> None:
@@ -261,6 +296,21 @@ def test_when_work_was_done_is_read_however_it_is_told(heading: str, row: str, w
         ("start_date,start_time,hours", ",9:00,1", "/start_time", "needs start_date or date"),
         ("start_date,hours", "02.01.2026,1", "/start_date", "is not a day written as YYYY-MM-DD"),
         ("started_at,hours", "yesterday,1", "/started_at", "is not a day written as"),
+        ("date,hours,minutes", "2026-01-02,1,90", "/minutes", "says otherwise than hours"),
+        ("date,hours,minutes", "2026-01-02,1.5,30", "/minutes", "says otherwise than hours"),
+        ("date,hours,minutes", "2026-01-02,1,-30", "/minutes", "says otherwise than hours"),
+        ("date,duration,hours", "2026-01-02,0:30,2", "/hours", "says otherwise than duration"),
+        ("date,duration,minutes", "2026-01-02,0:30,20", "/minutes", "says otherwise than duration"),
+        ("date,start_date,hours", "2026-01-02,2026-01-03,2", "/date", "says otherwise than start_date"),
+        ("started_at,ended_at,minutes", "2026-01-02 09:00,2026-01-02 10:00,30", "/minutes", "is not the time between"),
+        ("started_at,ended_at,date", "2026-01-02 09:00,2026-01-02 10:00,2026-01-03", "/date", "is not the day of started_at"),
+        ("started_at,start_time,hours", "2026-01-02 09:00,10:00,1", "/start_time", "says the same as started_at"),
+        ("started_at,ended_at,end_time", "2026-01-02 09:00,2026-01-02 10:00,11:00", "/end_time", "says the same as ended_at"),
+        ("date,start_time,end_time,duration", "2026-01-02,23:00,01:00,3:00", "/duration", "is not the time between"),
+        ("date,start_time,end_time,duration", "2026-03-28,23:00,02:30,3:30", "/duration", "is not the time between"),
+        ("date,start_time,end_time,duration", "2026-03-29,01:00,02:30,1:30", "/duration", "is not the time between"),
+        ("started_at,minutes", f"2026-01-02 09:00,{'9' * 20}", "/minutes", "is no duration"),
+        ("started_at,minutes", "9999-12-31 09:00,9000", "/minutes", "ends on no day"),
     ],
 )
 def test_when_work_was_done_is_not_guessed(heading: str, row: str, pointer: str, words: str) -> None:
@@ -339,6 +389,29 @@ def test_json_work_may_have_a_trackers_fields() -> None:
         DatedWork(client_id="cli_1", date=date(2026, 1, 2), minutes=90),
         DatedWork(client_id="cli_9", date=date(2026, 1, 2), minutes=7),
     ]
+
+
+@pytest.mark.parametrize(
+    ("members", "pointer", "words"),
+    [
+        ('"hours":1.5,"minutes":30', "/minutes", "says otherwise than hours"),
+        ('"duration":"0:30","hours":2', "/hours", "says otherwise than duration"),
+        ('"hours":true,"minutes":30', "/hours", "must be a text or a number"),
+        ('"duration":[1],"minutes":30', "/duration", "must be a text or a number"),
+    ],
+)
+def test_json_work_has_no_hours_that_count_for_nothing(members: str, pointer: str, words: str) -> None:
+    content = '[{"client_id":"cli_1","date":"2026-01-02",' + members + "}]"
+    ((_, place, reason),) = refused(read("work", content, content_type="application/json"))
+
+    assert place == pointer
+    assert reason.startswith(words)
+
+
+def test_json_hours_and_minutes_add_up() -> None:
+    content = '[{"client_id":"cli_1","date":"2026-01-02","hours":1,"minutes":30,"duration":null}]'
+
+    assert [work.minutes for work in accepted(read("work", content, content_type="application/json"))] == [90]
 
 
 def test_a_json_text_is_read_by_the_imports_formats_where_it_has_some() -> None:
@@ -432,6 +505,7 @@ def test_a_plan_that_its_kind_cannot_follow_is_refused() -> None:
         "x/y": "nothing",
     }
     why = why_refused(columns, date_format="DD.MM", decimal_separator=";")
+    assert not why_refused({"a": "minutes", "b": "hours", " ": "client"}).keys() - {"/columns/ "}, "they add up"
 
     assert set(why) == {
         "/columns/b",

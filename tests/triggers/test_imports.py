@@ -85,6 +85,32 @@ def test_a_shops_list_goes_in_under_the_shops_own_ids_and_changes_nothing_the_se
     assert api.get("/v1/products/85123A").json["name"] == "CREAM HOLDER"
 
 
+def test_a_price_list_leaves_descriptions_and_pictures_as_they_are(api: Api, send: Callable[..., Import]) -> None:
+    picture = made(api.post("/v1/images", {"filename": "lamp.png", "content_type": "image/png"}))["id"]
+    lamp = {"name": "Lamp", "price": "5", "description": "Brass", "image_id": picture, "stock": 3}
+    api.put("/v1/products/A1", lamp)
+
+    shown = send("id,name,price\nA1,Lamp,6\nA2,New,7\n", kind="products").run()
+
+    assert (shown["added_count"], shown["rejected_count"]) == (2, 0)
+    now = api.get("/v1/products/A1").json
+    assert {name: now[name] for name in lamp} == lamp | {"price": 6}
+    assert api.get("/v1/products/A2").json["description"] == ""
+
+    lines = '{"id":"A1","name":"Lamp","price":6,"description":""}'
+    shown = send(lines, kind="products", content_type="application/x-ndjson").run()
+
+    assert shown["added_count"] == 1, "an empty description is something else than none"
+    now = api.get("/v1/products/A1").json
+    assert (now["description"], now["image_id"]) == ("", picture)
+
+
+def test_an_empty_file_says_that_it_is_empty(send: Callable[..., Import]) -> None:
+    shown = send("").run()
+
+    assert (shown["status"], shown["reason"]) == ("failed", "the file is empty")
+
+
 def test_hours_go_in_as_work_of_whoever_imports_them(api: Api, send: Callable[..., Import]) -> None:
     client_id = api.add_client(name="Babbage & Co")
     shown = send(

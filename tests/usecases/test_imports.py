@@ -1,5 +1,8 @@
 """Imports: every good row is in once, every bad one is reported once, and the counts add up, whatever happens."""
 
+import csv
+import io
+import re
 from collections.abc import Callable
 from contextlib import suppress
 from contextvars import Context
@@ -8,11 +11,22 @@ from functools import partial
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as some
 
 from chalicelib.domain import imports as domain
 from chalicelib.domain.errors import DaybookError, ImportTakenOver, Invalid, NotFound, Unavailable
 from chalicelib.domain.files import Upload
-from chalicelib.domain.imports import FILE_GONE, GIVEN_UP, NEVER_UPLOADED, NO_USER, ImportDetails, ImportJob
+from chalicelib.domain.imports import (
+    FILE_GONE,
+    GIVEN_UP,
+    NEVER_UPLOADED,
+    NO_USER,
+    ImportDetails,
+    ImportJob,
+    RejectedRow,
+    report_of,
+)
 from chalicelib.domain.paging import PageRequest
 from chalicelib.domain.statuses import ImportKind, ImportStatus
 from chalicelib.usecases import import_run, imports, products
@@ -120,6 +134,32 @@ def test_of_two_uploads_the_last_one_counts_until_work_begins(office: MemoryWire
 
     assert names(office) == ["second"]
     assert counts(office.imports.get("acc_1", opened.id)) == (1, 0, 0)
+
+
+def test_however_often_a_file_is_uploaded_its_import_is_asked_for_once(office: MemoryWired) -> None:
+    opened = waiting(office)
+    for number in range(20):
+        put_file(office, opened, f"c{number}")
+        arrive(office, opened)
+
+    assert len(office.imports_queue.waiting) == 1
+    work_off(office)
+    assert names(office) == ["c19"]
+
+
+def test_an_import_whose_message_could_not_be_sent_is_asked_for_when_the_event_comes_again(office: MemoryWired) -> None:
+    opened = waiting(office)
+    put_file(office, opened, "one")
+    office.imports_queue.failures.append(Unavailable("the imports' queue does not answer"))
+    with pytest.raises(Unavailable):
+        arrive(office, opened)
+
+    arrive(office, opened)
+    arrive(office, opened)
+
+    assert len(office.imports_queue.waiting) == 1
+    work_off(office)
+    assert names(office) == ["one"]
 
 
 def test_an_upload_for_no_import_is_removed(office: MemoryWired) -> None:
@@ -315,6 +355,30 @@ def test_cells_that_a_spreadsheet_would_compute_are_quoted_in_the_report(office:
     assert [line.rpartition(',"')[2] for line in report(office, imported)[1:]] == ['\'=HYPERLINK(""x"")"', "'-1\"", 'fine"']
 
 
+TEXTS_OF_ATTACKERS = some.lists(
+    some.sampled_from(
+        ["=1+1", "=", "+", "-", "@", "\uff1d", "\uff0d", ";", "\t", "|", ",", '"', "'", " ", "\r", "\n", "\r\n", "a", "1"]
+    ),
+    max_size=12,
+).map("".join)
+
+
+@given(pointer=TEXTS_OF_ATTACKERS, reason=TEXTS_OF_ATTACKERS, delimiter=some.sampled_from(",;\t|"))
+def test_no_spreadsheet_of_any_country_computes_a_report(pointer: str, reason: str, delimiter: str) -> None:
+    content = "".join(report_of([RejectedRow(number=1, line=2, pointer=pointer, reason=reason)]))
+
+    for row in csv.reader(io.StringIO(content, newline=""), delimiter=delimiter):
+        for cell in row:
+            assert not re.match(r"[\s\"]*[=+@\uff1d\uff0b\uff0d\uff20-]", cell), cell
+
+
+def test_what_is_no_formula_stays_as_it_is_in_the_report() -> None:
+    reason = "must be between -5 and +5; 1.234 - or 1234; a=b, =c"
+
+    [_, line] = report_of([RejectedRow(number=1, line=2, pointer="/x", reason=reason)])
+    assert reason in line
+
+
 def test_an_import_shows_its_first_rejections_and_links_to_all(office: MemoryWired, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(imports, "SHOWN_REJECTIONS", 5)
     imported = import_file(office, *["!bad"] * 9)
@@ -325,6 +389,10 @@ def test_an_import_shows_its_first_rejections_and_links_to_all(office: MemoryWir
     assert full.report is not None
     assert imported.report_version is not None
     assert imported.report_version in full.report
+    office.clock.advance(days=89)
+    assert imports.get_import(CALLER, imported.id, desk=office).report is not None
+    office.clock.advance(days=1)
+    assert imports.get_import(CALLER, imported.id, desk=office).report is None, "it is gone by then"
     assert imports.get_import(CALLER, import_file(office, "a").id, desk=office).report is None
     with pytest.raises(NotFound):
         imports.get_import(CALLER, "imp_none", desk=office)

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from chalicelib.domain.errors import Unreadable
 from chalicelib.domain.records.record import MAX_RECORD_CHARACTERS, BadRecord, Cursor, Record
-from chalicelib.domain.records.text import NAMES, Text, is_whole, size_of
+from chalicelib.domain.records.text import Text, is_whole, size_of, why_not_whole
 
 _STRING_REST = r'[^"\\]*+(?:\\[\s\S][^"\\]*+)*+'
 _FLAT = rf'[\[{{](?:[^"{{}}\[\]]++|"{_STRING_REST}")*+[\]}}]'
@@ -82,6 +82,11 @@ class _Element(NamedTuple):
     breaks: int
     is_open: bool
 
+    @property
+    def is_last(self) -> bool:
+        """Nothing follows. Behind an element that ends with the file comes one more, which says that the array does not end."""
+        return self.sign == "" and (self.text is None or self.is_open or not self.text.strip(_BLANKS))
+
 
 def read_array(text: Text) -> Iterator[Record | BadRecord]:
     """Raises: Unreadable."""
@@ -106,7 +111,7 @@ def read_array(text: Text) -> Iterator[Record | BadRecord]:
                 continue
         number += 1
         reason = _fault(element, blank, encoding)
-        after = Cursor(offset, line, number, "over" if reason and element.sign == "" else stage, encoding)
+        after = Cursor(offset, line, number, "over" if element.is_last else stage, encoding)
         if reason:
             yield BadRecord(number, first, "", reason, after)
         else:
@@ -132,7 +137,7 @@ def _fault(element: _Element, blank: bool, encoding: str) -> str:
         return "the file ends within this element; what follows an unclosed bracket or string cannot be told from it"
     if blank:
         return "there is no element between two commas, or before the closing bracket"
-    return "" if is_whole(element.text) else f"the element is not all {NAMES[encoding]}"
+    return "" if is_whole(element.text) else why_not_whole("element", encoding)
 
 
 def _elements(pieces: Iterator[str], encoding: str) -> Iterator[_Element]:
@@ -157,7 +162,7 @@ def _elements(pieces: Iterator[str], encoding: str) -> Iterator[_Element]:
         text = buffer[start:end]
         sign = "" if end is None else buffer[end]
         too_long = too_long or len(text) > MAX_RECORD_CHARACTERS
-        yield _Element(
+        element = _Element(
             None if too_long else text,
             sign,
             size + size_of(text + sign, encoding),
@@ -165,7 +170,8 @@ def _elements(pieces: Iterator[str], encoding: str) -> Iterator[_Element]:
             breaks + text.count("\n"),
             scan.is_open,
         )
-        if end is None and (too_long or scan.is_open or not text.strip(_BLANKS)):
+        yield element
+        if element.is_last:
             return
         start = len(buffer) if end is None else end + 1
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from chalicelib.domain.errors import Unreadable
 from chalicelib.domain.records.record import MAX_RECORD_CHARACTERS, BadRecord, Cursor, Record
-from chalicelib.domain.records.text import NAMES, Text, is_whole, lines
+from chalicelib.domain.records.text import Text, is_whole, lines, why_not_whole
 
 _BLANKS = " \t\r\n"
 
@@ -28,6 +28,6 @@ def read_lines(text: Text) -> Iterator[Record | BadRecord]:
         if one.text is None:
             yield BadRecord(number, first, "", f"the line is longer than {MAX_RECORD_CHARACTERS:,} characters", after)
         elif not is_whole(one.text):
-            yield BadRecord(number, first, "", f"the line is not all {NAMES[encoding]}", after)
+            yield BadRecord(number, first, "", why_not_whole("line", encoding), after)
         else:
             yield Record(number, first, one.text.strip(_BLANKS).encode(), after)

@@ -12,7 +12,7 @@ from itertools import islice
 
 from chalicelib.domain.errors import Unreadable
 from chalicelib.domain.records.record import MAX_RECORD_CHARACTERS, MAX_RECORD_LINES, BadRecord, Cursor, Record
-from chalicelib.domain.records.text import CONTROL, NAMES, Line, Text, is_whole, lines
+from chalicelib.domain.records.text import CONTROL, Line, Text, is_whole, lines, why_not_whole
 
 _DELIMITERS = "\t;|,"
 """The likeliest first, where two fit as well: a comma stands in prose too."""
@@ -114,7 +114,7 @@ def _fault(row: Sequence[str], taken: Sequence[Line], headings: Sequence[str], n
         return f"the row has {_cells(len(row))} where the headings have {len(headings)}"
     for line in taken:
         if not is_whole(line.text or ""):
-            return f"the row is not all {NAMES[encoding]}"
+            return why_not_whole("row", encoding)
         if "\0" in (line.text or ""):
             return "the row has a NUL character"
     return ""

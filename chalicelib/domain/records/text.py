@@ -94,6 +94,12 @@ def is_whole(text: str) -> bool:
     return text.isascii() or _SURROGATE.search(text) is None
 
 
+def why_not_whole(what: str, encoding: str) -> str:
+    """With the way out: a file that begins in plain English letters may yet be in another encoding than UTF-8."""
+    way_out = "; save the file as UTF-8 and import it again" if encoding == "utf-8" else ""
+    return f"the {what} is not all {NAMES[encoding]}{way_out}"
+
+
 def lines(pieces: Iterable[str], encoding: str) -> Iterator[Line]:
     """A line ends with LF, CR or both. Holds no more than the longest record, however long a line is."""
     rest, skipped = "", 0
