@@ -72,6 +72,10 @@ class DynamoRowMarks:
     def note(self, mark: RowMark, before: RowMark | None, run: int) -> AbstractContextManager[Note]:
         return noting(ImportedRow(mark, before, run))
 
+    def put(self, mark: RowMark, before: RowMark | None, run: int) -> None:
+        with self.note(mark, before, run):
+            self._table.transact()
+
     def together(self, account_id: str, product_ids: Collection[str] = ()) -> AbstractContextManager[None]:
         foreseen: list[Key] = [keys.account(account_id)]
         for product_id in product_ids:

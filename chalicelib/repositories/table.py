@@ -442,8 +442,9 @@ def _import_of(row: ImportedRow) -> tuple[Write, Write]:
     if before is None:
         marked = add(item, refused=_marked)
     else:
-        condition = "#import_id = :read_import AND #numbers = :read_numbers"
-        read: dict[str, Any] = {"read_import": before.import_id, "read_numbers": list(before.numbers)}
+        condition = "#import_id = :read_import AND #numbers = :read_numbers AND #unchanged = :read_unchanged"
+        read: dict[str, Any] = {"read_import": before.import_id}
+        read |= {"read_numbers": list(before.numbers), "read_unchanged": list(before.unchanged)}
         marked = put(item, condition=condition, refused=_marked, **read)
     run = import_run(mark.account_id, mark.import_id)
     return decisive(unchanged(run, condition="#run = :run", refused=_taken_over, run=row.run)), decisive(marked)

@@ -38,6 +38,7 @@ from chalicelib.domain.imports import (
     complete,
     fail,
     mark_after,
+    mark_unchanged,
     move_on,
     reject,
     rejection_of,
@@ -259,6 +260,8 @@ class Run:
             return reject(number, row.line, row.pointer, row.reason)
         mark = marks.get(row.subject)
         verdict = verdict_on(mark, row, self._imported, number)
+        if verdict == "known" and row.product_id is not None:
+            self._mark_unchanged(number, row, marks)
         if verdict != "new":
             return verdict == "done"
         after = mark_after(mark, row, self._imported, number)
@@ -271,9 +274,20 @@ class Run:
             if together and not isinstance(refusal, Invalid):
                 raise NotTogether from refusal  # alone it is looked at once more
             return rejection_of(refusal, row, number)
-        if note.noted and not self._imported.dry_run:
+        if not note.noted:
+            self._mark_unchanged(number, row, marks)
+        elif not self._imported.dry_run:
             marks[row.subject] = after
         return note.noted
+
+    def _mark_unchanged(self, number: int, row: Row, marks: dict[str, RowMark]) -> None:
+        """That this is what was said of it last, though there was nothing to write: it is no news when it comes again."""
+        if self._imported.dry_run:
+            return
+        mark = marks.get(row.subject)
+        after = mark_unchanged(mark, row, self._imported, number)
+        self._desk.row_marks.put(after, mark, self._imported.run)
+        marks[row.subject] = after
 
     def _noting(self, after: RowMark, before: RowMark | None) -> AbstractContextManager[Noted]:
         if isinstance(self._rows, _Rehearsal):
