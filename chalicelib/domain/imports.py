@@ -180,6 +180,13 @@ class BadRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Gap:
+    """No record, but a place between two that are far apart: reading may stop and go on there."""
+
+    after: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RowMark:
     """What the last import that has said something of a subject said of it: rows with these fingerprints.
 

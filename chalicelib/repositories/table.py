@@ -187,6 +187,12 @@ class Table:
         gathered = _gathered.get()
         return gathered if gathered is not None and gathered.table is self else None
 
+    def _send_before(self, key: Key) -> None:
+        """What is written by itself comes behind what was gathered."""
+        if (gathered := self._gathering()) is not None:
+            gathered.send_if_touched({key})
+            gathered.known.pop(key, None)
+
     def get(self, key: Key) -> Item | None:
         gathered = self._gathering()
         if gathered is not None:
@@ -278,9 +284,10 @@ class Table:
 
     def add_unless_there(self, item: Item) -> None:
         """Run twice it is done once. Raises: Contended if transactions keep the item."""
-        condition = "attribute_not_exists(#pk)"
         from botocore.exceptions import ClientError
 
+        self._send_before(Key(item["pk"], item["sk"]))
+        condition = "attribute_not_exists(#pk)"
         for _ in attempts(_ATTEMPTS, self._sleep):
             with _asking():
                 try:
@@ -298,6 +305,7 @@ class Table:
 
     def count(self, key: Key, *, expires_at: int) -> int:
         """One more than at the last time. May count twice what got no answer and was asked again."""
+        self._send_before(key)
         change = "SET #expires_at = :expires_at ADD #count :one"
         with _asking():
             answer = self._client.update_item(
@@ -316,6 +324,7 @@ class Table:
         """
         from botocore.exceptions import ClientError
 
+        self._send_before(Key(item["pk"], item["sk"]))
         with _asking():
             try:
                 self._client.put_item(
@@ -353,15 +362,17 @@ class Table:
         from botocore.exceptions import ClientError
 
         requests: Any = [{write.action: write.request(self._name)} for write in writes]
-        for _ in attempts(_ATTEMPTS, self._sleep):
+        given_up: DaybookError = Contended()
+        for attempt in attempts(_ATTEMPTS, self._sleep):
             with _asking():
                 try:
                     self._client.transact_write_items(TransactItems=requests)
                 except ClientError as error:
-                    _raise_refusal(error, writes)
+                    attempt.throttled = not _only_collided(error, writes)
+                    given_up = Unavailable() if attempt.throttled else Contended()
                 else:
                     return
-        raise Contended
+        raise given_up
 
     def _noting(self, note: Note, writes: Sequence[Write]) -> tuple[Write, ...]:
         match note.what:
@@ -406,6 +417,7 @@ class _Gathered:
         if len(self._writes) + len(new) > _MAX_TOGETHER or touched & self._touched:
             self.send()
             new = list(writes)
+            touched = {write.key for write in new}
         self._writes += new
         self._touched |= touched
         for key in touched:
@@ -458,8 +470,10 @@ def _taken_over(_kept: Item | None) -> DaybookError:
     return ImportTakenOver()
 
 
-def _raise_refusal(error: "ClientError", writes: Sequence[Write]) -> None:
-    """Returns if the transaction only collided with others: `TransactionConflict` is no answer, and it is to be tried again."""
+def _only_collided(error: "ClientError", writes: Sequence[Write]) -> bool:
+    """Whether the transaction is to be tried again as it only collided with others; else because the table cannot keep up, which
+    botocore does not try again where a transaction tells it among its reasons. Raises: what it was refused for.
+    """
     reasons: Sequence[Mapping[str, Any]] = error.response.get("CancellationReasons", ())
     faults = [
         (write, write.refused(from_image(reason["Item"]) if reason.get("Item") else None))
@@ -471,8 +485,7 @@ def _raise_refusal(error: "ClientError", writes: Sequence[Write]) -> None:
     codes = {reason["Code"] for reason in reasons} - {"None"}
     if not codes or not codes <= _PASSING | {"TransactionConflict"}:
         raise error
-    if "TransactionConflict" not in codes:
-        raise Unavailable from error
+    return codes == {"TransactionConflict"}
 
 
 @contextmanager

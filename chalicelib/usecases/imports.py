@@ -21,6 +21,7 @@ from chalicelib.domain.imports import (
     REPORT_TYPE,
     SHOWN_REJECTIONS,
     BadRow,
+    Gap,
     Import,
     ImportDetails,
     ImportJob,
@@ -76,7 +77,7 @@ class Desk(import_run.Desk, Counter, Protocol):
 class ReadRows(Protocol):
     def __call__(
         self, imported: Import, chunks: Iterator[bytes], account: Account, all_clients: Callable[[], Iterable[Client]]
-    ) -> Iterator[Row | BadRow]:
+    ) -> Iterator[Row | BadRow | Gap]:
         """The records from the import's cursor on; `chunks` begin there. Raises: Unreadable."""
 
 
@@ -157,7 +158,7 @@ def queue_import(upload: Upload, *, desk: Counter) -> None:
 
 def _ask_for(imported: Import, queue: ImportsQueue) -> None:
     etag = None if imported.file is None else imported.file.etag
-    place = f"{imported.upload_key}\n{etag}\n{imported.record_count}"
+    place = f"{imported.upload_key}\n{etag}\n{imported.record_count}\n{imported.bytes_read}"
     queue.ask_for(ImportJob(account_id=imported.account_id, import_id=imported.id), place)
 
 
