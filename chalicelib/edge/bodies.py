@@ -388,6 +388,8 @@ class NewOrder(EditedOrder, frozen=True, kw_only=True):
 class NewImport(Body, frozen=True, kw_only=True):
     """`columns` are our fields by the file's headings. `date_format` is made of YYYY, MM and DD, such as DD.MM.YYYY.
 
+    A product's row that was in before is left alone, whatever was sold since; one that is new, if only by its price, sets
+    `stock` to what it says, sold or not: leave that cell empty to leave the stock. Of two files the one opened later wins.
     A dry run checks each row by itself and writes nothing: of rows that collide with each other it knows nothing.
     """
 

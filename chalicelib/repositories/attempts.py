@@ -15,8 +15,8 @@ class Attempt:
     throttled = False
 
     def pause(self, number: int) -> float:
-        """Seconds, of growing and random length, so that those who collided do not collide again; whoever was throttled waits at
-        least half of the longest, for what is asked of a partition is counted by the second.
+        """Seconds, of growing and random length, so that those who collided do not collide again. Whoever was throttled waits
+        at least half of the longest, for what is asked of a partition is counted by the second.
         """
         if self.throttled:
             longest = min(_LONGEST_PAUSE_OF_THE_THROTTLED, _FIRST_PAUSE_OF_THE_THROTTLED * 2**number)

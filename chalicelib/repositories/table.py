@@ -471,7 +471,7 @@ def _taken_over(_kept: Item | None) -> DaybookError:
 
 
 def _only_collided(error: "ClientError", writes: Sequence[Write]) -> bool:
-    """Whether the transaction is to be tried again as it only collided with others; else because the table cannot keep up, which
+    """Whether it is to be tried again because it only collided with others; else because the table cannot keep up, which
     botocore does not try again where a transaction tells it among its reasons. Raises: what it was refused for.
     """
     reasons: Sequence[Mapping[str, Any]] = error.response.get("CancellationReasons", ())

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from chalicelib import ports
 from chalicelib.domain import imports as domain
 from chalicelib.domain.errors import DaybookError, ImportTakenOver, Invalid, NotFound, Unavailable
 from chalicelib.domain.files import Upload
@@ -457,6 +458,10 @@ def die() -> None:
     raise Crash
 
 
+def break_down() -> None:
+    raise ZeroDivisionError
+
+
 def fail_to_answer() -> None:
     raise Unavailable
 
@@ -586,9 +591,9 @@ def test_a_failure_is_tried_again(office: MemoryWired, tries: int) -> None:
 
 def test_with_its_last_try_an_import_has_failed_and_goes_on_when_its_message_is_put_back(office: MemoryWired) -> None:
     job = upload(office, *lines_of(9, bad=[4]))
-    broken = Interrupting(office, 30, after=False, happens=fail_to_answer)
+    broken = Interrupting(office, 30, after=False, happens=break_down)
 
-    with pytest.raises(Unavailable):
+    with pytest.raises(ZeroDivisionError):
         deliver(broken, job, tries=3)
 
     failed = kept(office, job)
@@ -599,6 +604,77 @@ def test_with_its_last_try_an_import_has_failed_and_goes_on_when_its_message_is_
     done = kept(office, job)
     assert (done.status, done.reason, counts(done)) == (ImportStatus.COMPLETED, None, (8, 0, 1))
     assert len(names(office)) == 8
+
+
+def test_a_run_that_got_on_before_nothing_answered_keeps_that_and_spends_no_try() -> None:
+    got_on: list[int] = []
+    for place in range(50):
+        office = open_office()
+        job = upload(office, *lines_of(9, bad=[4]))
+        office.imports_queue.waiting.clear()
+        try:
+            deliver(Interrupting(office, place, after=False, happens=fail_to_answer), job, tries=2)
+        except Unavailable:
+            assert kept(office, job).record_count == 0, "else it had gone on"
+            continue
+        if kept(office, job).status is ImportStatus.COMPLETED:
+            break  # there were fewer calls
+        got_on.append(kept(office, job).record_count)
+        assert office.imports_queue.waiting == [job], place
+        assert office.metrics.failures == []
+        work_off(office)
+        assert (kept(office, job).status, counts(kept(office, job))) == (ImportStatus.COMPLETED, (8, 0, 1))
+    assert {2, 4, 6, 8, 9} == set(got_on)
+
+
+def test_a_run_stops_where_there_is_no_record_for_long_and_goes_on_there(office: MemoryWired) -> None:
+    """Both parts are asked for, though no record was counted in between."""
+    job = upload(office, "a")
+    asked: list[object] = []
+
+    def read(imported: Any, chunks: Any, account: Any, all_clients: Any) -> Any:
+        asked.append(imported.cursor)
+        b"".join(chunks)
+        offset = (imported.cursor or {"offset": 0})["offset"]
+        for place in range(offset + 1, 6):
+            yield domain.Gap(after={"offset": place})
+
+    office.imports_queue.waiting.clear()
+    for _ in range(6):
+        imports.go_on(job, read, remaining=lambda: import_run.RESERVE_SECONDS - 1, tries=1, desk=office)
+
+    assert asked == [None, *({"offset": place} for place in range(1, 6))]
+    assert office.imports_queue.waiting == [job] * 5
+    assert (kept(office, job).status, counts(kept(office, job))) == (ImportStatus.COMPLETED, (0, 0, 0))
+
+
+def test_every_method_of_a_port_is_something_to_read_or_kept_from_a_dry_run() -> None:
+    """So that a new one is thought about."""
+    written = {
+        "accounts": {"add", "save", "user", "user_by_email"},
+        "clients": {"page", "save", "remove"},
+        "products": {"page", "remove"},
+        "images": {"page", "add", "save", "remove"},
+        "work": {"get", "page", "sheets"},
+        "ids": set[str](),
+        "clock": set[str](),
+    }
+    assert import_run.READS.keys() == written.keys()
+    for port, kept_from in written.items():
+        protocol = getattr(ports, port.capitalize())
+        methods = {name for name in vars(protocol) if not name.startswith("_")}
+        allowed = import_run.READS[port] | import_run.WRITES.get(port, frozenset())
+        assert methods - allowed == kept_from, port
+        assert not import_run.READS[port] & import_run.WRITES.get(port, frozenset())
+
+
+@pytest.mark.parametrize("name", ["stock", "imports", "row_marks", "files", "timers"])
+def test_a_dry_run_has_no_port_that_no_row_needs(office: MemoryWired, name: str) -> None:
+    rehearsal = import_run._Rehearsal(office)
+    for method in vars(getattr(ports, "".join(map(str.capitalize, name.split("_"))))):
+        if not method.startswith("_"):
+            with pytest.raises(AttributeError, match="a dry run has no"):
+                getattr(getattr(rehearsal, name), method)
 
 
 def test_a_fault_of_ours_fails_the_import_with_its_last_try(office: MemoryWired) -> None:
