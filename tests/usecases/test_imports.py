@@ -608,7 +608,7 @@ def test_with_its_last_try_an_import_has_failed_and_goes_on_when_its_message_is_
 
 def test_a_run_that_got_on_before_nothing_answered_keeps_that_and_spends_no_try() -> None:
     got_on: list[int] = []
-    for place in range(50):
+    for place in range(100):
         office = open_office()
         job = upload(office, *lines_of(9, bad=[4]))
         office.imports_queue.waiting.clear()
