@@ -15,7 +15,7 @@ AWS_VENV := .venv-aws
 AWS_READY := $(AWS_VENV)/.ready
 MAIL := $(if $(MAIL_SENDER),--mail-sender '$(MAIL_SENDER)') $(if $(ALARM_MAIL),--alarm-mail '$(ALARM_MAIL)')
 PIP_INSTALL := install --quiet --disable-pip-version-check
-SOURCES := operations tests $(wildcard app.py chalicelib benchmarks)
+SOURCES := operations tests $(wildcard app.py chalicelib benchmarks examples)
 
 export LOCAL_AWS_PYTHON ?= $(CURDIR)/$(AWS_VENV)/bin/python
 

@@ -1,7 +1,6 @@
 """Every trigger: accounts to invoices, products, orders, images, search; then schedule, queues, stream, workflow."""
 
 import os
-from contextlib import ExitStack
 from datetime import date
 from typing import TYPE_CHECKING
 
@@ -364,16 +363,15 @@ def get_report(caller: Caller, day: date) -> "reports.NightlyReport":
     return usecases.reports.get_report(caller, day, reports=wired.reports)
 
 
-# Every night: ask for the invoices that are due. Issue them; tell of changes; index them; deliver; start workflows; take files.
+# Every night: invoices that are due, then what nobody came back for. Whenever it comes: messages, changes, files.
 @app.schedule(Cron(0, 2, "*", "*", "?", "*"))
 def nightly(event: CloudWatchEvent) -> int:
-    now = edge.schedules.time_of(event)
-    with ExitStack() as whatever_fails:
-        whatever_fails.callback(usecases.imports.see_to_waiting, now, desk=wired)
-        whatever_fails.callback(usecases.images.look_after_images, now, desk=wired)
-        whatever_fails.callback(usecases.order_steps.take_up, now, desk=wired)
-        whatever_fails.callback(usecases.order_steps.release_expired, now, reservations=wired.reservations)
-        return usecases.invoices.ask_for_due_invoices(now, desk=wired)
+    return usecases.invoices.ask_for_due_invoices(edge.schedules.time_of(event), desk=wired)
+
+
+@app.schedule(Cron(30, 2, "*", "*", "?", "*"))
+def tidy(event: CloudWatchEvent) -> int:
+    return usecases.nights.tidy(edge.schedules.time_of(event), remaining=lambda: edge.schedules.seconds_left(event), desk=wired)
 
 
 @app.on_sqs_message(queue=settings.invoicing_queue, batch_size=10, maximum_concurrency=5)

@@ -313,7 +313,7 @@ class Orders(Protocol):
         """Those that are there, by id."""
 
     def unfinished(self, as_of: datetime) -> Iterator[tuple[str, str]]:
-        """Account and order of those of all accounts whose workflow should have come to an end, placed `QUIET_FOR` before."""
+        """Account and order of those of all accounts that the night has to look after at that instant, by their `due_at`."""
 
 
 class Reservations(Protocol):

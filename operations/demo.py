@@ -33,6 +33,23 @@ from operations.project import ROOT
 
 MONTH: Final = ROOT / "examples" / "work-2024-10.csv"
 PRODUCTS: Final = ROOT / "examples" / "products-2010-12.csv"
+HOURS: Final = ROOT / "examples" / "toggl-2024-02.csv"
+PHOTO: Final = ROOT / "examples" / "lantern.jpg"
+TOGGL: Final = {
+    "Client": "client",
+    "Project": "description",
+    "Description": "description",
+    "Billable": "billable",
+    "Start date": "start_date",
+    "Start time": "start_time",
+    "End date": "end_date",
+    "End time": "end_time",
+    "Duration": "duration",
+}
+"""Our fields by the headings of Toggl Track's export."""
+LANTERN: Final = "71053"
+"""What is on the photo."""
+FILE_SECONDS: Final = 60
 WANTED: Final = ("heart holder", "lantern", "cream hang")
 """What a customer asks the shopkeeper for."""
 FOUND_SECONDS: Final = 60
@@ -257,6 +274,68 @@ def show_search(api: Api, typed: str) -> None:
         say(f"      {result['score']:7.3f}  {result['type']:<8} {result['id']:<10} {result['title']}")
 
 
+def upload(form: dict[str, Any], file: Path) -> None:
+    with file.open("rb") as content:
+        answer = requests.post(form["url"], data=form["fields"], files={"file": content}, timeout=TIMEOUT_SECONDS)
+    if not answer.ok:
+        raise DemoFailed(f"{file.name} could not be uploaded: {answer.status_code} {answer.text}")
+
+
+def wait_for_file(api: Api, path: str, ends: tuple[str, ...]) -> dict[str, Any]:
+    """What became of an upload."""
+    deadline = time.monotonic() + FILE_SECONDS
+    while time.monotonic() < deadline:
+        _, found = api.ask("GET", path)
+        if found["status"] in ends:
+            ended: dict[str, Any] = found
+            return ended
+        time.sleep(0.3)
+    raise DemoFailed(f"{path} was not worked off within {FILE_SECONDS} s.")
+
+
+def import_hours(api: Api) -> dict[str, Any]:
+    body = {"kind": "work", "filename": HOURS.name, "content_type": "text/csv", "columns": TOGGL}
+    _, opened = api.ask("POST", "/v1/imports", body)
+    upload(opened["upload"], HOURS)
+    return wait_for_file(api, f"/v1/imports/{opened['id']}", ("completed", "failed"))
+
+
+def show_import(imported: dict[str, Any]) -> None:
+    counts = ", ".join(f"{imported[f'{outcome}_count']} {outcome}" for outcome in ("added", "unchanged", "rejected"))
+    say(f"  {imported['status']}: of {imported['record_count']} rows {counts}")
+    for rejection in imported["rejections"]:
+        say(f"    line {rejection['line']}, {rejection['pointer']}: {rejection['reason']}")
+
+
+def photographed(product_ids: list[str]) -> str:
+    return LANTERN if LANTERN in product_ids else product_ids[0]
+
+
+def photograph(api: Api, product_id: str) -> dict[str, Any]:
+    """The image of that product: from an earlier run, or uploaded now."""
+    _, listed = api.ask("GET", "/v1/images?limit=100")
+    known = [image["id"] for image in listed["images"] if image["filename"] == PHOTO.name]
+    if not known:
+        _, opened = api.ask("POST", "/v1/images", {"filename": PHOTO.name, "content_type": "image/jpeg"})
+        upload(opened["upload"], PHOTO)
+        known = [opened["id"]]
+    image = wait_for_file(api, f"/v1/images/{known[0]}", ("ready", "rejected"))
+    if image["status"] == "rejected":
+        raise DemoFailed(f"{PHOTO.name} was rejected: {image['reason']}")
+    _, product = api.ask("GET", f"/v1/products/{product_id}")
+    kept = {name: product[name] for name in ("name", "price", "description")}
+    api.ask("PUT", f"/v1/products/{product_id}", {**kept, "image_id": image["id"]})
+    return image
+
+
+def show_image(image: dict[str, Any]) -> None:
+    sizes = [f"{one['width']}x{one['height']}" for one in image["thumbnails"].values()]
+    say(
+        f"  {image['width']}x{image['height']} once upright; thumbnails of {', '.join(sizes)}; for five minutes the first is at"
+    )
+    say(f"  {image['thumbnails']['100x']['url']}")
+
+
 def place_order(api: Api, product_id: str, payment_method: str) -> dict[str, Any]:
     """A customer orders two; the order once its workflow has ended."""
     body = {
@@ -321,16 +400,22 @@ def run(port: int, data: Path, products: Path) -> None:
         say(f"  Its PDF is saved as {save_pdf(api, invoice, data / 'invoices')}")
         say("  The client got this mail:")
         show_mail(mail_with(invoice["number"], aws.mail))
+        with step(f"Hours from another program: {HOURS.relative_to(ROOT)}"):
+            imported = import_hours(api)
+        show_import(imported)
         with step(f"A shop's catalogue from {products.name}"):
             refusals = fill_catalogue(api, products)
         for code, why in refusals.items():
             say(f"  {code} was refused: {why}")
+        known = list(read_products(products))
+        with step(f"A photo of {photographed(known)} from {PHOTO.relative_to(ROOT)}"):
+            image = photograph(api, photographed(known))
+        show_image(image)
         for typed in (*WANTED, "muller sohne"):
             show_search(api, typed)
-        known = next(iter(read_products(products)))
         for payment_method in ("card", "declined"):
-            with step(f"A customer orders two of {known} and pays by {payment_method!r}"):
-                order = place_order(api, known, payment_method)
+            with step(f"A customer orders two of {known[0]} and pays by {payment_method!r}"):
+                order = place_order(api, known[0], payment_method)
             show_order(order)
         what_next(api)
         signal.pause()

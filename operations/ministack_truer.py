@@ -7,6 +7,7 @@ version, and any other is refused. What stays different is listed in docs/operat
 
 import atexit
 import base64
+import copy
 import email
 import email.utils
 import hashlib
@@ -29,7 +30,7 @@ from typing import Any, ClassVar, Final
 
 from ministack.core import iam_actions, lambda_runtime
 from ministack.services import apigateway_v1 as gateway
-from ministack.services import dynamodb, sqs
+from ministack.services import dynamodb, s3, sqs
 from ministack.services import lambda_svc as functions
 from ministack.services import stepfunctions as workflows
 from ministack.services.cloudformation import provisioners
@@ -52,10 +53,12 @@ def mend() -> None:
     mend_waiting()
     mend_cold_start()
     mend_stream_retries()
+    mend_kept_streams()
     mend_batch_actions()
     mend_mail_resource()
     mend_execution_names()
     mend_message_moves()
+    mend_versioned_reads()
 
 
 # API Gateway
@@ -443,6 +446,24 @@ def mend_stream_retries() -> None:
     functions._poll_dynamodb_streams = poll_with_checkpoints
 
 
+def mend_kept_streams() -> None:
+    """A stream outlives a restart, as its readers' places in it do: else they would wait there until as many records have
+    come again."""
+    state_of, restore = dynamodb.get_state, dynamodb.load_persisted_state
+    kept = {"stream_records": dynamodb._stream_records, "stream_trimmed": dynamodb._stream_trimmed}
+
+    def get_state() -> Json:
+        state: Json = state_of()
+        return state | {name: copy.deepcopy(part) for name, part in kept.items()}
+
+    def load_persisted_state(state: Json) -> None:
+        restore(state)
+        for name, part in kept.items():
+            part.update(state.get(name, {}))
+
+    dynamodb.get_state, dynamodb.load_persisted_state = get_state, load_persisted_state
+
+
 def event_source(function: Json, event: Json) -> Json | None:
     name = (function.get("config") or function).get("FunctionName")
     arn = event["Records"][0].get("eventSourceARN")
@@ -528,6 +549,34 @@ def as_new(message: Json) -> Json:
     told = {name: value for name, value in message["sys"].items() if name != "DeadLetterQueueSourceArn"}
     fresh = {"receipt_handle": None, "receive_count": 0, "first_receive_at": None, "sent_at": now, "visible_at": now}
     return message | fresh | {"sys": told | {"SentTimestamp": str(int(now * 1000))}}
+
+
+def mend_versioned_reads() -> None:
+    """A version that is named is read like any other: `Range` and the `response-*` parameters count.
+
+    docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html
+    """
+    get = s3._get_object
+
+    def get_version(bucket: str, key: str, headers: Json, query: Json | None = None) -> Any:
+        status, told, body = answer = get(bucket, key, headers, query)
+        asked = query or {}
+        if status != 200 or not asked.get("versionId"):
+            return answer
+        if wanted := headers.get("range", ""):
+            found = s3._parse_range(wanted, len(body))
+            if found is None:
+                told = {"Content-Type": "application/xml", "Content-Range": f"bytes */{len(body)}"}
+                return 416, told, s3._xml_body(s3._range_error_xml(bucket, key))
+            start, end = found
+            told = {name: value for name, value in told.items() if not name.lower().startswith("x-amz-checksum-")}
+            told["Content-Range"] = f"bytes {start}-{end}/{len(body)}"
+            status, body = 206, body[start : end + 1]
+            told["Content-Length"] = str(len(body))
+        s3._apply_response_overrides(told, asked)
+        return status, told, body
+
+    s3._get_object = get_version
 
 
 def end_with_standard_input() -> None:

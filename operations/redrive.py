@@ -25,6 +25,7 @@ from operations.deploy import Account
 from operations.project import stages
 
 if TYPE_CHECKING:
+    from mypy_boto3_lambda import LambdaClient
     from mypy_boto3_sqs import SQSClient
     from mypy_boto3_sqs.type_defs import MessageTypeDef
 
@@ -103,6 +104,7 @@ def moved(sqs: "SQSClient", queue: DeadLetters, sources: list[str]) -> Outcome:
 
 def replayed(sqs: "SQSClient", queue: DeadLetters, aws: Account) -> Outcome:
     """Takes no more than were there at first: what fails again comes back into the queue meanwhile."""
+    functions = aws.session.client("lambda", endpoint_url=aws.endpoint)
     done: dict[str, int] = {}
     left = 0
     while sum(done.values()) + left < queue.count:
@@ -117,7 +119,7 @@ def replayed(sqs: "SQSClient", queue: DeadLetters, aws: Account) -> Outcome:
         if not messages:
             break
         for message in messages:
-            where = hand_over(message, aws)
+            where = hand_over(message, sqs, functions)
             if where is None:
                 left += 1
                 sqs.change_message_visibility(QueueUrl=queue.url, ReceiptHandle=message["ReceiptHandle"], VisibilityTimeout=0)
@@ -132,20 +134,18 @@ def replayed(sqs: "SQSClient", queue: DeadLetters, aws: Account) -> Outcome:
     return Outcome(queue.name, "; ".join(said) or "there was nothing any more")
 
 
-def hand_over(message: "MessageTypeDef", aws: Account) -> str | None:
+def hand_over(message: "MessageTypeDef", sqs: "SQSClient", functions: "LambdaClient") -> str | None:
     """Who got it; None if it does not say who should."""
     attributes = message.get("MessageAttributes", {})
     if "TARGET_ARN" in attributes:
         target = attributes["TARGET_ARN"].get("StringValue", "")
-        sqs = aws.session.client("sqs", endpoint_url=aws.endpoint)
         name = target.rpartition(":")[2]
         url = sqs.get_queue_url(QueueName=name)["QueueUrl"]
         sqs.send_message(QueueUrl=url, MessageBody=message["Body"])
         return name
     match read(message["Body"]):
         case {"requestContext": {"functionArn": str(function)}, "requestPayload": payload}:
-            client = aws.session.client("lambda", endpoint_url=aws.endpoint)
-            client.invoke(FunctionName=function, InvocationType="Event", Payload=json.dumps(payload))
+            functions.invoke(FunctionName=function, InvocationType="Event", Payload=json.dumps(payload))
             return function.partition(":function:")[2].partition(":")[0]
     return None
 

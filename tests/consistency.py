@@ -387,9 +387,9 @@ class Books:
                 yield Broken("each step of an order moved its version", f"{order_id}: {order['version']}")
             if order["workflow_status"] not in _WORKFLOWS[order["status"]]:
                 yield Broken("an order's statuses go together", f"{order_id}: {order['status']}, {order['workflow_status']}")
-            under_way = order["workflow_status"] in {"running", "compensating"}
-            if (order.get("due"), "due_at" in order) != (("orders", True) if under_way else (None, False)):
-                yield Broken("an order can be found as long as it is under way", f"{order_id}: {order.get('due')}")
+            unfinished = order["workflow_status"] in {"running", "compensating", "compensation_failed"}
+            if (order.get("due"), "due_at" in order) != (("orders", True) if unfinished else (None, False)):
+                yield Broken("an order is found until nothing is left to be done", f"{order_id}: {order.get('due')}")
             served = (order["payment_status"] == "captured", order["fulfillment_status"] == "shipped")
             if order["status"] == "CONFIRMED" and served != (True, True):
                 yield Broken("what is confirmed is paid and shipped", f"{order_id}: {served}")

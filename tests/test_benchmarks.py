@@ -181,7 +181,8 @@ def test_what_an_order_asks_of_aws_on_each_way_through_its_workflow() -> None:
         | {"create_shipment": (5, 2, 2 + 2 + 4), "send_confirmation": (3, 1, 4), "confirm_order": (2, 1, 4 + 2 + 1)}
         | told,
         "declined": begun
-        | {"process_payment": (3, 3, 0), "release_inventory": (5, 4, 2 + 4 + 2 * (2 + 2) + 2 + 1)}
+        | {"process_payment": (3, 3, 0), "refund_payment": (5, 2, 2 + 2 + 4)}
+        | {"release_inventory": (4, 4, 4 + 2 * (2 + 2) + 2 + 1)}
         | undone
         | told,
         "shipping failed": begun
@@ -192,11 +193,11 @@ def test_what_an_order_asks_of_aws_on_each_way_through_its_workflow() -> None:
         | told,
     }
     wholes = {name: (way.whole.call_count, way.whole.read_units, way.whole.write_units) for name, way in ways.items()}
-    assert wholes == {"confirmed": (29, 16, 45), "declined": (27, 18, 45), "shipping failed": (42, 25, 69)}
-    assert {name: len(way.states) for name, way in ways.items()} == {"confirmed": 7, "declined": 8, "shipping failed": 11}
+    assert wholes == {"confirmed": (29, 16, 45), "declined": (31, 20, 51), "shipping failed": (42, 25, 69)}
+    assert {name: len(way.states) for name, way in ways.items()} == {"confirmed": 7, "declined": 9, "shipping failed": 11}
     shown = orders.way_table("declined", ways["declined"])
     assert re.search(r"^process_payment +3\.0 +0\.0  3 GetItem$", shown, re.MULTILINE)
-    assert "27 calls and 8 states: ValidateOrder, ReserveInventory, ProcessPayment, PaymentRefused, " in shown
+    assert "31 calls and 9 states: ValidateOrder, ReserveInventory, ProcessPayment, PaymentRefused, RefundPayment, " in shown
 
 
 def test_a_step_of_an_order_that_would_be_tried_again_is_no_measurement() -> None:

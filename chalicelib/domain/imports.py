@@ -137,11 +137,15 @@ class RejectedRow:
 
 
 class ProductRow(NamedTuple):
-    """With an id of the shop's own it replaces the product of that id; without, it is a new one."""
+    """With an id of the shop's own it replaces the product of that id; without, it is a new one.
+
+    `kept` are details that the row says nothing of: those of a product that is there stay as they are.
+    """
 
     product_id: str | None
     details: ProductDetails
     level: StockLevel | None
+    kept: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

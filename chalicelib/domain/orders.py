@@ -14,12 +14,14 @@ from typing import Literal, NamedTuple
 from chalicelib.domain.errors import (
     CancelRequested,
     FieldError,
+    InsufficientFunds,
     Invalid,
     NotFound,
     NotUndone,
     OrderInProgress,
     OrderNotCancelable,
     OutOfTurn,
+    PaymentDeclined,
     ReservationExpired,
     TotalMismatch,
     ValidationError,
@@ -45,6 +47,8 @@ RESERVED_FOR = timedelta(minutes=15)
 """Longer than all that may happen between reserving and paying, retries too."""
 QUIET_FOR = timedelta(hours=1)
 """Longer than a workflow that goes on leaves its order alone."""
+ASKED_AGAIN_AFTER = timedelta(days=7)
+"""How long a person has to see to an order that was given up, before the next is asked for. Sooner than what asks expires."""
 TAKEN = "reserved for an order"
 GIVEN_BACK = "given back by an order"
 
@@ -81,6 +85,8 @@ _NEEDED = frozenset(FORWARD) - {"SendConfirmation"}
 """Before what comes after them: no order is lost for a mail."""
 _NOT_OF_THE_PAYMENT = frozenset({CancelRequested.code, ReservationExpired.code, OutOfTurn.code})
 """What may end the step that pays, and says nothing of the payment."""
+_REFUSED = frozenset({PaymentDeclined.code, InsufficientFunds.code})
+"""What the processor says no with. All else is no clear answer: it may have captured the payment."""
 News = Literal["order_confirmed", "payment_failed", "out_of_stock", "shipping_failed", "validation_failed"]
 """What a customer is told."""
 
@@ -222,14 +228,33 @@ class Order:
         return self.shipping_begun and not self.has_done("VoidShipment")
 
     @property
-    def not_undone(self) -> tuple[Step, ...]:
-        """What of the way back has still to be done, as far as the order knows."""
+    def may_be_paid(self) -> bool:
+        """Whether the processor may have been asked for its payment, has not said no, and was not told to undo it."""
+        unclear = self.payment_status in (PaymentStatus.NOT_PAID, PaymentStatus.CAPTURED)
+        return unclear and self.has_done("ReserveInventory") and not self.has_done("RefundPayment")
+
+    @property
+    def left_open(self) -> set[Step]:
+        """What of the way back is known to have still to be done."""
         left = {entry.step for entry in self.history if entry.outcome == "failed" and not self.has_done(entry.step)}
         if self.payment_status is PaymentStatus.CAPTURED:
             left.add("RefundPayment")
         if self.may_be_on_its_way:
             left |= {"VoidShipment", "ReleaseInventory"}
+        return left & set(UNDOING)
+
+    @property
+    def not_undone(self) -> tuple[Step, ...]:
+        """What has still to be done, and what may have to be, in the order of the way back."""
+        left = self.left_open | ({"RefundPayment"} if self.may_be_paid else set())
         return tuple(step for step in UNDOING if step in left)
+
+    @property
+    def due_at(self) -> datetime | None:
+        """When the night has to look after it next: while it is under way, and until it is settled if it was given up."""
+        if self.under_way:
+            return self.created_at + QUIET_FOR
+        return self.updated_at + ASKED_AGAIN_AFTER if self.workflow_status is WorkflowStatus.COMPENSATION_FAILED else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -420,7 +445,7 @@ def compensating(order: Order, code: str, *, now: datetime) -> Order:
     if order.workflow_status is WorkflowStatus.COMPENSATING:
         return order
     step = next((step for step in FORWARD if not order.has_done(step)), FORWARD[-1])
-    refused = step == "ProcessPayment" and code not in _NOT_OF_THE_PAYMENT
+    refused = step == "ProcessPayment" and code in _REFUSED
     back = replace(
         order,
         workflow_status=WorkflowStatus.COMPENSATING,
@@ -437,7 +462,12 @@ def voided(order: Order, *, now: datetime) -> Order:
 def refunded(order: Order, receipt: Receipt | None, *, now: datetime) -> Order:
     """`receipt` is of the payment that was given back, None if nothing had been captured."""
     if receipt is None:
-        return noted(order, "RefundPayment", detail="nothing was captured", now=now)
+        failed_by_paying = any(
+            entry.step == "ProcessPayment" and entry.outcome == "failed" and entry.detail not in _NOT_OF_THE_PAYMENT
+            for entry in order.history
+        )
+        known = replace(order, payment_status=PaymentStatus.FAILED) if failed_by_paying else order
+        return noted(known, "RefundPayment", detail="nothing was captured", now=now)
     back = replace(order, payment_status=PaymentStatus.REFUNDED, payment_id=receipt.payment_id)
     return noted(back, "RefundPayment", now=now)
 
@@ -453,7 +483,7 @@ def failed(order: Order, *, now: datetime) -> Order:
 
     Units that were not given back are no reason: they go back with this.
     """
-    if {"VoidShipment", "RefundPayment"} & set(order.not_undone):
+    if {"VoidShipment", "RefundPayment"} & order.left_open:
         raise NotUndone
     ended = replace(
         order,
@@ -468,6 +498,11 @@ def given_up(order: Order, detail: str, *, now: datetime) -> Order:
     """A compensation could not finish: somebody has to look. What is undone stays as it is."""
     stuck = replace(order, status=_lost(order), workflow_status=WorkflowStatus.COMPENSATION_FAILED)
     return noted(stuck, "CompensationFailed", "failed", detail, now=now)
+
+
+def asked_for_again(order: Order, *, now: datetime) -> Order:
+    """One that was given up, and that nobody has settled: its history does not grow by that."""
+    return replace(order, version=order.version + 1, updated_at=now)
 
 
 def passed_over(order: Order, failures: Mapping[Step, str], *, now: datetime) -> Order:

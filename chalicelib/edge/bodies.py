@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import date as Day
 from datetime import datetime
 from decimal import Decimal
+from itertools import permutations
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, TypeVar
 
 import msgspec
@@ -43,6 +44,9 @@ _NO_PATH = r"^(?!\.\.?(?![\s\S]))(?![\s\S]*[/\\\x00-\x1f\x7f-\x9f])"
 _CODE = r"^[A-Za-z0-9 .-]*(?![\s\S])"
 _PREFIX = r"^[A-Za-z0-9/_-]*(?![\s\S])"
 _TAX_NUMBER = r"^[A-Za-z0-9][A-Za-z0-9 ./-]*(?![\s\S])"
+_SIGNS = "[ ./,_-]*"
+_DATE_FORMATS = "|".join(_SIGNS.join(order) for order in permutations(("YYYY", "MM", "DD")))
+_DATE_FORMAT = rf"^{_SIGNS}(?:{_DATE_FORMATS}){_SIGNS}(?![\s\S])"
 WORDS = {
     _ONE_LINE: "must be one line without control characters",
     _ONE_LINE + _NOT_BLANK: "must be one line without control characters, and not blank",
@@ -386,7 +390,10 @@ class NewOrder(EditedOrder, frozen=True, kw_only=True):
 
 
 class NewImport(Body, frozen=True, kw_only=True):
-    """`columns` are our fields by the file's headings. `date_format` is made of YYYY, MM and DD, such as DD.MM.YYYY.
+    """`columns` are our fields by the file's headings: those of `POST /v1/clients`, `PUT /v1/products/{id}` or `POST /v1/work`;
+    work may say `client` by its name, and when by `start_date`, `start_time`, `end_date`, `end_time`, `duration` or `hours`.
+    `date_format` is made of YYYY, MM and DD, such as DD.MM.YYYY.
+    Without `decimal_separator`, what may mean two numbers is refused.
 
     A product's row that was in before is left alone, whatever was sold since; one that is new, if only by its price, sets
     `stock` to what it says, sold or not: leave that cell empty to leave the stock. Of two files the one opened later wins.
@@ -394,10 +401,10 @@ class NewImport(Body, frozen=True, kw_only=True):
     """
 
     kind: ImportKind
-    filename: Annotated[str, Meta(min_length=1, max_length=900)]
+    filename: Filename
     content_type: Literal["text/csv", "application/json", "application/x-ndjson"]
     columns: Annotated[dict[Heading, Field], Meta(max_length=100)] = {}
-    date_format: Annotated[str, Meta(max_length=20)] | None = None
+    date_format: Annotated[str, Meta(max_length=20, extra_json_schema={"pattern": _DATE_FORMAT})] | None = None
     decimal_separator: Literal[".", ","] | None = None
     dry_run: bool = False
 

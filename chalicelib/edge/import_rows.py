@@ -5,7 +5,7 @@ has a text for a day, an instant or a number that the import has a format for, i
 """
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -37,7 +37,10 @@ TRUTHS = frozenset({"reverse_charge", "billable"})
 DAYS = frozenset({"rate_valid_from"})
 AS_WRITTEN = frozenset({"name", "description", "address"})
 """Texts that keep the blanks around them."""
+KEPT = frozenset({"description", "image_id"})
+"""Of a product, what stays as it is where a row says nothing of it; its stock does, too."""
 _NEEDED = {"clients": ("name", "rate", "currency"), "products": ("name", "price"), "work": ()}
+_MISSING = "Object missing required field"
 _LONGEST_HEADING = 100
 
 Sources = Mapping[str, tuple[str, ...]]
@@ -75,7 +78,7 @@ def read_row(record: Record | BadRecord, plan: Plan) -> Row | BadRow:
     sources = _sources(plan.kind, plan.columns, record.after.headings if in_table else None)
     pointers = _pointers(plan.kind, tuple(sources.items()))
     try:
-        what = _details(_body_of(record.values, sources, plan))
+        what = _details(*_body_of(record.values, sources, plan))
     except Misfit as fault:
         pointer, reason = f"/{fault.field}", str(fault)
     except Malformed as fault:
@@ -87,7 +90,8 @@ def read_row(record: Record | BadRecord, plan: Plan) -> Row | BadRow:
     return BadRow(line=record.line, pointer=pointers.get(pointer, pointer), reason=reason, after=after)
 
 
-def _body_of(values: Mapping[str, str] | bytes, sources: Sources, plan: Plan) -> Body:
+def _body_of(values: Mapping[str, str] | bytes, sources: Sources, plan: Plan) -> tuple[Body, Collection[str]]:
+    """With the fields that the record says something of."""
     return _of_json(values, sources, plan) if isinstance(values, bytes) else _of_cells(values, sources, plan)
 
 
@@ -145,15 +149,17 @@ def _pointers(kind: str, sources: tuple[tuple[str, tuple[str, ...]], ...]) -> Ma
     return {field: place for field, place in pointers.items() if field != place}
 
 
-def _of_cells(cells: Mapping[str, str], sources: Sources, plan: Plan) -> Body:
+def _of_cells(cells: Mapping[str, str], sources: Sources, plan: Plan) -> tuple[Body, Collection[str]]:
     said = {field: _joined([cells[name] for name in names]) for field, names in sources.items()}
     values = {field: _of_cell(field, text, plan.habits) for field, text in said.items() if text.strip() or field in TRUTHS}
     if plan.kind == "work":
         values = _work_of(values, plan)
     try:
-        return msgspec.convert(values, type=BODIES[plan.kind])
+        return msgspec.convert(values, type=BODIES[plan.kind]), values
     except msgspec.ValidationError as fault:
-        raise Invalid(fault_in(str(fault), values)) from None
+        pointer, reason = fault_in(str(fault), values)
+        # A table has a column for whatever is needed: what is missing is in an empty cell of it.
+        raise Invalid(FieldError(pointer, "must not be empty" if reason.startswith(_MISSING) else reason)) from None
 
 
 def _joined(texts: Sequence[str]) -> str:
@@ -176,7 +182,7 @@ def _of_cell(field: str, text: str, habits: Habits) -> Any:
     return text if field in AS_WRITTEN else text.strip()
 
 
-def _of_json(content: bytes, sources: Sources, plan: Plan) -> Body:
+def _of_json(content: bytes, sources: Sources, plan: Plan) -> tuple[Body, Collection[str]]:
     """Raises: Malformed, Invalid, Misfit."""
     sent = well_formed(content, Body)
     if not isinstance(sent, dict):
@@ -194,7 +200,7 @@ def _of_json(content: bytes, sources: Sources, plan: Plan) -> Body:
             values[field] = _of_member(field, sent[there[0]], members[there[0]], plan)
     if plan.kind == "work":
         values = _work_of(values, plan)
-    return read_json(msgspec.json.encode(values), BODIES[plan.kind])
+    return read_json(msgspec.json.encode(values), BODIES[plan.kind]), values
 
 
 def _text_of(value: object, field: str) -> str:
@@ -233,9 +239,10 @@ def _client_id(name: str, plan: Plan) -> str:
     raise Misfit("client", f"{several} called {clean_heading(name)[:_LONGEST_HEADING]}")
 
 
-def _details(body: Body) -> "ClientDetails | ProductRow | WorkDetails":
+def _details(body: Body, said: Collection[str]) -> "ClientDetails | ProductRow | WorkDetails":
     if isinstance(body, PutProduct):
-        return ProductRow(None if body.id is msgspec.UNSET else body.id, body.details(), body.level())
+        product_id = None if body.id is msgspec.UNSET else body.id
+        return ProductRow(product_id, body.details(), body.level(), KEPT.difference(said))
     if isinstance(body, NewClient | NewWork):
         return body.details()
     raise TypeError(body)
@@ -247,6 +254,8 @@ def fingerprint(kind: str, what: "ClientDetails | ProductRow | WorkDetails") -> 
     if isinstance(what, ProductRow):
         parts = {"id": what.product_id, "stock": None if what.level is None else [what.level.units]}
         details: Any = what.details
+        if cleared := [name for name in sorted(KEPT - what.kept) if not getattr(details, name)]:
+            parts["cleared"] = cleared
     else:
         details = what
     parts |= {one.name: _canonical(value) for one in fields(details) if (value := getattr(details, one.name)) != one.default}

@@ -7,6 +7,7 @@ from functools import partial
 from chalicelib.domain.clients import Client, DueClient
 from chalicelib.domain.paging import Page, PageRequest
 from chalicelib.repositories import keys
+from chalicelib.repositories.due import due_items
 from chalicelib.repositories.items import Item, from_item, members, to_item
 from chalicelib.repositories.pages import page_by_id
 from chalicelib.repositories.table import Table, Write, add, delete, set_members, update
@@ -59,10 +60,7 @@ class DynamoDueClients:
 
     def due(self, as_of: datetime) -> Iterator[DueClient]:
         """Those that wait longest first."""
-        items = self._table.query_index(
-            keys.DUE_INDEX, "#due = :due AND #due_at <= :as_of", due=keys.DUE, as_of=keys.instant(as_of)
-        )
-        for item in items:
+        for item in due_items(self._table, keys.DUE, as_of):
             yield from_item({**item, "client_id": item["id"]}, DueClient)
 
 

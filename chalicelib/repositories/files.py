@@ -67,13 +67,19 @@ class S3Files:
             asked["Range"] = f"bytes={start}-"
         with calling(_SERVICE):
             try:
-                body = self._s3.get_object(**asked)["Body"]
+                answer = self._s3.get_object(**asked)
             except ClientError as error:
                 if code_of(error) in _GONE:
                     raise NotFound from error
                 raise
+            body = answer["Body"]
+            # S3 says which range it answers with; a server that has not heard of ranges answers with all (RFC 9110, 14.2).
+            surplus = 0 if answer.get("ContentRange") else start
             try:
-                yield from body.iter_chunks(CHUNK_BYTES)
+                for chunk in body.iter_chunks(CHUNK_BYTES):
+                    if len(chunk) > surplus:
+                        yield chunk[surplus:]
+                    surplus = max(surplus - len(chunk), 0)
             finally:
                 body.close()
 

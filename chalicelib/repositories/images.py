@@ -8,6 +8,7 @@ from datetime import datetime
 from chalicelib.domain.images import Image, ImageRemoval
 from chalicelib.domain.paging import Page, PageRequest
 from chalicelib.repositories import keys
+from chalicelib.repositories.due import due_items
 from chalicelib.repositories.items import Item, from_item, to_item
 from chalicelib.repositories.keys import Key
 from chalicelib.repositories.pages import first_page
@@ -51,10 +52,7 @@ class DynamoUnsettledImages:
 
     def due(self, as_of: datetime) -> Iterator[tuple[str, str]]:
         """Those that were due first, first."""
-        items = self._table.query_index(
-            keys.DUE_INDEX, "#due = :due AND #due_at <= :as_of", due=keys.IMAGES, as_of=keys.instant(as_of)
-        )
-        for item in items:
+        for item in due_items(self._table, keys.IMAGES, as_of):
             yield item["pk"], keys.image_id_of(Key(item["pk"], item["sk"]))
 
 

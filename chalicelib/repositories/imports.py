@@ -11,6 +11,7 @@ from chalicelib.domain.imports import SHOWN_REJECTIONS, Import, RejectedRow, Row
 from chalicelib.domain.paging import Page, PageRequest
 from chalicelib.domain.statuses import ImportKind
 from chalicelib.repositories import keys
+from chalicelib.repositories.due import due_items
 from chalicelib.repositories.items import Item, from_item, members, to_item
 from chalicelib.repositories.keys import Key
 from chalicelib.repositories.once import ImportedRow, Note, noting
@@ -54,10 +55,7 @@ class DynamoDueImports:
         self._table = table
 
     def due(self, as_of: datetime) -> Iterator[tuple[str, str]]:
-        items = self._table.query_index(
-            keys.DUE_INDEX, "#due = :due AND #due_at <= :as_of", due=keys.IMPORTS, as_of=keys.instant(as_of)
-        )
-        for item in items:
+        for item in due_items(self._table, keys.IMPORTS, as_of):
             yield item["account_id"], item["id"]
 
 

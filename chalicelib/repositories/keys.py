@@ -28,7 +28,7 @@ an order; orders, newest first             | account        | order#<order>     
 what an order has taken from stock         | account        | reservation#<order>                     | get
 reservations that ended, of all accounts   | due = "reser-  | due_at <= now (only on the index)       | query
                                            |   vations"     |                                         |
-orders long under way, of all accounts     | due = "orders" | due_at <= now (only on the index)       | query
+orders long under way, or given up         | due = "orders" | due_at <= now (only on the index)       | query
 what a processor or a carrier did for a    | account        | books#<order>#<step>                    | get; update
 step of an order                           |                |                                         |
 an import; imports, newest first           | account        | import#<import>                         | get; query
@@ -73,7 +73,7 @@ DUE = "due"
 RESERVATIONS = "reservations"
 """The one that has reservations."""
 ORDERS = "orders"
-"""The one that has orders, as long as their workflow has to bring them to an end."""
+"""The one that has orders, as long as they are under way, and those that were given up until somebody has settled them."""
 IMPORTS = "imports"
 """The one that has imports."""
 _SUBJECT = re.compile(r"~[A-Za-z0-9_-]{1,64}", re.ASCII)

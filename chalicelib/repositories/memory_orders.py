@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Protocol
 
 from chalicelib.domain.errors import Contended, DaybookError, NotFound, OutOfStock
-from chalicelib.domain.orders import QUIET_FOR, Order, OrderFilter, OrderStatus, Reservation, stock_change
+from chalicelib.domain.orders import Order, OrderFilter, OrderStatus, Reservation, stock_change
 from chalicelib.domain.paging import Page, PageRequest
 from chalicelib.domain.products import MAX_STOCK, Product, is_product_id
 from chalicelib.repositories import keys
@@ -79,9 +79,10 @@ class MemoryOrders(_OfOrders):
 
     def unfinished(self, as_of: datetime) -> Iterator[tuple[str, str]]:
         with self._kept.lock:
-            late = [one for one in self._kept.orders.values() if one.under_way and one.created_at + QUIET_FOR <= as_of]
-        for order in sorted(late, key=lambda one: one.created_at):
-            yield order.account_id, order.id
+            orders = list(self._kept.orders.values())
+        late = sorted((one.due_at, one.account_id, one.id) for one in orders if one.due_at is not None and one.due_at <= as_of)
+        for _, account_id, order_id in late:
+            yield account_id, order_id
 
 
 class MemoryReservations(_OfOrders):

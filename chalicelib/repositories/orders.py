@@ -8,10 +8,11 @@ from functools import partial
 from typing import Any
 
 from chalicelib.domain.errors import Contended, DaybookError, OutOfStock
-from chalicelib.domain.orders import QUIET_FOR, Order, OrderFilter, OrderStatus, Reservation, stock_change
+from chalicelib.domain.orders import Order, OrderFilter, OrderStatus, Reservation, stock_change
 from chalicelib.domain.paging import Page, PageRequest
 from chalicelib.domain.products import MAX_STOCK, Product, StockChange, is_product_id
 from chalicelib.repositories import keys
+from chalicelib.repositories.due import due_items
 from chalicelib.repositories.items import Item, from_item, to_item
 from chalicelib.repositories.keys import Key
 from chalicelib.repositories.pages import page_by_id
@@ -42,8 +43,8 @@ class DynamoOrders:
         return {item["id"]: from_item(item, Product) for item in self._table.get_all(wanted).values()}
 
     def unfinished(self, as_of: datetime) -> Iterator[tuple[str, str]]:
-        """Those that were placed first, first."""
-        for item in _due(self._table, keys.ORDERS, as_of):
+        """Those that wait longest first."""
+        for item in due_items(self._table, keys.ORDERS, as_of):
             yield item["account_id"], item["id"]
 
 
@@ -88,7 +89,7 @@ class DynamoReservations:
 
     def expired(self, as_of: datetime) -> Iterator[tuple[str, str]]:
         """Those that ended first, first."""
-        for item in _due(self._table, keys.RESERVATIONS, as_of):
+        for item in due_items(self._table, keys.RESERVATIONS, as_of):
             yield item["account_id"], keys.reserved_for(Key(item["pk"], item["sk"]))
 
 
@@ -104,13 +105,9 @@ def _key(reservation: Reservation) -> Key:
     return keys.reservation(reservation.account_id, reservation.order_id)
 
 
-def _due(table: Table, partition: str, as_of: datetime) -> Iterator[Item]:
-    return table.query_index(keys.DUE_INDEX, "#due = :due AND #due_at <= :as_of", due=partition, as_of=keys.instant(as_of))
-
-
 def _order_item(order: Order) -> Item:
-    """It stays where it is on the index, so that no step pays for that, and leaves it at its end."""
-    due = {"due": keys.ORDERS, "due_at": keys.instant(order.created_at + QUIET_FOR)} if order.under_way else {}
+    """It stays where it is on the index, so that no step pays for that, and leaves it once nothing is left to be done."""
+    due = {} if order.due_at is None else {"due": keys.ORDERS, "due_at": keys.instant(order.due_at)}
     return to_item(keys.order(order.account_id, order.id), "order", order, **due)
 
 

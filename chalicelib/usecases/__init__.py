@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from chalicelib.usecases import imports as imports
     from chalicelib.usecases import invoices as invoices
     from chalicelib.usecases import limits as limits
+    from chalicelib.usecases import nights as nights
     from chalicelib.usecases import order_steps as order_steps
     from chalicelib.usecases import orders as orders
     from chalicelib.usecases import products as products

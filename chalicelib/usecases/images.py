@@ -33,6 +33,7 @@ from chalicelib.domain.statuses import ImageStatus
 from chalicelib.domain.users import Caller
 from chalicelib.usecases.contention import Check, unconditionally, until_uncontended
 from chalicelib.usecases.pipelines import Gauge, measure
+from chalicelib.usecases.sweeps import InTime, each, in_no_hurry
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -173,7 +174,7 @@ def make_thumbnails(upload: Upload, *, desk: Darkroom) -> None:
         file = desk.uploads.head(image.key) if image.key == upload.key else None
         if file is None:  # what came was rejected and removed by now, or is no upload of ours
             return
-        if is_settled(image, file):
+        if is_settled(image, file) and _are_newest(image, desk.uploads):
             _clear_away(image, file, image.thumbnails, files=desk.files)
             return
         try:
@@ -184,8 +185,20 @@ def make_thumbnails(upload: Upload, *, desk: Darkroom) -> None:
     until_uncontended(attempt)
 
 
-def look_after_images(as_of: datetime, *, desk: NightDesk) -> int:
-    """Rejects what nothing has become of, and removes what was left behind; how many images it saw to."""
+def _are_newest(image: Image, uploads: Uploads) -> bool:
+    """Whether no thumbnails lie over the image's own: who was slower and then cut off has left some.
+
+    The bucket keeps for long only the newest version of each.
+    """
+    for one in image.thumbnails:
+        newest = uploads.head(thumbnail_key(one.name, image.account_id, image.id, image.filename))
+        if newest is None or newest.version_id != one.version_id:
+            return False
+    return True
+
+
+def look_after_images(as_of: datetime, *, desk: NightDesk, in_time: InTime = in_no_hurry) -> int:
+    """Rejects what nothing has become of, and removes what was left behind; how many images it saw to. Raises: as `each`."""
 
     def look_after(account_id: str, image_id: str) -> int:
         left = desk.unsettled_images.removal(account_id, image_id)
@@ -196,7 +209,8 @@ def look_after_images(as_of: datetime, *, desk: NightDesk) -> int:
         except NotFound:  # removed since it was listed: that is due another night
             return 0
 
-    return sum(until_uncontended(partial(look_after, *due)) for due in desk.unsettled_images.due(as_of))
+    due = desk.unsettled_images.due(as_of)
+    return each(due, lambda one: until_uncontended(partial(look_after, *one)), "could not be looked after", in_time)
 
 
 def _finish_removal(left: ImageRemoval, as_of: datetime, *, desk: NightDesk) -> int:

@@ -123,7 +123,12 @@ def end_import(imported: Import, reason: str | None = None, *, desk: Desk) -> No
         report = desk.files.put(imported.report_key, content, REPORT_TYPE)
     now = desk.clock.now()
     ended = complete(imported, report, now=now) if reason is None else fail(imported, reason, report, now=now)
-    _save(ended, (), desk)
+    try:
+        _save(ended, (), desk)
+    except ImportTakenOver:
+        if report is not None:
+            desk.files.drop(imported.report_key, report)
+        raise
     desk.metrics.worked_off("imports", imported.record_count, imported.processing_time_ms)
 
 
@@ -340,7 +345,7 @@ def _put(row: Row, caller: Caller, desk: Desk) -> None:
             if product.product_id is None:
                 products.add_product(caller, product.details, product.level, desk=desk)
             else:
-                products.put_product(caller, product.product_id, product.details, product.level, desk=desk)
+                products.put_product(caller, product.product_id, product.details, product.level, desk=desk, kept=product.kept)
         case TimedWork() | DatedWork() as details:
             work.log_work(caller, details, allow_overlap=False, desk=desk)
         case unknown:

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
 from chalicelib.domain.clients import Client
-from chalicelib.domain.errors import Contended, DaybookError, ImportTakenOver, NotFound, Unreadable
+from chalicelib.domain.errors import Contended, ImportTakenOver, NotFound, Unreadable
 from chalicelib.domain.files import StoredFile, Upload, UploadForm
 from chalicelib.domain.imports import (
     FILE_GONE,
@@ -40,6 +40,7 @@ from chalicelib.domain.users import Caller
 from chalicelib.usecases import import_run
 from chalicelib.usecases.contention import until_uncontended
 from chalicelib.usecases.import_run import Records, Run
+from chalicelib.usecases.sweeps import InTime, each, in_no_hurry
 
 if TYPE_CHECKING:
     from chalicelib.domain.accounts import Account
@@ -162,23 +163,19 @@ def _ask_for(imported: Import, queue: ImportsQueue) -> None:
     queue.ask_for(ImportJob(account_id=imported.account_id, import_id=imported.id), place)
 
 
-def see_to_waiting(as_of: datetime, *, desk: NightDesk) -> int:
+def see_to_waiting(as_of: datetime, *, desk: NightDesk, in_time: InTime = in_no_hurry) -> int:
     """Ends the imports whose file never came, and asks again for those that have not moved for a day; returns how many ended.
 
-    Raises: Unavailable once all were tried, if one could not be seen to.
+    Raises: as `each`.
     """
-    ended, failures = 0, []
-    for account_id, import_id in desk.due_imports.due(as_of):
+
+    def see_to(due: tuple[str, str]) -> bool:
         try:
-            ended += _see_to(account_id, import_id, as_of, desk)
-        except (Contended, NotFound):
-            continue  # it has moved
-        except DaybookError as failure:
-            _log.warning("the import %s could not be seen to: %s", import_id, failure)
-            failures.append(failure)
-    if failures:
-        raise failures[0]
-    return ended
+            return _see_to(*due, as_of, desk)
+        except (Contended, NotFound):  # it has moved
+            return False
+
+    return each(desk.due_imports.due(as_of), see_to, "could not be seen to", in_time)
 
 
 def _see_to(account_id: str, import_id: str, as_of: datetime, desk: NightDesk) -> bool:
@@ -228,8 +225,11 @@ def _give_up(job: ImportJob, desk: Desk) -> None:
 
 def _work_off(job: ImportJob, read: ReadRows, remaining: Callable[[], float], desk: Desk) -> None:
     def begin() -> Import | None:
-        taken_up = take_up(desk.imports.get(job.account_id, job.import_id), now=desk.clock.now())
-        if taken_up is not None:
+        kept = desk.imports.get(job.account_id, job.import_id)
+        taken_up = take_up(kept, now=desk.clock.now())
+        if taken_up is None:
+            _drop_unnamed_reports(kept, desk)
+        else:
             desk.imports.save(taken_up)
         return taken_up
 
@@ -252,6 +252,17 @@ def _work_off(job: ImportJob, read: ReadRows, remaining: Callable[[], float], de
     left = Run(imported, caller, Records(rows), remaining, desk).work_off()
     if left is not None:
         _ask_for(left, desk.imports_queue)
+
+
+def _drop_unnamed_reports(imported: Import, desk: Desk) -> None:
+    """What a run has left that was taken over and then cut off; its message has come again.
+
+    The bucket keeps for long only the newest version, which has to be the one that the import names.
+    """
+    if imported.report_version is None:
+        return
+    while (newest := desk.uploads.head(imported.report_key)) and newest.version_id != imported.report_version:
+        desk.files.drop(imported.report_key, newest.version_id)
 
 
 def _chunks(uploads: Uploads, file: StoredFile, start: int) -> Iterator[bytes]:

@@ -6,14 +6,14 @@ What cannot be conditional is asked for under a key: a payment and a shipment ha
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from chalicelib.domain import errors
-from chalicelib.domain.errors import ReservationExpired, Unavailable
+from chalicelib.domain.errors import Contended, ReservationExpired
 from chalicelib.domain.orders import (
     QUIET_FOR,
     News,
@@ -23,6 +23,7 @@ from chalicelib.domain.orders import (
     Step,
     StepKey,
     WorkflowStatus,
+    asked_for_again,
     begin_shipping,
     check_not_on_its_way,
     check_turn,
@@ -40,11 +41,10 @@ from chalicelib.domain.orders import (
     voided,
 )
 from chalicelib.usecases.contention import until_uncontended
+from chalicelib.usecases.sweeps import InTime, each, in_no_hurry
 
 if TYPE_CHECKING:
     from chalicelib.ports import Attention, Carrier, Clock, Customers, Orders, OrderWorkflow, Payments, Reservations
-
-_log = logging.getLogger("daybook")
 
 
 class Shop(Protocol):
@@ -205,11 +205,8 @@ def give_up_order(job: OrderJob, *, shop: Shop) -> None:
 # What nobody came back for
 
 
-def release_expired(as_of: datetime, *, reservations: Reservations) -> int:
-    """Gives back the units of orders that were not paid in time; how many orders.
-
-    Raises: Unavailable if some could not be given back, when all others are: to be run again.
-    """
+def release_expired(as_of: datetime, *, reservations: Reservations, in_time: InTime = in_no_hurry) -> int:
+    """Gives back the units of orders that were not paid in time; how many orders. Raises: as `each`."""
 
     def release(account_id: str, order_id: str) -> bool:
         reservation = reservations.find(account_id, order_id)
@@ -218,18 +215,21 @@ def release_expired(as_of: datetime, *, reservations: Reservations) -> int:
         reservations.release(reservation, None, now=as_of)
         return True
 
-    return _each(reservations.expired(as_of), lambda *order: until_uncontended(partial(release, *order)), "cannot be released")
+    expired = reservations.expired(as_of)
+    return each(expired, lambda order: until_uncontended(partial(release, *order)), "cannot be released", in_time)
 
 
-def take_up(as_of: datetime, *, desk: NightDesk) -> int:
+def look_after_orders(as_of: datetime, *, desk: NightDesk, in_time: InTime = in_no_hurry) -> int:
     """Orders that are not at their end long after they were placed, and that nobody has touched for a while.
 
     Their workflow is started, if it never was. If it has ended, what is paid and shipped is confirmed, and all else is given
-    up: a person sees to it. Returns how many. Raises: Unavailable once all were tried, if one could not be taken up.
+    up: a person sees to it, and is asked for again as long as nobody has. Returns how many. Raises: as `each`.
     """
 
-    def take(account_id: str, order_id: str) -> bool:
+    def look_after(account_id: str, order_id: str) -> bool:
         order = desk.orders.get(account_id, order_id)
+        if order.workflow_status is WorkflowStatus.COMPENSATION_FAILED:
+            return _ask_again(order, as_of, desk=desk)
         if not order.under_way or as_of < order.updated_at + QUIET_FOR:  # its workflow goes on, or is over
             return False
         if not desk.order_workflow.start(account_id, order_id):
@@ -237,24 +237,22 @@ def take_up(as_of: datetime, *, desk: NightDesk) -> int:
             (confirm_order if order.only_to_be_confirmed else give_up_order)(job, shop=desk)
         return True
 
-    return _each(desk.orders.unfinished(as_of), take, "cannot be taken up")
+    return each(desk.orders.unfinished(as_of), lambda order: look_after(*order), "cannot be looked after", in_time)
 
 
-def _each(found: Iterable[tuple[str, str]], work: Callable[[str, str], bool], trouble: str) -> int:
-    """For how many orders `work` had something to do.
+def _ask_again(order: Order, as_of: datetime, *, desk: NightDesk) -> bool:
+    """Once a week: the message before is gone after two."""
+    if order.due_at is None or as_of < order.due_at:
+        return False
+    desk.attention.ask_for(order, _why_given_up(order))
+    with suppress(Contended):  # somebody is at it
+        desk.orders.save(asked_for_again(order, now=desk.clock.now()))
+    return True
 
-    Raises: Unavailable if it failed for some, when all others are done.
-    """
-    worked, last_error = 0, None
-    for account_id, order_id in found:
-        try:
-            worked += work(account_id, order_id)
-        except Exception as error:  # noqa: BLE001  each order of a sweep is on its own
-            _log.exception("%s of %s %s", order_id, account_id, trouble)
-            last_error = error
-    if last_error is not None:
-        raise Unavailable from last_error
-    return worked
+
+def _why_given_up(order: Order) -> str:
+    said = next((entry.detail for entry in reversed(order.history) if entry.step == "CompensationFailed"), "")
+    return ", ".join(order.not_undone) or said
 
 
 def _reservation_of(order: Order, *, shop: Shop) -> Reservation:

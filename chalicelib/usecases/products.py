@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 from chalicelib.domain.errors import Contended, NotFound
@@ -21,6 +22,8 @@ from chalicelib.domain.users import Caller
 from chalicelib.usecases.contention import Check, unconditionally, until_uncontended
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from chalicelib.ports import Accounts, Clock, Ids, Images, Products, Stock
 
 SET = "set with the product"
@@ -75,8 +78,12 @@ def put_product(
     *,
     desk: Desk,
     check: Check[Product | None] = unconditionally,
+    kept: Collection[str] = (),
 ) -> Product | Made[Product]:
-    """Makes the product, or replaces it; without `level` the stock stays as it is. Raises: Invalid, NotFound of its image."""
+    """Makes the product, or replaces it; without `level` the stock stays as it is, and so do the details that are `kept`.
+
+    Raises: Invalid, NotFound of its image.
+    """
 
     def attempt() -> Product | Made[Product]:
         account = desk.accounts.get(caller.account_id)
@@ -88,7 +95,8 @@ def put_product(
             _new_image(caller.account_id, None, details.image_id, desk=desk)
             return Made(desk.products.add(made, _counted(caller, product_id, None, made.stock, SET, desk=desk)))
         check(product)
-        edited = edit_product(product, details, level, account, now=desk.clock.now())
+        meant = replace(details, **{name: getattr(product, name) for name in kept})
+        edited = edit_product(product, meant, level, account, now=desk.clock.now())
         if edited is not product:
             new_image = _new_image(caller.account_id, product.image_id, edited.image_id, desk=desk)
             counted = _counted(caller, product_id, product.stock, edited.stock, SET, desk=desk)

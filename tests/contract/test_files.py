@@ -101,6 +101,19 @@ def test_a_file_is_read_in_chunks_from_any_byte_on(files: Store, size: int) -> N
         assert read(files, file, start) == content[start:]
 
 
+def test_a_file_is_read_from_any_byte_on_where_ranges_are_not_heard_of(s3: Any) -> None:
+    def leave_out_the_range(params: dict[str, Any], **_: object) -> None:
+        params["headers"].pop("Range", None)
+
+    s3.meta.events.register("before-call.s3.GetObject", leave_out_the_range)
+    content = bytes(number % 251 for number in range(2 * CHUNK_BYTES + 7))
+    files = S3Files(s3, BUCKET)
+    files.put(KEY, content, "text/csv")
+
+    for start in (0, 1, CHUNK_BYTES, CHUNK_BYTES + 1, len(content) - 1):
+        assert read(files, files.head(KEY), start) == content[start:]
+
+
 def test_a_newer_version_does_not_change_the_one_that_was_found(files: Store) -> None:
     files.put(KEY, b"first", "image/jpeg")
     first = files.head(KEY)

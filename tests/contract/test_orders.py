@@ -10,6 +10,7 @@ import pytest
 from chalicelib.domain.errors import Contended, IdempotencyInProgress, NotFound, OutOfStock
 from chalicelib.domain.identifiers import is_id
 from chalicelib.domain.orders import (
+    ASKED_AGAIN_AFTER,
     MAX_PRODUCTS,
     QUIET_FOR,
     RESERVED_FOR,
@@ -797,6 +798,10 @@ def test_orders_that_should_be_at_their_end_are_found_whose_they_are_and_no_othe
     make(store, placed(store, order_id="ord_7", created_at=NOW + timedelta(days=1)))
 
     assert list(store.orders.unfinished(NOW + QUIET_FOR)) == [("acc_1", "ord_3"), ("acc_1", "ord_1"), ("acc_2", "ord_5")]
+    given_up = store.orders.get("acc_1", "ord_4")
+    asked = given_up.updated_at + ASKED_AGAIN_AFTER
+    assert ("acc_1", "ord_4") in store.orders.unfinished(asked)
+    assert ("acc_1", "ord_4") not in store.orders.unfinished(asked - timedelta(seconds=1))
     assert list(store.orders.unfinished(NOW + QUIET_FOR - timedelta(minutes=4))) == []
 
 
@@ -812,6 +817,9 @@ def test_an_order_is_unfinished_until_it_is_at_its_end_however_it_moves(store: S
         order = change(order, status)
         found = list(store.orders.unfinished(NOW + QUIET_FOR))
         assert found == ([("acc_1", "ord_1")] if order.under_way else []), status
+        looked_after = order.under_way or status is WorkflowStatus.COMPENSATION_FAILED
+        found = list(store.orders.unfinished(LATER + ASKED_AGAIN_AFTER))
+        assert found == ([("acc_1", "ord_1")] if looked_after else []), status
         assert store.orders.get("acc_1", "ord_1") == order
 
 

@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 import boto3
 import pytest
 import requests
+from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from operations.deploy import Account, Deployment, DeploymentFailed, change_stack, deploy, stack_outputs, stack_parameters
@@ -118,7 +119,10 @@ class Stream:
         self._functions.create_event_source_mapping(**self._source)
 
     def batches(self) -> list[list[str]]:
-        events = self.logs.filter_log_events(logGroupName=f"/aws/lambda/{self.name}")["events"]
+        try:
+            events = self.logs.filter_log_events(logGroupName=f"/aws/lambda/{self.name}")["events"]
+        except self.logs.exceptions.ResourceNotFoundException:  # not called yet
+            return []
         lines = [line for event in events for line in event["message"].splitlines()]
         return [line.split()[1:] for line in lines if line.startswith("batch ")]
 
@@ -166,6 +170,27 @@ def test_what_the_filter_of_a_stream_leaves_out_is_passed_over(aws: LocalAws, se
     first, *again = stream.batches()
     assert first == ["told-1", "told-2", "report-1", "told-3"]
     assert again == [["report-1", "told-3"]] * 3 + [["told-4"]]
+
+
+def test_a_named_version_is_read_from_any_byte_on_and_under_the_headers_of_its_link(
+    aws: LocalAws, session: boto3.Session
+) -> None:
+    s3 = session.client("s3", endpoint_url=aws.endpoint, config=Config(signature_version="s3v4"))
+    s3.create_bucket(Bucket="versions")
+    s3.put_bucket_versioning(Bucket="versions", VersioningConfiguration={"Status": "Enabled"})
+    version = s3.put_object(Bucket="versions", Key="a", Body=b"0123456789")["VersionId"]
+    first: Any = {"Bucket": "versions", "Key": "a", "VersionId": version}
+    s3.put_object(Bucket="versions", Key="a", Body=b"later")
+
+    rest = s3.get_object(**first, Range="bytes=4-")
+    disposition = "attachment; filename*=UTF-8''%C3%BC.txt"
+    link = s3.generate_presigned_url("get_object", {**first, "ResponseContentDisposition": disposition})
+
+    assert (rest["Body"].read(), rest["ContentRange"], rest["ContentLength"]) == (b"456789", "bytes 4-9/10", 6)
+    with pytest.raises(ClientError, match="InvalidRange"):
+        s3.get_object(**first, Range="bytes=10-")
+    linked = requests.get(link, timeout=TIMEOUT_SECONDS)
+    assert (linked.content, linked.headers["Content-Disposition"]) == (b"0123456789", disposition)
 
 
 def test_a_policy_may_ask_for_the_sender_of_a_mail() -> None:
@@ -409,6 +434,24 @@ def test_what_is_stored_is_found_again_after_a_restart(tmp_path: Path) -> None:
                 dynamodb.put_item(TableName="kept", Item={"pk": {"S": "here"}})
             else:
                 assert dynamodb.scan(TableName="kept")["Items"] == [{"pk": {"S": "here"}}]
+
+
+def test_a_stream_is_read_on_after_a_restart(tmp_path: Path) -> None:
+    def started_session(local: LocalAws) -> boto3.Session:
+        return boto3.Session(botocore_session=local.session())
+
+    with running(data=tmp_path / "data") as local:
+        stream = Stream(local, started_session(local), "outlives")
+        stream.put("a", "b", "c")
+        stream.read()
+        wait_for(lambda: stream.batches() == [["a", "b", "c"]])
+        stream.put("d")
+    with running(data=tmp_path / "data") as local:
+        session = started_session(local)
+        stream.dynamodb = session.client("dynamodb", endpoint_url=local.endpoint)
+        stream.logs = session.client("logs", endpoint_url=local.endpoint)
+        stream.put("e")
+        wait_for(lambda: {"d", "e"} <= {key for batch in stream.batches() for key in batch})
 
 
 def test_the_local_aws_ends_even_when_whoever_started_it_is_killed(tmp_path: Path) -> None:

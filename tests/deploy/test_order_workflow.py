@@ -31,6 +31,7 @@ OF_LAMBDA = {
     "Lambda.SdkClientException",
     "Lambda.Unknown",
     "Runtime.ExitError",
+    "Runtime.OutOfMemory",
     "Sandbox.Timedout",
     "States.Timeout",
 }
@@ -59,8 +60,8 @@ PATHS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "States.Timeout": ("ReleaseInventory", "ChooseNews", "OrderFailed"),
     },
     "ProcessPayment": {
-        "PaymentDeclined": ("PaymentRefused", "ReleaseInventory", "ChooseNews", "NotifyPaymentFailed", "OrderFailed"),
-        "InsufficientFunds": ("PaymentRefused", "ReleaseInventory", "ChooseNews", "NotifyPaymentFailed", "OrderFailed"),
+        "PaymentDeclined": ("PaymentRefused", *GIVE_BACK, "NotifyPaymentFailed", "OrderFailed"),
+        "InsufficientFunds": ("PaymentRefused", *GIVE_BACK, "NotifyPaymentFailed", "OrderFailed"),
         "ReservationExpired": ("ReservationLost", *GIVE_BACK, "NotifyOutOfStock", "OrderFailed"),
         "CancelRequested": (*GIVE_BACK, "OrderFailed"),
         "PaymentGatewayError": ("PaymentUnclear", *GIVE_BACK, "NotifyPaymentFailed", "OrderFailed"),

@@ -28,6 +28,7 @@ FUNCTIONS = {
     "APIHandler": "api_handler",
     "Authorize": "authorize",
     "Nightly": "nightly",
+    "Tidy": "tidy",
     "OnInvoiceDue": "on_invoice_due",
     "OnChange": "on_change",
     "OnSearchableChange": "on_searchable_change",
@@ -82,7 +83,7 @@ RULES = {
 """Who sends to which queue."""
 OWN_ARNS = {
     "OnOrderPlaced": {"DAYBOOK_ORDER_WORKFLOW": {"Ref": "OrderWorkflow"}},
-    "Nightly": {"DAYBOOK_ORDER_WORKFLOW": {"Ref": "OrderWorkflow"}},
+    "Tidy": {"DAYBOOK_ORDER_WORKFLOW": {"Ref": "OrderWorkflow"}},
     "SendConfirmation": {"DAYBOOK_ORDERS_TOPIC": {"Ref": "OrdersTopic"}},
     "NotifyCustomer": {"DAYBOOK_ORDERS_TOPIC": {"Ref": "OrdersTopic"}},
 }
@@ -125,9 +126,9 @@ def gateway_responses(resources: Json) -> Json:
 def test_the_template_holds_everything_that_the_application_stands_on(resources: Json) -> None:
     counted = Counter(resource["Type"] for resource in resources.values())
     assert counted == {
-        "AWS::Serverless::Function": 24,
-        "AWS::IAM::Role": 25,
-        "AWS::Logs::LogGroup": 25,
+        "AWS::Serverless::Function": 25,
+        "AWS::IAM::Role": 26,
+        "AWS::Logs::LogGroup": 26,
         "AWS::Serverless::Api": 1,
         "AWS::Lambda::Permission": 2,
         "AWS::DynamoDB::Table": 2,
@@ -192,6 +193,7 @@ def test_functions_get_the_names_of_their_resources_from_the_stack_and_their_lim
         ("APIHandler", 29),
         ("Authorize", 10),
         ("Nightly", 300),
+        ("Tidy", 300),
         ("OnInvoiceDue", 60),
         ("OnChange", 60),
         ("OnSearchableChange", 300),
@@ -237,7 +239,7 @@ def test_policies_are_for_this_stage_of_this_account_in_this_region_only(resourc
 
 GIVING_UP = {"OnChangeRole", "OnSearchableChangeRole", "OnUploadRole", "OnIncomingRole"}
 """Those that have a queue for what they give up."""
-GOING_ON = {"OnIncomingRole", "OnImportRole", "NightlyRole"}
+GOING_ON = {"OnIncomingRole", "OnImportRole", "TidyRole"}
 """Those that ask for an import to be worked off, or on."""
 
 
@@ -248,18 +250,18 @@ GOING_ON = {"OnIncomingRole", "OnImportRole", "NightlyRole"}
         ("ses:SendRawEmail", {"OnDeliveryRole"}),
         ("events:PutEvents", {"OnChangeRole"}),
         ("sqs:ReceiveMessage", {"OnInvoiceDueRole", "OnDeliveryRole", "OnStaleIndexRole", "OnOrderPlacedRole", "OnImportRole"}),
-        ("sqs:SendMessage", {"GiveUpOrderRole", *GIVING_UP, *GOING_ON}),
+        ("sqs:SendMessage", {"NightlyRole", "GiveUpOrderRole", *GIVING_UP, *GOING_ON}),
         ("sns:Publish", {"SendConfirmationRole", "NotifyCustomerRole"}),
-        ("states:StartExecution", {"OnOrderPlacedRole", "NightlyRole"}),
+        ("states:StartExecution", {"OnOrderPlacedRole", "TidyRole"}),
         ("lambda:InvokeFunction", set()),
         ("dynamodb:GetRecords", {"OnChangeRole", "OnSearchableChangeRole"}),
         (
             "dynamodb:DeleteItem",
-            {"ApiHandlerRole", "NightlyRole", "ReleaseInventoryRole", "FailOrderRole", "ConfirmOrderRole", "OnImportRole"},
+            {"ApiHandlerRole", "TidyRole", "ReleaseInventoryRole", "FailOrderRole", "ConfirmOrderRole", "OnImportRole"},
         ),
         ("dynamodb:Scan", set()),
         ("dynamodb:ConditionCheckItem", {"ApiHandlerRole", "ReserveInventoryRole", "OnImportRole"}),
-        ("s3:DeleteObject", {"ApiHandlerRole", "NightlyRole", "OnUploadRole", "OnIncomingRole"}),
+        ("s3:DeleteObject", {"ApiHandlerRole", "TidyRole", "OnUploadRole", "OnIncomingRole", "OnImportRole"}),
     ],
 )
 def test_only_those_who_need_it_may(action: str, allowed: set[str], resources: Json) -> None:
@@ -287,10 +289,10 @@ OBJECTS = {
     "OnDeliveryRole": {"/documents/*": {"s3:GetObject", "s3:PutObject"}},
     "OnSearchableChangeRole": {"-search/search/*": {"s3:GetObject", "s3:PutObject"}},
     "OnStaleIndexRole": {"-search/search/*": {"s3:GetObject", "s3:PutObject"}},
-    "OnUploadRole": {"-files/uploads/*": READ | REMOVE, "-files/thumbnails/*": {"s3:PutObject"} | REMOVE},
+    "OnUploadRole": {"-files/uploads/*": READ | REMOVE, "-files/thumbnails/*": {"s3:GetObject", "s3:PutObject"} | REMOVE},
     "OnIncomingRole": {"-files/incoming/*": {"s3:GetObject"} | REMOVE},
-    "OnImportRole": {"-files/incoming/*": READ, "-files/reports/*": {"s3:PutObject"}},
-    "NightlyRole": {
+    "OnImportRole": {"-files/incoming/*": READ, "-files/reports/*": {"s3:GetObject", "s3:PutObject"} | REMOVE},
+    "TidyRole": {
         "-files/uploads/*": {"s3:GetObject"} | REMOVE,
         "-files/thumbnails/*": REMOVE,
         "-files/incoming/*": {"s3:GetObject"},
@@ -305,7 +307,7 @@ LISTED = {
     "OnUploadRole": {"-files"},
     "OnIncomingRole": {"-files"},
     "OnImportRole": {"-files"},
-    "NightlyRole": {"-files"},
+    "TidyRole": {"-files"},
 }
 """Who may list which bucket: without it S3 answers 403 where there is no such object; and all versions are to be removed."""
 
@@ -654,9 +656,10 @@ def test_the_workflows_log_says_what_failed_and_nothing_of_what_was_handed_over(
     assert resources["OrderWorkflowLogs"]["Properties"]["RetentionInDays"]
 
 
-def test_the_night_comes_at_two_utc(resources: Json) -> None:
-    [event] = resources["Nightly"]["Properties"]["Events"].values()
-    assert event == {"Type": "Schedule", "Properties": {"Schedule": "cron(0 2 * * ? *)"}}
+@pytest.mark.parametrize(("name", "minute"), [("Nightly", 0), ("Tidy", 30)])
+def test_the_night_comes_at_two_utc_and_tidies_half_an_hour_later(name: str, minute: int, resources: Json) -> None:
+    [event] = resources[name]["Properties"]["Events"].values()
+    assert event == {"Type": "Schedule", "Properties": {"Schedule": f"cron({minute} 2 * * ? *)"}}
 
 
 # What is kept

@@ -5,7 +5,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -240,7 +240,9 @@ def chalice_local(aws: LocalAws, port: int) -> Iterator[str]:
         server.wait()
 
 
-def test_chalice_local_serves_the_same_data_as_the_deployed_api(packaged: Package, tmp_path: Path) -> None:
+def test_chalice_local_serves_the_same_data_as_the_deployed_api_which_takes_what_is_uploaded(
+    packaged: Package, tmp_path: Path
+) -> None:
     with running(log=tmp_path / "log") as aws:
         deployed = deploy(packaged, Account.of(boto3.Session(botocore_session=aws.session()), aws.endpoint))
         with chalice_local(aws, free_port()) as url:
@@ -252,3 +254,18 @@ def test_chalice_local_serves_the_same_data_as_the_deployed_api(packaged: Packag
             assert here.status_code == 200, here.text
             assert here.json() == there.json()
             assert requests.get(url + "/v1/account", timeout=TIMEOUT_SECONDS).status_code == 401
+            plan = {"kind": "products", "filename": "list.csv", "content_type": "text/csv"}
+            form = requests.post(url + "/v1/imports", json=plan, headers=headers, timeout=TIMEOUT_SECONDS).json()
+            content = {"file": b"id,name,price\n71053,Lantern,3.75\n"}
+            sent = requests.post(form["upload"]["url"], data=form["upload"]["fields"], files=content, timeout=TIMEOUT_SECONDS)
+            assert sent.status_code == 204, sent.text
+            assert is_soon(200, lambda: requests.get(url + "/v1/products/71053", headers=headers, timeout=TIMEOUT_SECONDS))
+
+
+def is_soon(status: int, ask: Callable[[], requests.Response]) -> bool:
+    deadline = time.monotonic() + TIMEOUT_SECONDS
+    while time.monotonic() < deadline:
+        if ask().status_code == status:
+            return True
+        time.sleep(0.2)
+    return False

@@ -44,15 +44,15 @@ class Deployed:
         name: str = found["StackResourceDetail"]["PhysicalResourceId"]
         return name
 
-    def wait_for(self, what: Callable[[], T | None]) -> T:
+    def wait_for(self, what: Callable[[], T | None], seconds: float = PATIENCE_SECONDS) -> T:
         """What comes in the end; if it does not, what the functions said instead."""
-        deadline = time.monotonic() + PATIENCE_SECONDS
+        deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             found = what()
             if found is not None:
                 return found
             time.sleep(0.2)
-        raise AssertionError(f"did not come within {PATIENCE_SECONDS} s; the functions' logs end:\n{self.said()}")
+        raise AssertionError(f"did not come within {seconds} s; the functions' logs end:\n{self.said()}")
 
     def said(self) -> str:
         logs = self.client("logs")
@@ -63,8 +63,15 @@ class Deployed:
         ]
         return "\n".join(line for line in said if not line.startswith(("START", "END", "REPORT")))
 
-    def run_night(self, at: datetime) -> None:
-        """As the schedule does at 02:00 UTC."""
+    def events_of(self, function: str) -> list[dict[str, Any]]:
+        """What the function has written of each event that it was called with."""
+        group = f"/aws/lambda/{self.function(function)}"
+        told = self.client("logs").filter_log_events(logGroupName=group)["events"]
+        lines = [line for event in told for line in event["message"].splitlines() if line.startswith("{")]
+        return [line for line in map(json.loads, lines) if line.get("message") == "event"]
+
+    def run_night(self, at: datetime, function: str = "Nightly") -> None:
+        """As its schedule does: at 02:00 UTC for the invoices, half an hour later to tidy."""
         event = {
             "version": "0",
             "id": str(uuid.uuid4()),
@@ -76,7 +83,7 @@ class Deployed:
             "resources": [],
             "detail": {},
         }
-        answer = self.client("lambda").invoke(FunctionName=self.function("Nightly"), Payload=json.dumps(event))
+        answer = self.client("lambda").invoke(FunctionName=self.function(function), Payload=json.dumps(event))
         assert "FunctionError" not in answer, answer["Payload"].read()
 
 
@@ -119,6 +126,12 @@ class User(Person):
         assert opened.status_code == 201, opened.text
         super().__init__(url, opened.json()["access_token"])
         self.account_id: str = opened.json()["account"]["id"]
+
+
+def upload(form: Mapping[str, Any], content: bytes, **changed: str) -> requests.Response:
+    """As a browser does with a form that the API has signed; `changed` are fields that are not as it was signed."""
+    fields = {**form["fields"], **changed}
+    return requests.post(form["url"], data=fields, files={"file": ("C:\\fakepath\\x", content)}, timeout=TIMEOUT_SECONDS)
 
 
 @pytest.fixture(scope="session")

@@ -40,14 +40,6 @@ def upload(deployed: Deployed, key: str) -> None:
     assert answer.status_code == 204, answer.text
 
 
-def events_of(deployed: Deployed, function: str) -> list[dict[str, Any]]:
-    """What the function has written of each event that it was called with."""
-    group = f"/aws/lambda/{deployed.function(function)}"
-    told = deployed.client("logs").filter_log_events(logGroupName=group)["events"]
-    lines = [line for event in told for line in event["message"].splitlines() if line.startswith("{")]
-    return [line for line in map(json.loads, lines) if line.get("message") == "event"]
-
-
 def versions(deployed: Deployed, key: str) -> list[str]:
     asked = deployed.client("s3").list_object_versions(Bucket=deployed.deployment.outputs["FilesBucketName"], Prefix=key)
     return [version["VersionId"] for version in (*asked.get("Versions", []), *asked.get("DeleteMarkers", []))]
@@ -78,14 +70,14 @@ def test_an_event_that_fails_three_times_is_kept_and_handed_over_again(deployed:
     deployed.client("lambda").invoke(FunctionName=function, InvocationType="Event", Payload=json.dumps(broken))
     [kept] = deployed.wait_for(lambda: given_up(deployed) or None)
     assert kept["requestPayload"] == broken
-    tries = [event["status"] for event in events_of(deployed, "OnUpload")]
+    tries = [event["status"] for event in deployed.events_of("OnUpload")]
     assert tries[-3:] == ["failed"] * 3
 
     aws = Account.of(boto3.Session(botocore_session=deployed.aws.session()), deployed.aws.endpoint)
     [outcome] = redrive("local", aws, "uploads")
 
     assert (outcome.queue, outcome.said, outcome.failed) == ("daybook-local-uploads-dlq", f"1 handed to {function}", False)
-    deployed.wait_for(lambda: len(events_of(deployed, "OnUpload")) > len(tries) or None)
+    deployed.wait_for(lambda: len(deployed.events_of("OnUpload")) > len(tries) or None)
     [again] = deployed.wait_for(lambda: given_up(deployed) or None)
     assert again["requestPayload"] == broken
     deployed.client("sqs").purge_queue(QueueUrl=deployed.deployment.outputs["UploadsDeadLettersUrl"])
@@ -191,7 +183,7 @@ def test_what_was_never_uploaded_ends_in_the_night_after(deployed: Deployed, use
     file = {"kind": "clients", "filename": "clients.csv", "content_type": "text/csv"}
     imported = user.ask("POST", "/v1/imports", file, status=201)
 
-    deployed.run_night(datetime.now(UTC) + timedelta(hours=25))
+    deployed.run_night(datetime.now(UTC) + timedelta(hours=25), "Tidy")
 
     image, imported = user.ask("GET", f"/v1/images/{image['id']}"), user.ask("GET", f"/v1/imports/{imported['id']}")
     assert (image["status"], imported["status"]) == ("rejected", "failed")

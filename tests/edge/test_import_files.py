@@ -16,6 +16,7 @@ from hypothesis import strategies as some
 
 from chalicelib.domain.clients import Client, ClientDetails
 from chalicelib.domain.errors import Invalid, Unreadable
+from chalicelib.domain.identifiers import make_id
 from chalicelib.domain.imports import BadRow, Gap, ImportDetails, ProductRow, Row, new_import
 from chalicelib.domain.products import StockLevel
 from chalicelib.domain.statuses import ImportKind
@@ -114,7 +115,7 @@ def test_a_clockify_export_goes_in_as_it_is_and_its_total_is_refused() -> None:
         TimedWork(client_id="cli_1", description="Engine: Draw", billable=True, **first),
         TimedWork(client_id="cli_1", description="Notes", billable=False, **second),
     ]
-    assert [(line, pointer) for line, pointer, _ in refused(found)] == [(4, "/Client")]
+    assert refused(found) == [(4, "/Client", "must not be empty")]
 
 
 def test_a_harvest_export_goes_in_as_it_is() -> None:
@@ -139,7 +140,7 @@ def test_a_shops_day_goes_in_but_for_what_has_no_name(day: str, count: int, name
 
     reasons = Counter((row.pointer, row.reason) for row in found if isinstance(row, BadRow))
     assert len(found) == count
-    assert reasons == {("/Description", "Object missing required field `name`"): nameless}
+    assert reasons == {("/Description", "must not be empty"): nameless}
     assert len({row.fingerprint for row in found if isinstance(row, Row)}) == different
 
 
@@ -180,7 +181,7 @@ def test_what_is_wrong_is_told_in_the_apis_words_at_the_files_heading() -> None:
 
     assert refused(read("clients", content, CLIENT_COLUMNS | {"Tag": "invoice_day"})) == [
         (2, "/Taux", "may mean 1.234 or 1234; say with decimal_separator which"),
-        (3, "/Nom", "Object missing required field `name`"),
+        (3, "/Nom", "must not be empty"),
         (4, "/Tag", "Expected `int` <= 31"),
         (5, "/Taux", "is not a number such as 12.50"),
         (6, "/Nom", "Expected `str` of length <= 200"),
@@ -220,7 +221,7 @@ def test_several_columns_make_a_description_in_the_order_of_the_mapping() -> Non
 def test_a_product_keeps_its_own_id_and_may_leave_its_stock_alone() -> None:
     first, second, third = accepted(read("products", "id,name,price,stock\n 85123A ,A,2.55,6.0\n,B,1,\nx,C,1,0\n"))
 
-    assert first == ProductRow("85123A", first.details, StockLevel(6))
+    assert first == ProductRow("85123A", first.details, StockLevel(6), frozenset({"description", "image_id"}))
     assert (second.product_id, second.level, third.level) == (None, None, (0,))
     assert first.details.price == Decimal("2.55")
 
@@ -376,6 +377,17 @@ def test_equal_rows_have_one_fingerprint_however_they_are_written() -> None:
     )
 
     assert len({*prints(table), *prints(array, content_type="application/json")}) == 1
+
+
+def test_what_a_row_says_nothing_of_stays_as_it_is_of_a_product() -> None:
+    image_id = make_id("img", NOW, bytes(10))
+    table = read("products", f"id,name,price,description,image_id\na,A,1,Glass,\na,A,1, ,{image_id}\n")
+    objects = '[{"id":"a","name":"A","price":1,"description":"","image_id":null},{"id":"a","name":"A","price":1}]'
+    records = read("products", objects, content_type="application/json")
+
+    assert [set(row.kept) for row in accepted(table)] == [{"image_id"}, {"description"}]
+    assert [set(row.kept) for row in accepted(records)] == [set(), {"description", "image_id"}]
+    assert len({row.fingerprint for row in (*table, *records) if isinstance(row, Row)}) == 4
 
 
 def test_different_rows_have_different_fingerprints() -> None:

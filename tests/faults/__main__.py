@@ -18,7 +18,8 @@ from tests.faults.outages import OUTAGES
 from tests.faults.plane import Fault
 from tests.faults.planning import QUICK, THOROUGH, Extent, plans_for
 from tests.faults.planted_bugs import BUGS, Bug
-from tests.faults.scenarios import SCENARIOS, START, Scenario, scenario_called
+from tests.faults.scenarios import SCENARIOS, scenario_called
+from tests.faults.world import START, Scenario
 
 SHOWN_FAILURES = 20
 OUTAGES_IN = "catalogue"
@@ -48,7 +49,7 @@ class Tally:
             print(f"    and {len(self.failures) - SHOWN_FAILURES} more")
 
 
-def try_scenario(cloud: Cloud, scenario: Scenario, extent: Extent, jobs: int) -> Tally:
+def try_scenario(cloud: Cloud, scenario: Scenario, extent: Extent, jobs: int, begin: int = 0) -> Tally:
     """Wants a process of its own."""
     started = time.monotonic()
     tally = Tally(scenario.name)
@@ -61,6 +62,7 @@ def try_scenario(cloud: Cloud, scenario: Scenario, extent: Extent, jobs: int) ->
     if tally.failures:
         return tally
     plans = list(plans_for(scenario, {patient: report.calls for patient, report in recorded.items()}, extent))
+    plans = [plan for plan in plans if min(plan.strikes, default=begin) >= begin]
     for plan, ended in in_processes(((plan, partial(set_up.run, plan)) for plan in plans), jobs):
         report = plan.check_aim(ended, recorded[plan.patient].calls)
         tally.runs += 1
@@ -115,6 +117,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="runs at a time")
     parser.add_argument("--outages", action="store_true", help="let the index, and then the bus, be out of order for good")
     parser.add_argument("--only", metavar="NUMBER:FAULT", help="one run and its calls, such as “17: crash after”")
+    parser.add_argument("--begin", type=int, default=0, metavar="NUMBER", help="strike no call before that one")
     parser.add_argument("--impatient", action="store_true", help="in that run, who does not ask again")
     parser.add_argument("--delivery", metavar="NAME", help="that run, or one, told such as “all at once, seed 3”")
     parser.add_argument("--log", action="store_true", help="show what the application logs")
@@ -129,7 +132,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0 if _have_outages(cloud) else 1
     if asked.planted:
         return 0 if _plant(cloud, chosen, asked.jobs) else 1
-    tallies = list(_campaign(cloud, chosen, QUICK if asked.quick else THOROUGH, asked.jobs))
+    tallies = list(_campaign(cloud, chosen, QUICK if asked.quick else THOROUGH, asked.jobs, asked.begin))
     points, runs = sum(tally.points for tally in tallies), sum(tally.runs for tally in tallies)
     failures = sum(len(tally.failures) for tally in tallies)
     print(f"{points} points, {runs} runs, {failures} failures")
@@ -175,8 +178,8 @@ def _run_one(cloud: Cloud, scenario: Scenario, plan: Plan) -> int:
     return 1 if report.broken else 0
 
 
-def _campaign(cloud: Cloud, scenarios: Sequence[Scenario], extent: Extent, jobs: int) -> Iterator[Tally]:
-    tasks = ((scenario.name, partial(try_scenario, cloud, scenario, extent, jobs)) for scenario in scenarios)
+def _campaign(cloud: Cloud, scenarios: Sequence[Scenario], extent: Extent, jobs: int, begin: int) -> Iterator[Tally]:
+    tasks = ((scenario.name, partial(try_scenario, cloud, scenario, extent, jobs, begin)) for scenario in scenarios)
     for _, tally in in_processes(tasks, 1, seconds=None):
         tally.show()
         yield tally

@@ -21,7 +21,7 @@ from tests.faults.functions import Patch
 from tests.faults.outages import OUTAGES
 from tests.faults.plane import Fault
 from tests.faults.pump import INDEXER
-from tests.faults.scenarios import Scenario, World
+from tests.faults.world import Scenario, World
 
 RUN_SECONDS: Final = 120
 LONG_PAUSE_SECONDS: Final = 3600
@@ -72,6 +72,8 @@ class Stage:
 
     def set_up(self) -> None:
         self._cloud.pump.only_read_by(self.scenario.readers)
+        if self.scenario.patch is not None:
+            self._cloud.functions.patches.append(self.scenario.patch)
         with self._cloud.functions.with_disks():
             self.scenario.set_up(self.world)
             self._cloud.pump.run_dry()

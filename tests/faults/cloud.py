@@ -48,6 +48,12 @@ class HttpAnswer:
         return self.body
 
 
+@dataclass(frozen=True, slots=True)
+class StoredVersion:
+    version_id: str
+    content: bytes
+
+
 @dataclass(slots=True)
 class HttpClient:
     """Somebody at the API; `patient` asks again where that may help, as one does who cannot know what became of the request."""
@@ -120,7 +126,7 @@ class Cloud:
         parameters = {"Stage": STAGE, "MailSender": os.environ["DAYBOOK_MAIL_SENDER"]}
         stack.create_stack(
             StackName="daybook",
-            TemplateBody=json.dumps({**template, "Resources": resources, "Outputs": {}}, separators=(",", ":")),
+            TemplateURL=self._publish("template.json", json.dumps({**template, "Resources": resources})),
             Parameters=[{"ParameterKey": name, "ParameterValue": value} for name, value in parameters.items()],
         )
         status = stack.describe_stacks(StackName="daybook")["Stacks"][0]["StackStatus"]
@@ -131,6 +137,13 @@ class Cloud:
         os.environ |= {"DAYBOOK_ORDER_WORKFLOW": ids["OrderWorkflow"], "DAYBOOK_ORDERS_TOPIC": ids["OrdersTopic"]}
         # The sender's address is verified by a person, once, outside of the template.
         self.client("ses").verify_email_identity(EmailAddress=os.environ["DAYBOOK_MAIL_SENDER"])
+
+    def _publish(self, name: str, text: str) -> str:
+        """Where CloudFormation finds it: a template of that length is not taken from the request."""
+        s3, bucket = self.client("s3"), "deployment"
+        s3.create_bucket(Bucket=bucket)
+        s3.put_object(Bucket=bucket, Key=name, Body=text.encode())
+        return f"https://s3.amazonaws.com/{bucket}/{name}"
 
     # What one looks at
 
@@ -157,6 +170,16 @@ class Cloud:
             stored.setdefault(version["Key"], []).append(content)
         return stored
 
+    def files(self) -> dict[str, list[StoredVersion]]:
+        """By key, what is in the bucket of files: the newest version first."""
+        s3, stored = self.client("s3"), dict[str, list[StoredVersion]]()
+        for page in s3.get_paginator("list_object_versions").paginate(Bucket=_files_bucket()):
+            for version in page.get("Versions", []):
+                key, version_id = version["Key"], version["VersionId"]
+                content = s3.get_object(Bucket=_files_bucket(), Key=key, VersionId=version_id)["Body"].read()
+                stored.setdefault(key, []).append(StoredVersion(version_id, content))
+        return stored
+
     def index_file(self, account_id: str) -> bytes | None:
         """What S3 has as the account's search index now; None if nothing."""
         s3 = self.client("s3")
@@ -175,6 +198,12 @@ class Cloud:
             s3.delete_object(**where)
         else:
             s3.put_object(**where, Body=content)
+
+    def upload(self, fields: Mapping[str, str], content: bytes) -> None:
+        """Somebody posts a file with a form of ours, of which S3 tells."""
+        self.client("s3").put_object(
+            Bucket=_files_bucket(), Key=fields["key"], ContentType=fields["Content-Type"], Body=content
+        )
 
     def bounce(self, recipient: str, tags: Mapping[str, str], message_id: str) -> None:
         """SES tells the default bus that a mail has come back."""
@@ -274,6 +303,10 @@ def _index_bucket() -> str:
     return os.environ["DAYBOOK_BUCKET"] + "-search"
 
 
+def _files_bucket() -> str:
+    return os.environ["DAYBOOK_BUCKET"] + "-files"
+
+
 def _index_key(account_id: str) -> str:
     return f"search/v1/{account_id}.sqlite"
 
@@ -298,13 +331,16 @@ INSTANCES: Final = {
     "api_handler": 1,
     "authorize": 1,
     "nightly": 1,
+    "tidy": 1,
     "on_invoice_due": 3,
     "on_change": 1,
     "on_searchable_change": 1,
     "on_stale_index": 1,
     "on_delivery": 3,
     **dict.fromkeys(OF_ORDERS, 1),
-    **dict.fromkeys(OF_FILES, 1),
+    "on_upload": 3,
+    "on_incoming": 1,
+    "on_import": 2,
 }
 """Environments that are made before a run, where they are made once for all; more are made as they are needed."""
 CROWD: Final = INSTANCES | {"api_handler": 4, "authorize": 4}
@@ -312,9 +348,17 @@ CROWD: Final = INSTANCES | {"api_handler": 4, "authorize": 4}
 
 
 def _function_environment() -> dict[str, str]:
-    """That of the local stage, but no endpoint: every call ends before the wire."""
+    """That of the local stage, but no endpoint: every call ends before the wire.
+
+    Tokens live by the system's time, and a campaign takes longer than an hour of it.
+    """
     environment = {name: value for name, value in stage_environment(STAGE).items() if name != "AWS_ENDPOINT_URL"}
-    return {**environment, "AWS_EC2_METADATA_DISABLED": "true", "AWS_CONFIG_FILE": os.devnull}
+    return {
+        **environment,
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "AWS_CONFIG_FILE": os.devnull,
+        "DAYBOOK_TOKEN_LIFETIME_SECONDS": "86400",
+    }
 
 
 def _read_models_once() -> None:

@@ -7,7 +7,7 @@ from typing import Final
 from tests.faults.cloud import Cloud
 from tests.faults.interleaving import Interleaving
 from tests.faults.pump import INDEXER, Item, Repetition
-from tests.faults.scenarios import World
+from tests.faults.world import World
 
 SMALL_BATCHES: Final = 3
 MISHAP_ONE_IN: Final = 3

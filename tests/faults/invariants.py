@@ -1,15 +1,17 @@
 """What must hold once everything is pumped dry, whatever went wrong on the way. `README.md` lists the rules."""
 
+import csv
+import io
 import json
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from itertools import zip_longest
+from itertools import chain, zip_longest
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import TYPE_CHECKING, Any, Final
 
 from tests.consistency import Broken, check_table
-from tests.faults.cloud import Cloud
+from tests.faults.cloud import Cloud, StoredVersion
 from tests.faults.plane import Call, Fault, SentMail
 from tests.faults.pump import INDEXER, Item, body_of
 from tests.faults.workflows import executions
@@ -58,6 +60,7 @@ def check(cloud: Cloud) -> list[Broken]:
         *check_events(cloud),
         *check_stock(cloud),
         *check_orders(cloud, items),
+        *check_files(cloud, items),
         *(check_index(cloud, items) if cloud.pump.is_read_by(INDEXER) else ()),
         *check_nothing_given_up(cloud),
     ]
@@ -327,6 +330,81 @@ def _check_news(cloud: Cloud, orders: Mapping[str, Item], seen_to: Collection[st
             ended = _text(order, "status")
             if (kind == "order_confirmed") != (status == "CONFIRMED") or (status != ended and order_id not in seen_to):
                 yield Broken("nobody is told what did not happen", f"{order_id} is {ended}: {kind}, {status}")
+
+
+# Files
+
+
+def check_files(cloud: Cloud, items: Sequence[Item]) -> Iterator[Broken]:
+    """Each object belongs to an item, and each item has its objects, now that all was delivered and the night has swept."""
+    images, imports = of_kind(items, "image"), of_kind(items, "import")
+    stored = cloud.files()
+    named = dict(chain(_objects_of_images(images), _objects_of_imports(imports)))
+    for key, version_id in named.items():
+        versions = [version.version_id for version in stored.get(key, [])]
+        if version_id not in versions:
+            yield Broken("no item is without its objects", f"{key}: {version_id}, there are {versions}")
+        elif version_id != versions[0]:  # in a week it will be gone: the bucket removes what is not the newest
+            yield Broken("what an item names is the newest", f"{key}: {version_id} of {versions}")
+    for key in stored.keys() - named.keys():
+        yield Broken("no object is without its item", key)
+    for image in images:
+        if _text(image, "status") not in {"ready", "rejected"}:
+            yield Broken("every image ends ready or rejected", f"{_text(image, 'id')}: {_text(image, 'status')}")
+    for imported in imports:
+        yield from _check_import(imported, items, stored)
+    yield from _check_endings(cloud, imports)
+
+
+def _objects_of_images(images: Iterable[Item]) -> Iterator[tuple[str, str]]:
+    """Keys and versions of what is shown; of all others nothing is kept."""
+    for image in images:
+        if _text(image, "status") == "ready":
+            place = f"{_text(image, 'account_id')}/{_text(image, 'id')}/{_text(image, 'filename')}"
+            yield f"uploads/{place}", _text(image, "made_from")
+            for one in image["thumbnails"]["L"]:
+                yield f"thumbnails/{_text(one['M'], 'name')}/{place}", _text(one["M"], "version_id")
+
+
+def _objects_of_imports(imports: Iterable[Item]) -> Iterator[tuple[str, str]]:
+    for imported in imports:
+        place = f"{_text(imported, 'account_id')}/{_text(imported, 'id')}"
+        if "file" in imported:
+            yield f"incoming/{place}/{_text(imported, 'filename')}", _text(imported["file"]["M"], "version_id")
+        if "report_version" in imported:
+            yield f"reports/{place}/rejections.csv", _text(imported, "report_version")
+
+
+def _check_import(imported: Item, items: Sequence[Item], stored: Mapping[str, Sequence[StoredVersion]]) -> Iterator[Broken]:
+    """It ends, and its report has every record that was refused, once."""
+    import_id = _text(imported, "id")
+    if _text(imported, "status") not in {"completed", "failed"}:
+        yield Broken("every import ends", f"{import_id}: {_text(imported, 'status')}")
+        return
+    refused = [
+        rejection["M"]["number"]["N"]
+        for part in of_kind(items, "import_rejections")
+        if _text(part, "import_id") == import_id
+        for rejection in part["rejections"]["L"]
+    ]
+    (report,) = [content for key, content in stored.items() if key.startswith("reports/") and import_id in key] or [()]
+    kept = [version.content for version in report if version.version_id == _text(imported, "report_version")]
+    reported = [line["record"] for content in kept for line in csv.DictReader(io.StringIO(content.decode("utf-8-sig")))]
+    if sorted(reported, key=int) != sorted(refused, key=int):
+        yield Broken("every bad row is reported once", f"{import_id}: {refused}, in the report {reported}")
+
+
+def _check_endings(cloud: Cloud, imports: Iterable[Item]) -> Iterator[Broken]:
+    """Of each it is told once that it is completed, and nothing after that."""
+    told: dict[str, list[str]] = defaultdict(list)
+    for record in cloud.pump.records:
+        detail = told_of(record)
+        if detail is not None and detail[0] in {"ImportCompleted", "ImportFailed"}:
+            told[detail[1]].append(detail[0])
+    for imported in imports:
+        endings = told[_text(imported, "id")]
+        if "ImportCompleted" in endings[:-1] or not endings:
+            yield Broken("an import is completed once", f"{_text(imported, 'id')}: {endings}")
 
 
 # The search index

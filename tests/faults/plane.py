@@ -1,8 +1,10 @@
 """Every AWS call of the application, numbered and named; and what can go wrong with one of them."""
 
 import base64
+import hashlib
 import itertools
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -45,7 +47,13 @@ class Fault(StrEnum):
 
 ANYWHERE = tuple(fault for fault in Fault if not fault.startswith(("conflict", "partial")))
 _CONDITIONAL = ("dynamodb.TransactWriteItems", "s3.PutObject")
-_IN_PART = ("eventbridge.PutEvents", "sqs.SendMessageBatch", "dynamodb.BatchGetItem", "s3.GetObject")
+_IN_PART = (
+    "eventbridge.PutEvents",
+    "sqs.SendMessageBatch",
+    "dynamodb.BatchGetItem",
+    "s3.GetObject",
+    "s3.DeleteObjects",
+)
 
 
 def faults_of(call: str) -> tuple[Fault, ...]:
@@ -53,6 +61,11 @@ def faults_of(call: str) -> tuple[Fault, ...]:
     conflicts = (Fault.CONFLICT, Fault.CONFLICT_ON) if call in _CONDITIONAL else ()
     partial = (Fault.PARTIAL, Fault.PARTIAL_ON) if call in _IN_PART else ()
     return (*ANYWHERE, *conflicts, *partial)
+
+
+_OBJECT = re.compile(rb"<Object>.*?</Object>", re.DOTALL)
+_NAMED = re.compile(rb"</?Object>")
+_OF_A_BODY = ("content-length", "content-md5", "x-amz-checksum-crc32", "x-amz-content-sha256")
 
 
 class Crash(BaseException):
@@ -236,7 +249,9 @@ class Plane:
         """
         if call.name == "s3.GetObject":
             whole = self._execute(call, request)
-            return whole if whole.status != HTTPStatus.OK else whole._replace(body=whole.body[: len(whole.body) // 2])
+            return whole if whole.status not in _READ else whole._replace(body=whole.body[: len(whole.body) // 2])
+        if call.name == "s3.DeleteObjects":
+            return self._remove_all_but_the_last(call, request)
         asked = json.loads(request.body)
         match call.name:
             case "eventbridge.PutEvents":
@@ -267,7 +282,19 @@ class Plane:
                 return _json_answer(200, {**answered, "UnprocessedKeys": unprocessed})
         raise ValueError(f"{call.name} is never done in part")
 
+    def _remove_all_but_the_last(self, call: Call, request: Request) -> Answer:
+        *rest, last = _OBJECT.findall(request.body)
+        if rest:
+            body = request.body.replace(last, b"")
+            headers = {name: value for name, value in request.headers.items() if name.lower() not in _OF_A_BODY}
+            digest = base64.b64encode(hashlib.md5(body, usedforsecurity=False).digest()).decode()
+            more = {"Content-Length": str(len(body)), "Content-MD5": digest}
+            self._execute(call, Request(request.method, request.url, {**headers, **more}, body))
+        error = b"<Error>" + _NAMED.sub(b"", last) + b"<Code>InternalError</Code><Message>as planned</Message></Error>"
+        return Answer(200, {"content-type": "text/xml"}, b"<DeleteResult>" + error + b"</DeleteResult>")
 
+
+_READ = (HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT)
 _OF_ONE_OPERATION = (Fault.ANSWERS_LOST_ON, Fault.CONFLICT_ON, Fault.PARTIAL_ON)
 _WRITES = {
     "dynamodb.PutItem",

@@ -8,7 +8,7 @@ from tests.faults.campaign import Plan
 from tests.faults.deliveries import AGAIN, AT_ONCE, DELIVERIES, OF_THE_INDEX
 from tests.faults.plane import ANYWHERE, Fault, faults_of
 from tests.faults.pump import INDEXER
-from tests.faults.scenarios import Scenario
+from tests.faults.world import Scenario
 
 AT_THE_API = ("api_handler", "authorize")
 Calls = Sequence[tuple[str, str]]

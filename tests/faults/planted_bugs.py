@@ -5,6 +5,7 @@ Each patch changes a freshly imported application, also one that is imported ane
 
 import importlib
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import count
 from typing import Any, Final
@@ -456,11 +457,154 @@ class _Nameless:
         return self._stepfunctions.start_execution(**{member: it for member, it in request.items() if member != "name"})
 
 
+def _settled_for_good(app: Any) -> None:
+    """An image that has had a result is done with, whatever is uploaded later."""
+    _part("usecases.images").is_settled = lambda image, _file: image.made_from is not None
+
+
+def _removed_without_a_trace(app: Any) -> None:
+    """The image goes, and nobody knows what of it is still to be removed."""
+    images_class = _part("repositories.images").DynamoImages
+
+    original = images_class.remove
+
+    def remove(kept: Any, image: Any, removal: Any) -> None:
+        whole, kept._table = kept._table, _Without("image_removal#", kept._table)
+        try:
+            original(kept, image, removal)
+        finally:
+            kept._table = whole
+
+    images_class.remove = remove
+
+
+def _nothing_dropped(app: Any) -> None:
+    """Thumbnails that nobody will hear of stay, also over those that count."""
+    _part("repositories.files").S3Files.drop = lambda *_: None
+    _part("usecases.images")._are_newest = lambda *_: True
+
+
+def _dropped_with_all_others(app: Any) -> None:
+    """Who was slower removes its thumbnails, and those of who was faster."""
+    files_class = _part("repositories.files").S3Files
+
+    files_class.drop = lambda files, key, _version_id: files.remove(key)
+
+
+def _removed_with_what_came_since(app: Any) -> None:
+    """With an upload that was rejected everything under its key is removed."""
+    files_class = _part("repositories.files").S3Files
+
+    original = files_class.remove
+    files_class.remove = lambda files, key, _through=None: original(files, key)
+
+
+def _uploads_that_failed_forgotten(app: Any) -> None:
+    """What failed is logged, and Lambda is told that all is well."""
+    uploads = _part("edge.uploads")
+
+    original = uploads.each_upload
+
+    def each_upload(*arguments: Any) -> None:
+        with suppress(Exception):
+            original(*arguments)
+
+    uploads.each_upload = each_upload
+
+
+def _image_that_nobody_waits_for(app: Any) -> None:
+    """A new image is not on the index of what the night looks after."""
+    images = _part("repositories.images")
+
+    original = images._image_item
+
+    def image_item(image: Any) -> Any:
+        return {name: it for name, it in original(image).items() if name != "due"}
+
+    images._image_item = image_item
+
+
+def _thumbnails_that_always_fail(app: Any) -> None:
+    """No image can be made thumbnails of: Lambda gives up after three times."""
+
+    def draw(*_: Any) -> Any:
+        raise ValueError("as planted")
+
+    _part("gateways.thumbnailer").PillowThumbnailer.draw = draw
+
+
+def _import_that_always_fails(app: Any) -> None:
+    """No file can be read: the queue gives up after three times."""
+
+    def rows(*_: Any) -> Any:
+        raise ValueError("as planted")
+
+    _part("edge.import_files").rows = rows
+
+
+def _row_marked_apart(app: Any) -> None:
+    """The row goes in, and it is marked in another transaction."""
+    table, once = _part("repositories.table"), _part("repositories.once")
+
+    original = table.Table.transact
+
+    def transact(kept: Any, *writes: Any) -> None:
+        note = table.next_note()
+        if note is None or not isinstance(note.what, once.ImportedRow):
+            original(kept, *writes)
+            return
+        note.noted = True
+        try:
+            original(kept, *writes)
+        except BaseException:
+            note.noted = False
+            raise
+        kept.send(table._import_of(note.what))
+
+    table.Table.transact = transact
+
+
+def _refusals_apart(app: Any) -> None:
+    """The import's progress is saved, and then what was refused."""
+    imports = _part("repositories.imports")
+
+    original = imports.DynamoImports.save
+
+    def save(kept: Any, imported: Any, rejections: Any = ()) -> None:
+        original(kept, imported)
+        if rejections:
+            kept._table.transact(*imports._rejected(imported, rejections))
+
+    imports.DynamoImports.save = save
+
+
+def _run_that_asks_for_itself(app: Any) -> None:
+    """A run asks for the next one in the same words in which it was asked for: the queue takes that for a repetition."""
+    queue_class = _part("gateways.imports_queue").SqsImportsQueue
+
+    original = queue_class.ask_for
+    queue_class.ask_for = lambda queue, job, place: original(queue, job, place.rpartition("\n")[0])
+
+
+def _taken_up_again(app: Any) -> None:
+    """An import that is completed is worked off once more when its message comes again."""
+    imports = _part("usecases.imports")
+
+    original = imports.take_up
+
+    def take_up(imported: Any, *, now: Any) -> Any:
+        completed = imported.status is imports.ImportStatus.COMPLETED
+        return original(replace(imported, status=imports.ImportStatus.PROCESSING) if completed else imported, now=now)
+
+    imports.take_up = take_up
+
+
 _GIVEN_UP = frozenset({"nothing is left in a dead-letter queue"})
 _ONE_INVOICE = frozenset({"exactly one invoice for each client and period"})
 _ALL_TOLD = frozenset({"every change is told"})
 _NUMBERS = frozenset({"numbers without gap or repeat"})
 _INDEXED = frozenset({"the index is what the table says"})
+_AS_DESERVED = frozenset({"an image ends as its upload deserves"})
 _DIES: Final = (Fault.CRASH_BEFORE, Fault.CRASH_AFTER)
 
 
@@ -644,5 +788,96 @@ BUGS: Final = (
         patch=_workflow_without_name,
         breaks=frozenset({"no order has two executions"}),
         strikes={"sfn.StartExecution": _DIES},
+    ),
+    Bug(
+        name="an image that is settled for good",
+        scenario="images",
+        patch=_settled_for_good,
+        breaks=frozenset({"what an item names is the newest"}),
+        strikes={},
+    ),
+    Bug(
+        name="an image removed without a trace",
+        scenario="images",
+        patch=_removed_without_a_trace,
+        breaks=frozenset({"no object is without its item"}),
+        strikes={"api_handler dynamodb.TransactWriteItems": (Fault.CRASH_AFTER,)},
+    ),
+    Bug(
+        name="thumbnails that nobody hears of and that stay",
+        scenario="images",
+        patch=_nothing_dropped,
+        breaks=frozenset({"what an item names is the newest"}),
+        strikes={},
+    ),
+    Bug(
+        name="thumbnails dropped with all others",
+        scenario="images",
+        patch=_dropped_with_all_others,
+        breaks=frozenset({"no item is without its objects"}),
+        strikes={},
+    ),
+    Bug(
+        name="an upload removed with what came since",
+        scenario="images",
+        patch=_removed_with_what_came_since,
+        breaks=_AS_DESERVED,
+        strikes={},
+    ),
+    Bug(
+        name="uploads that failed and are forgotten",
+        scenario="images",
+        patch=_uploads_that_failed_forgotten,
+        breaks=_AS_DESERVED,
+        strikes={"on_upload s3.PutObject": (Fault.SERVER_ERROR_ON,)},
+    ),
+    Bug(
+        name="an image that nobody waits for",
+        scenario="images",
+        patch=_image_that_nobody_waits_for,
+        breaks=frozenset({"every image ends ready or rejected"}),
+        strikes={},
+    ),
+    Bug(
+        name="thumbnails that always fail",
+        scenario="images",
+        patch=_thumbnails_that_always_fail,
+        breaks=_GIVEN_UP,
+        strikes={},
+    ),
+    Bug(
+        name="an import that always fails",
+        scenario="imports",
+        patch=_import_that_always_fails,
+        breaks=_GIVEN_UP,
+        strikes={},
+    ),
+    Bug(
+        name="a row that is marked apart",
+        scenario="imports",
+        patch=_row_marked_apart,
+        breaks=frozenset({"every good row is in once"}),
+        strikes={"on_import dynamodb.TransactWriteItems": _DIES},
+    ),
+    Bug(
+        name="refusals saved apart from the progress",
+        scenario="imports",
+        patch=_refusals_apart,
+        breaks=frozenset({"every bad row is reported once"}),
+        strikes={"on_import dynamodb.TransactWriteItems": _DIES},
+    ),
+    Bug(
+        name="a run that asks for itself",
+        scenario="imports",
+        patch=_run_that_asks_for_itself,
+        breaks=frozenset({"every import ends"}),
+        strikes={},
+    ),
+    Bug(
+        name="an import that is taken up again",
+        scenario="imports",
+        patch=_taken_up_again,
+        breaks=frozenset({"an import is completed once"}),
+        strikes={},
     ),
 )

@@ -2,137 +2,33 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import partial
 from typing import Any, Final
 
 from tests.consistency import Broken
-from tests.faults.cloud import CROWD, OF_FILES, OF_ORDERS, Cloud, HttpAnswer, HttpClient
-from tests.faults.invariants import of_kind
+from tests.faults.cloud import HttpClient
+from tests.faults.file_scenarios import FILE_SCENARIOS
 from tests.faults.pump import INDEXER
-
-START: Final = datetime(2026, 1, 20, 9, 0, tzinfo=UTC)
-NIGHT: Final = datetime(2026, 3, 31, 2, 0, tzinfo=UTC)
-PASSWORD: Final = "a horse, a staple and a battery"
-FEED: Final = "on_change"
-_BILLING_AT_NIGHT: Final = frozenset({"nightly", "on_invoice_due"})
-_MAIL: Final = frozenset({"on_delivery"})
-
-
-@dataclass(slots=True)
-class World:
-    """What the set-up made: people at the API by name, and the ids of what they made."""
-
-    cloud: Cloud
-    people: dict[str, HttpClient] = field(default_factory=dict)
-    ids: dict[str, str] = field(default_factory=dict)
-    broken: list[Broken] = field(default_factory=list)
-    stock: list["_StockRequest"] = field(default_factory=list)
-    patient: bool = True
-
-    def sign_up(self, name: str, **more: Any) -> HttpClient:
-        person = HttpClient(self.cloud)
-        person.token = person.post("/v1/accounts", sign_up_of(name, **more)).expect(201)["access_token"]
-        self.people[name] = person
-        return person
-
-    def be(self, *, patient: bool) -> None:
-        self.patient = patient
-        for person in self.people.values():
-            person.patient = patient
-            person.asked_again = 0
-
-    def seen(self, person: HttpClient, answer: HttpAnswer, *expected: int, repeated: tuple[int, ...] = ()) -> Any:
-        """The body of an answer that was to be expected, else None.
-
-        Who asks again may be told that it has happened already. Who does not may see a 5xx, and then whatever follows from it.
-        """
-        if answer.status in expected:
-            return answer.body
-        if person.asked_again and answer.status in repeated:
-            return None
-        person.asked_again += 0 if self.patient else 1
-        unlucky = not self.patient and (answer.passes or person.asked_again > 1)
-        if not unlucky:
-            self.broken.append(Broken("answers are such as a client can expect", f"HTTP {answer.status}: {answer.body}"))
-        return None
-
-
-_INDEXING: Final = frozenset({"on_stale_index"})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Scenario:
-    """`act` runs under faults and what it caused is pumped dry; `expect` looks at the end of it in peace.
-
-    `asks`: it is driven by somebody at the API, who may be patient (asks again after a 5xx) or not.
-    `seeds`: how much of it there is to draw by lot, in deliveries of other kinds; `in_turn`: whether every call is struck.
-    `readers`: which functions read the stream; `idle`: which functions have nothing to do; `crowd`: many ask at once;
-    `orders`: something is ordered; `files`: something is uploaded.
-    """
-
-    name: str
-    set_up: Callable[[World], None]
-    act: Callable[[World], None]
-    expect: Callable[[World], Iterator[Broken]]
-    asks: bool = True
-    in_turn: bool = True
-    seeds: int = 1
-    readers: tuple[str, ...] = (FEED,)
-    idle: frozenset[str] = frozenset()
-    crowd: bool = False
-    orders: bool = False
-    files: bool = False
-
-    @property
-    def functions(self) -> frozenset[str]:
-        """Those that have something to do."""
-        unread = {FEED, INDEXER} - set(self.readers)
-        unordered = frozenset() if self.orders else frozenset(OF_ORDERS)
-        without_files = frozenset() if self.files else frozenset(OF_FILES)
-        nothing_to_do = self.idle | unread | unordered | without_files
-        return frozenset(CROWD) - nothing_to_do - (_INDEXING if INDEXER in unread else frozenset())
-
-
-def sign_up_of(name: str, **more: Any) -> dict[str, Any]:
-    return {
-        "name": name,
-        "email": f"{name.lower()}@example.com",
-        "password": PASSWORD,
-        "currency": "EUR",
-        "time_zone": "Europe/Vienna",
-        "country": "AT",
-        **more,
-    }
-
-
-def _add_client(world: World, person: HttpClient, name: str, **more: Any) -> str:
-    details = {"name": name, "email": f"{name.lower()}@client.example", "rate": 95, "currency": "EUR", "tax_rate": 20, **more}
-    world.ids[name] = person.post("/v1/clients", details).expect(201)["id"]
-    return world.ids[name]
-
-
-def _log(person: HttpClient, client_id: str, **details: Any) -> str:
-    entry_id: str = person.post("/v1/work", {"client_id": client_id, "description": "Work", **details}).expect(201)["id"]
-    return entry_id
-
-
-def _documents(world: World, kind: str) -> list[Mapping[str, Any]]:
-    return of_kind(world.cloud.items(), kind)
-
-
-def _text(item: Mapping[str, Any], name: str) -> str:
-    return str(item[name]["S"])
-
-
-def _counted(world: World, kind: str, wanted: int | tuple[int, ...]) -> Iterator[Broken]:
-    found = len(_documents(world, kind))
-    allowed = wanted if isinstance(wanted, tuple) else (wanted,)
-    if found not in allowed:
-        yield Broken("as many as there should be", f"{found} of the kind {kind}, not {wanted}")
-
+from tests.faults.world import (
+    BILLING_AT_NIGHT,
+    FEED,
+    MAIL,
+    NEITHER,
+    NIGHT,
+    PASSWORD,
+    Scenario,
+    StockRequest,
+    World,
+    add_client,
+    counted,
+    documents,
+    log,
+    sign_up_of,
+    text,
+)
 
 # The nightly run
 
@@ -143,24 +39,24 @@ def _set_up_night(world: World) -> None:
     profile = {name: value for name, value in sign_up_of("Ada").items() if name not in {"name", "password"}}
     ada.put("/v1/account", {**profile, "legal_name": "Ada", "vat_id": "ATU12345678"}).expect(200)
     clock = world.cloud.clock
-    late = _add_client(world, ada, "Late", invoice_day=15)
-    _log(ada, late, date="2026-02-03", minutes=20)
+    late = add_client(world, ada, "Late", invoice_day=15)
+    log(ada, late, date="2026-02-03", minutes=20)
     clock.move_to(datetime(2026, 3, 2, 9, 0, tzinfo=UTC))
-    _log(ada, late, date="2026-03-02", minutes=40)
-    busy = _add_client(world, ada, "Busy", invoice_day=31)
-    _log(ada, busy, started_at="2026-03-02T07:00:00Z", ended_at="2026-03-02T08:50:17Z")
+    log(ada, late, date="2026-03-02", minutes=40)
+    busy = add_client(world, ada, "Busy", invoice_day=31)
+    log(ada, busy, started_at="2026-03-02T07:00:00Z", ended_at="2026-03-02T08:50:17Z")
     for _ in range(3):
-        _log(ada, busy, date="2026-03-03", minutes=20)
-    _log(ada, busy, date="2026-03-04", minutes=60, billable=False)
-    _log(ada, busy, date="2026-04-01", minutes=60)
-    _add_client(world, ada, "Idle", invoice_day=31)
-    abroad = _add_client(world, ada, "Abroad", invoice_day=31, reverse_charge=True, vat_id="DE123456789", tax_rate=None)
-    _log(ada, abroad, date="2026-03-05", minutes=90)
-    silent = _add_client(world, ada, "Silent", invoice_day=31, email=None)
-    _log(ada, silent, date="2026-03-05", minutes=45)
-    _add_client(world, ada, "Later", invoice_day=1)
-    yen = _add_client(world, ben, "Yen", invoice_day=31, currency="JPY", rate=1127, tax_rate=10)
-    _log(ben, yen, date="2026-03-05", minutes=60)
+        log(ada, busy, date="2026-03-03", minutes=20)
+    log(ada, busy, date="2026-03-04", minutes=60, billable=False)
+    log(ada, busy, date="2026-04-01", minutes=60)
+    add_client(world, ada, "Idle", invoice_day=31)
+    abroad = add_client(world, ada, "Abroad", invoice_day=31, reverse_charge=True, vat_id="DE123456789", tax_rate=None)
+    log(ada, abroad, date="2026-03-05", minutes=90)
+    silent = add_client(world, ada, "Silent", invoice_day=31, email=None)
+    log(ada, silent, date="2026-03-05", minutes=45)
+    add_client(world, ada, "Later", invoice_day=1)
+    yen = add_client(world, ben, "Yen", invoice_day=31, currency="JPY", rate=1127, tax_rate=10)
+    log(ben, yen, date="2026-03-05", minutes=60)
     clock.move_to(NIGHT)
 
 
@@ -195,12 +91,12 @@ def _expect_night(world: World) -> Iterator[Broken]:
 
 def _nights_invoices(world: World) -> Iterator[Broken]:
     names = {client_id: name for name, client_id in world.ids.items()}
-    invoices = _documents(world, "invoice")
-    found = Counter((names[_text(it, "client_id")], _text(it, "period_through"), _text(it, "total")) for it in invoices)
+    invoices = documents(world, "invoice")
+    found = Counter((names[text(it, "client_id")], text(it, "period_through"), text(it, "total")) for it in invoices)
     expected = Counter((*due, total) for due, total in NIGHTS_INVOICES.items())
     if found != expected:
         yield Broken("exactly one invoice for each client and period", f"{sorted((found - expected) + (expected - found))}")
-    waiting = {names[_text(client, "id")]: _text(client, "next_invoice_on") for client in _documents(world, "client")}
+    waiting = {names[text(client, "id")]: text(client, "next_invoice_on") for client in documents(world, "client")}
     if waiting != dict.fromkeys(("Busy", "Idle", "Abroad", "Silent", "Yen"), "2026-04-30") | {
         "Late": "2026-04-15",
         "Later": "2026-04-01",
@@ -213,9 +109,9 @@ def _nights_invoices(world: World) -> Iterator[Broken]:
 
 def _set_up_one_client(world: World) -> None:
     ada = world.sign_up("Ada")
-    client = _add_client(world, ada, "Client")
-    world.ids["first"] = _log(ada, client, started_at="2026-01-19T08:00:00Z", ended_at="2026-01-19T09:50:17Z")
-    world.ids["second"] = _log(ada, client, date="2025-12-30", minutes=20)
+    client = add_client(world, ada, "Client")
+    world.ids["first"] = log(ada, client, started_at="2026-01-19T08:00:00Z", ended_at="2026-01-19T09:50:17Z")
+    world.ids["second"] = log(ada, client, date="2025-12-30", minutes=20)
 
 
 def _issue(world: World) -> None:
@@ -228,10 +124,10 @@ def _issue(world: World) -> None:
 
 
 def _expect_one_invoice(world: World) -> Iterator[Broken]:
-    yield from _counted(world, "invoice", 1 if world.patient else (0, 1))
-    for invoice in _documents(world, "invoice"):
-        if Decimal(_text(invoice, "total")) != Decimal("247.55"):  # 174.62 and 31.67, and 20 % of their sum
-            yield Broken("totals are right to the cent", _text(invoice, "total"))
+    yield from counted(world, "invoice", 1 if world.patient else (0, 1))
+    for invoice in documents(world, "invoice"):
+        if Decimal(text(invoice, "total")) != Decimal("247.55"):  # 174.62 and 31.67, and 20 % of their sum
+            yield Broken("totals are right to the cent", text(invoice, "total"))
     if "invoice" in world.ids and world.people["Ada"].get(f"/v1/invoices/{world.ids['invoice']}").status != 200:
         yield Broken("what was answered is kept", world.ids["invoice"])
 
@@ -252,10 +148,10 @@ def _pay(world: World) -> None:
 
 
 def _expect_paid(world: World) -> Iterator[Broken]:
-    (invoice,) = _documents(world, "invoice")
+    (invoice,) = documents(world, "invoice")
     payments = [payment["M"]["amount"]["S"] for payment in invoice["payments"]["L"]]
-    if world.patient and _text(invoice, "status") != "paid" and payments != ["100.00", "100.00"]:
-        yield Broken("what was answered is kept", f"{_text(invoice, 'status')}: {payments}")
+    if world.patient and text(invoice, "status") != "paid" and payments != ["100.00", "100.00"]:
+        yield Broken("what was answered is kept", f"{text(invoice, 'status')}: {payments}")
 
 
 def _credit_and_bill_again(world: World) -> None:
@@ -269,9 +165,9 @@ def _credit_and_bill_again(world: World) -> None:
 
 
 def _expect_credited(world: World) -> Iterator[Broken]:
-    yield from _counted(world, "credit_note", 1 if world.patient else (0, 1))
-    yield from _counted(world, "invoice", 2 if world.patient else (1, 2))
-    open_ids = [sheet for sheet in _documents(world, "sheet") if "open" in sheet]
+    yield from counted(world, "credit_note", 1 if world.patient else (0, 1))
+    yield from counted(world, "invoice", 2 if world.patient else (1, 2))
+    open_ids = [sheet for sheet in documents(world, "sheet") if "open" in sheet]
     if world.patient and open_ids:
         yield Broken("the hours that were released are billed again", f"{open_ids}")
 
@@ -308,12 +204,12 @@ def _expect_each_once(world: World) -> Iterator[Broken]:
     world.cloud.pump.run_dry()
     kept = {"client": ["Client", "Keyed"], "work": ["Keyed", "Work", "Work"]}
     for kind, member in (("client", "name"), ("work", "description")):
-        found = sorted(_text(item, member) for item in _documents(world, kind))
+        found = sorted(text(item, member) for item in documents(world, kind))
         if found != kept[kind]:
             yield Broken("a keyed request takes effect once", f"{kind}: {found}")
-    yield from _counted(world, "invoice", 2)
-    yield from _counted(world, "credit_note", 1)
-    credited = next(item for item in _documents(world, "invoice") if _text(item, "id") == world.ids["invoice"])
+    yield from counted(world, "invoice", 2)
+    yield from counted(world, "credit_note", 1)
+    credited = next(item for item in documents(world, "invoice") if text(item, "id") == world.ids["invoice"])
     if [payment["M"]["amount"]["S"] for payment in credited["payments"]["L"]] != ["10.00"]:
         yield Broken("a keyed request takes effect once", f"payments: {credited['payments']}")
 
@@ -335,19 +231,19 @@ def _work(world: World) -> None:
 
 def _set_up_work(world: World) -> None:
     _set_up_one_client(world)
-    _add_client(world, world.people["Ada"], "Other")
+    add_client(world, world.people["Ada"], "Other")
 
 
 def _expect_work(world: World) -> Iterator[Broken]:
     """Three entries: what was logged (once: it would overlap with itself), what was moved, and what the timer measured."""
     if not world.patient:
         return
-    yield from _counted(world, "work", 3)
-    yield from _counted(world, "timer", 0)
-    if world.ids["second"] in {_text(entry, "id") for entry in _documents(world, "work")}:
+    yield from counted(world, "work", 3)
+    yield from counted(world, "timer", 0)
+    if world.ids["second"] in {text(entry, "id") for entry in documents(world, "work")}:
         yield Broken("what was answered is kept", "the removed entry is there")
-    moved = [entry for entry in _documents(world, "work") if _text(entry, "id") == world.ids["first"]]
-    if [(_text(entry, "day"), _text(entry, "client_id")) for entry in moved] != [("2025-11-30", world.ids["Other"])]:
+    moved = [entry for entry in documents(world, "work") if text(entry, "id") == world.ids["first"]]
+    if [(text(entry, "day"), text(entry, "client_id")) for entry in moved] != [("2025-11-30", world.ids["Other"])]:
         yield Broken("what was answered is kept", f"the moved entry is {moved}")
 
 
@@ -367,7 +263,7 @@ def _change_clients(world: World) -> None:
 def _expect_changed_clients(world: World) -> Iterator[Broken]:
     if not world.patient:
         return
-    (client,) = _documents(world, "client")
+    (client,) = documents(world, "client")
     if "archived_at" not in client or client["rates"]["L"][-1]["M"]["rate"]["S"] != "100":
         yield Broken("what was answered is kept", f"{client}")
     if len(client["rates"]["L"]) != 2:
@@ -407,7 +303,7 @@ def _bounce(world: World) -> None:
 
 
 def _expect_bounce(world: World) -> Iterator[Broken]:
-    (invoice,) = _documents(world, "invoice")
+    (invoice,) = documents(world, "invoice")
     if invoice["delivery"]["M"]["status"]["S"] != "failed" or "owner_told" not in invoice["delivery"]["M"]:
         yield Broken("a bounce is noted", f"{invoice['delivery']}")
     told = [mail for mail in world.cloud.plane.mails if mail.recipients == ("ada@example.com",)]
@@ -423,9 +319,9 @@ def _set_up_rush(world: World) -> None:
     clock.move_to(datetime(2026, 3, 2, 9, 0, tzinfo=UTC))
     ada.ask("PATCH", f"/v1/clients/{world.ids['Client']}", {"invoice_day": 31}).expect(200)
     for name, day in (("moving", "2026-03-02"), ("going", "2026-03-03"), ("staying", "2026-03-04")):
-        world.ids[name] = _log(ada, world.ids["Client"], date=day, minutes=60)
-    idle = _add_client(world, ada, "Idle", invoice_day=15)
-    world.ids["idle work"] = _log(ada, idle, date="2026-03-02", minutes=30)
+        world.ids[name] = log(ada, world.ids["Client"], date=day, minutes=60)
+    idle = add_client(world, ada, "Idle", invoice_day=15)
+    world.ids["idle work"] = log(ada, idle, date="2026-03-02", minutes=30)
     clock.move_to(NIGHT)
 
 
@@ -467,7 +363,7 @@ def _expect_rush(world: World) -> Iterator[Broken]:
     for name in ("Client", "Idle"):
         ada.post("/v1/invoices", {"client_id": world.ids[name], "through": "2026-03-31"}).expect(201, 409)
     world.cloud.pump.run_dry()
-    left = [sheet for sheet in _documents(world, "sheet") if "open" in sheet]
+    left = [sheet for sheet in documents(world, "sheet") if "open" in sheet]
     if left:
         yield Broken("every entry is billed once", f"still open: {left}")
 
@@ -476,8 +372,8 @@ def _set_up_edits(world: World) -> None:
     ada = world.sign_up("Ada")
     world.cloud.clock.move_to(datetime(2026, 3, 2, 9, 0, tzinfo=UTC))
     for name in ("Busy", "Idle"):
-        _add_client(world, ada, name, invoice_day=31)
-    world.ids["entry"] = _log(ada, world.ids["Busy"], date="2026-03-02", minutes=60)
+        add_client(world, ada, name, invoice_day=31)
+    world.ids["entry"] = log(ada, world.ids["Busy"], date="2026-03-02", minutes=60)
     world.cloud.clock.move_to(NIGHT)
 
 
@@ -501,8 +397,8 @@ def _edit_while_billing(world: World) -> None:
 
 def _expect_edited(world: World) -> Iterator[Broken]:
     """Billed before its day was moved, or not before the new one."""
-    yield from _counted(world, "invoice", (0, 1))
-    days = {client["name"]["S"]: client.get("next_invoice_on", {}).get("S") for client in _documents(world, "client")}
+    yield from counted(world, "invoice", (0, 1))
+    days = {client["name"]["S"]: client.get("next_invoice_on", {}).get("S") for client in documents(world, "client")}
     if world.patient and days != {"Busy": "2026-04-15", "Idle": None}:
         yield Broken("what was answered is kept", f"the invoice days are {days}")
 
@@ -569,8 +465,8 @@ def _expect_catalogue(world: World) -> Iterator[Broken]:
         return
     ids = {name: person.get("/v1/account").expect(200)["id"] for name, person in world.people.items()}
     kept = {
-        (_text(it, "account_id"), _text(it, "id"), _text(it, "name"), int(it["version"]["N"]))
-        for it in _documents(world, "product")
+        (text(it, "account_id"), text(it, "id"), text(it, "name"), int(it["version"]["N"]))
+        for it in documents(world, "product")
     }
     if kept != {
         (ids["Ada"], "CUPID", "Cream cupid hearts", 1),
@@ -578,23 +474,12 @@ def _expect_catalogue(world: World) -> Iterator[Broken]:
         (ids["Ben"], LANTERN, "Retrospot tea set", 1),
     }:
         yield Broken("what was answered is kept", f"{sorted(kept)}")
-    yield from _counted(world, "invoice", 1)
+    yield from counted(world, "invoice", 1)
 
 
 # Stock
 
 FIRST_STOCK: Final = 20
-
-
-@dataclass(frozen=True, slots=True)
-class _StockRequest:
-    """Who changes the stock by how much, and how it went; `told` are the answers in order."""
-
-    reason: str
-    change: int
-    key: str
-    client: HttpClient
-    told: list[HttpAnswer]
 
 
 def _set_up_stock(world: World) -> None:
@@ -620,9 +505,9 @@ def _change_stock(world: World) -> None:
     )
     for name, change, key in wanted:
         asking = HttpClient(world.cloud, patient=world.patient, token=world.people[name].token)
-        world.stock.append(_StockRequest(f"{name} {change:+}", change, key, asking, []))
+        world.stock.append(StockRequest(f"{name} {change:+}", change, key, asking, []))
 
-    def ask(one: _StockRequest) -> None:
+    def ask(one: StockRequest) -> None:
         body = {"change": one.change, "reason": one.reason}
         one.told.append(one.client.post(f"{_LANTERN_PATH}/stock", body, key=one.key))
 
@@ -636,15 +521,15 @@ def _change_stock(world: World) -> None:
 
 def _expect_stock(world: World) -> Iterator[Broken]:
     """The sum is exact, and everybody was told what the journal says."""
-    (product,) = _documents(world, "product")
+    (product,) = documents(world, "product")
     journal = Counter({one.reason: 0 for one in world.stock})
-    changes = _documents(world, "stock_change")
-    journal.update(_text(change, "reason") for change in changes if _text(change, "reason") in journal)
+    changes = documents(world, "stock_change")
+    journal.update(text(change, "reason") for change in changes if text(change, "reason") in journal)
     noted = sum(int(change["change"]["N"]) for change in changes)
     stock, version = int(product["stock"]["N"]), int(product["version"]["N"])
     if stock != noted or len(changes) != 1 + journal.total():  # one that set the first stock
         yield Broken("stock is what the journal says", f"{stock}, not {noted}: {journal} of {len(changes)}")
-    renamed = _text(product, "name") == "Renamed"
+    renamed = text(product, "name") == "Renamed"
     if version != 1 + journal.total() + renamed or (world.patient and not renamed):
         yield Broken("every change of a product moves its version by one", f"{version}: {journal}, renamed: {renamed}")
     for one in world.stock:
@@ -652,7 +537,7 @@ def _expect_stock(world: World) -> Iterator[Broken]:
     yield from _same_answers_again(world)
 
 
-def _told_what_is_noted(one: _StockRequest, noted: int) -> Iterator[Broken]:
+def _told_what_is_noted(one: StockRequest, noted: int) -> Iterator[Broken]:
     """Who asks again without a key may have got it more than once, also where the last answer was a refusal."""
     (answer,) = one.told
     again = 0 if one.key else one.client.asked_again
@@ -672,19 +557,18 @@ def _told_what_is_noted(one: _StockRequest, noted: int) -> Iterator[Broken]:
 
 def _same_answers_again(world: World) -> Iterator[Broken]:
     """Under the same key, in the same words, and without another effect."""
-    known = len(_documents(world, "stock_change"))
+    known = len(documents(world, "stock_change"))
     for one in world.stock:
         if one.key and one.told[0].status == 200:
             again = one.client.post(f"{_LANTERN_PATH}/stock", {"change": one.change, "reason": one.reason}, key=one.key)
             if again.status != 200 or again.body != one.told[0].body:
                 yield Broken("a keyed request is answered once and for all", f"{one.reason}: {again.status}: {again.body}")
-    if len(_documents(world, "stock_change")) != known:
+    if len(documents(world, "stock_change")) != known:
         yield Broken("a keyed request takes effect once", "another change of stock")
 
 
 # Orders
 
-_NOT_ORDERED: Final = frozenset({"on_invoice_due", "on_delivery"})
 _RESERVED_SECONDS: Final = 15 * 60 + 1
 _QUIET_SECONDS: Final = 60 * 60 + 1
 _NOT_COUNTED: Final = "GIFT-WRAP"
@@ -765,7 +649,7 @@ def _order(world: World) -> None:
         pump.step()
     for seconds in (_RESERVED_SECONDS, _QUIET_SECONDS):
         world.cloud.clock.advance(seconds)
-        pump.schedule("nightly", world.cloud.clock.now())
+        pump.schedule("tidy", world.cloud.clock.now())
         pump.run_dry()
 
 
@@ -779,8 +663,8 @@ def _place(world: World, orders: Mapping[str, _Wanted]) -> None:
 
 def _expect_orders(world: World) -> Iterator[Broken]:
     """Each ends as it should where nothing failed; a step that failed for good may end it otherwise, never in halves."""
-    orders = {_text(order, "customer_id"): order for order in _documents(world, "order")}
-    yield from _counted(world, "order", len(_ORDERS | _LATER) if world.patient else tuple(range(len(_ORDERS | _LATER) + 1)))
+    orders = {text(order, "customer_id"): order for order in documents(world, "order")}
+    yield from counted(world, "order", len(_ORDERS | _LATER) if world.patient else tuple(range(len(_ORDERS | _LATER) + 1)))
     told = {(message["customer_id"], message["type"]) for message in world.cloud.plane.news}
     disturbed = bool(world.cloud.plane.struck) or world.cloud.pump.repetition is not None
     for name, wanted in (_ORDERS | _LATER).items():
@@ -788,51 +672,52 @@ def _expect_orders(world: World) -> Iterator[Broken]:
         if order is None:
             continue
         news = next((kind for customer, kind in told if customer == name), "")
-        ended = (_text(order, "status"), _text(order, "payment_status"), news)
+        ended = (text(order, "status"), text(order, "payment_status"), news)
         if ended != wanted.ends and not disturbed:
             yield Broken("an order ends as it should", f"{name}: {ended}")
-        seen = world.people["Ada"].get(f"/v1/orders/{_text(order, 'id')}").expect(200)
+        seen = world.people["Ada"].get(f"/v1/orders/{text(order, 'id')}").expect(200)
         if seen["status"] != ended[0] or not seen["history"]:
             yield Broken("who asks for an order is told how it is", f"{name}: {seen}")
 
 
 SCENARIOS: Final = (
     Scenario(name="night", set_up=_set_up_night, act=_run_night, expect=_expect_night, asks=False, seeds=3),
-    Scenario(name="invoice", set_up=_set_up_one_client, act=_issue, expect=_expect_one_invoice, idle=_BILLING_AT_NIGHT),
-    Scenario(name="pdf", set_up=_set_up_one_client, act=_issue_and_print, expect=_expect_one_invoice, idle=_BILLING_AT_NIGHT),
-    Scenario(name="payment", set_up=_set_up_one_invoice, act=_pay, expect=_expect_paid, idle=_BILLING_AT_NIGHT | _MAIL),
+    Scenario(name="invoice", set_up=_set_up_one_client, act=_issue, expect=_expect_one_invoice, idle=BILLING_AT_NIGHT),
+    Scenario(name="pdf", set_up=_set_up_one_client, act=_issue_and_print, expect=_expect_one_invoice, idle=BILLING_AT_NIGHT),
+    Scenario(name="payment", set_up=_set_up_one_invoice, act=_pay, expect=_expect_paid, idle=BILLING_AT_NIGHT | MAIL),
     Scenario(
-        name="credit", set_up=_set_up_one_invoice, act=_credit_and_bill_again, expect=_expect_credited, idle=_BILLING_AT_NIGHT
+        name="credit", set_up=_set_up_one_invoice, act=_credit_and_bill_again, expect=_expect_credited, idle=BILLING_AT_NIGHT
     ),
-    Scenario(name="keyed", set_up=_set_up_one_invoice, act=_ask_with_keys, expect=_expect_each_once, idle=_BILLING_AT_NIGHT),
-    Scenario(name="work", set_up=_set_up_work, act=_work, expect=_expect_work, idle=_BILLING_AT_NIGHT | _MAIL),
+    Scenario(name="keyed", set_up=_set_up_one_invoice, act=_ask_with_keys, expect=_expect_each_once, idle=BILLING_AT_NIGHT),
+    Scenario(name="work", set_up=_set_up_work, act=_work, expect=_expect_work, idle=BILLING_AT_NIGHT | MAIL),
     Scenario(
-        name="clients", set_up=_set_up_work, act=_change_clients, expect=_expect_changed_clients, idle=_BILLING_AT_NIGHT | _MAIL
+        name="clients", set_up=_set_up_work, act=_change_clients, expect=_expect_changed_clients, idle=BILLING_AT_NIGHT | MAIL
     ),
-    Scenario(name="sign-up", set_up=lambda _: None, act=_open_account, expect=_expect_account, idle=_BILLING_AT_NIGHT | _MAIL),
+    Scenario(name="sign-up", set_up=lambda _: None, act=_open_account, expect=_expect_account, idle=BILLING_AT_NIGHT | MAIL),
     Scenario(name="rush", set_up=_set_up_rush, act=_rush, expect=_expect_rush, in_turn=False, seeds=6, crowd=True),
     Scenario(
         name="edits", set_up=_set_up_edits, act=_edit_while_billing, expect=_expect_edited, in_turn=False, seeds=4, crowd=True
     ),
-    Scenario(name="bounce", set_up=_set_up_one_invoice, act=_bounce, expect=_expect_bounce, asks=False, idle=_BILLING_AT_NIGHT),
+    Scenario(name="bounce", set_up=_set_up_one_invoice, act=_bounce, expect=_expect_bounce, asks=False, idle=BILLING_AT_NIGHT),
     Scenario(
         name="catalogue",
         set_up=_set_up_catalogue,
         act=_keep_catalogue,
         expect=_expect_catalogue,
         readers=(FEED, INDEXER),
-        idle=_BILLING_AT_NIGHT,
+        idle=BILLING_AT_NIGHT,
     ),
-    Scenario(name="orders", set_up=_set_up_orders, act=_order, expect=_expect_orders, idle=_NOT_ORDERED, orders=True),
+    Scenario(name="orders", set_up=_set_up_orders, act=_order, expect=_expect_orders, idle=NEITHER, orders=True),
     Scenario(
         name="stock",
         set_up=_set_up_stock,
         act=_change_stock,
         expect=_expect_stock,
         seeds=3,
-        idle=_BILLING_AT_NIGHT | _MAIL,
+        idle=BILLING_AT_NIGHT | MAIL,
         crowd=True,
     ),
+    *FILE_SCENARIOS,
 )
 
 

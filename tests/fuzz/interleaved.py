@@ -16,10 +16,10 @@ from tests.http.examples import ENDPOINTS, WITH_BODY
 
 TURNS = 500
 """In one world; then a new one, so that lists stay short."""
-_ID = re.compile(r"(?:acc|usr|cli|wrk|inv|crn|pay)_[0-9A-HJKMNP-TV-Z]{26}")
+_ID = re.compile(r"(?:acc|usr|cli|wrk|inv|crn|pay|prd|ord|img|imp)_[0-9A-HJKMNP-TV-Z]{26}")
 _ANYBODYS = set(_ID.findall(description_of(daybook.app).content))
 """Ids that stand in the API's description, as examples."""
-_OWN_WORDS = ("name", "description", "address", "legal_name", "reference", "reason", "vat_id", "tax_id")
+_OWN_WORDS = ("name", "description", "address", "legal_name", "reference", "reason", "vat_id", "tax_id", "filename")
 """Members that take any words; all that a tenant writes there is marked."""
 
 

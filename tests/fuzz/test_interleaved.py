@@ -43,4 +43,4 @@ def test_a_client_that_is_found_for_anybody_is_noticed(monkeypatch: pytest.Monke
     monkeypatch.setattr(clients, "add_client", add)
     monkeypatch.setattr(clients, "get_client", lambda *_, **__: added[-1])
 
-    assert any("was shown" in fault for fault in interleaved.run(300, SEED).faults)
+    assert any("was shown" in fault for fault in interleaved.run(1_000, SEED).faults)

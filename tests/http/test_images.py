@@ -10,7 +10,7 @@ from chalicelib.domain.files import Upload
 from chalicelib.repositories import keys
 from chalicelib.usecases import images
 from tests.http.api import Api, made, product_body
-from tests.triggers.documents import scheduled
+from tests.triggers.documents import A_WHILE, scheduled
 from tests.wired import MemoryWired
 
 FORM = {"filename": "Garten + Söhne 🏡.jpg", "content_type": "image/jpeg"}
@@ -189,7 +189,7 @@ def test_an_image_is_put_on_a_product(api: Api) -> None:
 def test_the_night_rejects_what_was_never_uploaded(api: Api, wired: MemoryWired) -> None:
     path = f"/v1/images/{add(api)['id']}"
 
-    daybook.nightly(scheduled(keys.instant(wired.clock.advance(days=2))), None)
+    daybook.tidy(scheduled(keys.instant(wired.clock.advance(days=2))), A_WHILE)
 
     shown = api.get(path).json
     assert (shown["status"], shown["reason"]) == ("rejected", "the file was never uploaded")

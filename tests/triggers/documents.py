@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from chalicelib.domain.accounts import Account
@@ -101,6 +102,10 @@ def rejected_event(account_id: str, document_id: str) -> Document:
     event: Document = document("email-rejected")
     event["detail"]["mail"]["tags"] = {"account": [account_id], "document": [document_id]}
     return event
+
+
+A_WHILE = SimpleNamespace(get_remaining_time_in_millis=lambda: 300_000, function_name="daybook-test-Tidy", aws_request_id="1")
+"""The context of a function that has just begun."""
 
 
 def scheduled(time: str) -> Document:

@@ -10,7 +10,7 @@ import pytest
 import app as daybook
 from chalicelib.usecases import import_run
 from tests.http.api import Api, made
-from tests.triggers.documents import document, failed, sqs
+from tests.triggers.documents import A_WHILE, document, failed, sqs
 from tests.wired import MemoryWired
 
 
@@ -163,7 +163,7 @@ def test_at_night_an_import_without_a_file_ends(wired: MemoryWired, api: Api) ->
     wired.clock.advance(days=2)
     night["time"] = wired.clock.now().isoformat().replace("+00:00", "Z")
 
-    daybook.nightly(night, None)
+    daybook.tidy(night, A_WHILE)
 
     shown = api.get(f"/v1/imports/{opened['id']}").json
     assert (shown["status"], shown["reason"]) == ("failed", "was never uploaded")

@@ -1,7 +1,6 @@
 """An order that was placed gets its workflow, once; and the workflow's steps are functions of their own."""
 
 import json
-from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -10,9 +9,9 @@ import pytest
 import app as daybook
 from chalicelib.domain.errors import OutOfStock, Unavailable
 from chalicelib.domain.orders import QUIET_FOR, OrderJob
-from chalicelib.usecases import invoices, order_steps
+from chalicelib.usecases import order_steps
 from tests.builders import NOW, an_order
-from tests.triggers.documents import document, failed, scheduled, sqs
+from tests.triggers.documents import A_WHILE, document, failed, scheduled, sqs
 from tests.wired import MemoryWired
 
 STEPS = [function.name for function in daybook.app.pure_lambda_functions]
@@ -149,36 +148,10 @@ def test_a_step_writes_its_line_into_the_log(
 # The night
 
 
-@pytest.mark.parametrize("failing", ["ask_for_due_invoices", "release_expired"])
-def test_the_night_does_the_rest_though_a_part_of_it_fails(
-    wired: MemoryWired, monkeypatch: pytest.MonkeyPatch, failing: str
-) -> None:
-    done: list[tuple[str, datetime]] = []
-
-    def doing(name: str) -> Any:
-        def do(as_of: datetime, **_: object) -> int:
-            if name == failing:
-                raise Unavailable
-            done.append((name, as_of))
-            return 0
-
-        return do
-
-    monkeypatch.setattr(invoices, "ask_for_due_invoices", doing("ask_for_due_invoices"))
-    for name in ("release_expired", "take_up"):
-        monkeypatch.setattr(order_steps, name, doing(name))
-
-    with pytest.raises(Unavailable):
-        daybook.nightly(scheduled("2026-11-20T02:00:00Z"), None)
-
-    night = datetime(2026, 11, 20, 2, tzinfo=UTC)
-    assert {*done, (failing, night)} == {(name, night) for name in ("ask_for_due_invoices", "release_expired", "take_up")}
-
-
 def test_the_night_starts_the_workflow_of_an_order_that_has_none(wired: MemoryWired) -> None:
     wired.store.orders.add(an_order())
     wired.clock.at = NOW + QUIET_FOR
 
-    daybook.nightly(scheduled(wired.clock.at.isoformat()), None)
+    daybook.tidy(scheduled(wired.clock.at.isoformat()), A_WHILE)
 
     assert wired.order_workflow.started == [("acc_1", "ord_1")]

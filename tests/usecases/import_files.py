@@ -147,7 +147,10 @@ def names(office: Any) -> list[str]:
 
 
 def report(office: Any, imported: Import) -> list[str]:
-    content: bytes = office.files.contents()[imported.report_key][imported.report_version]
+    """Fails if it is not the newest version: S3 does not keep others for long."""
+    versions: dict[str, bytes] = office.files.contents()[imported.report_key]
+    assert imported.report_version == list(versions)[-1]
+    content = versions[imported.report_version]
     return content.decode("utf-8-sig").splitlines()
 
 

@@ -13,6 +13,7 @@ from chalicelib.domain.images import Image, ImageDetails, ImageStatus, Rejection
 from chalicelib.domain.paging import PageRequest
 from chalicelib.usecases import images
 from tests.builders import a_caller
+from tests.usecases.order_flow import Crash
 from tests.usecases.test_invoicing import at_once
 from tests.wired import MemoryWired
 
@@ -338,6 +339,37 @@ def test_nothing_is_left_of_an_image_that_is_removed_meanwhile(shop: MemoryWired
     assert objects(shop) == {}
 
 
+@pytest.mark.parametrize("count", [1, 2, 4])
+def test_thumbnails_of_who_was_slower_and_then_cut_off_do_not_stay_the_newest(
+    shop: MemoryWired, monkeypatch: pytest.MonkeyPatch, count: int
+) -> None:
+    """The bucket removes what is not the newest after a week."""
+    image_id = add(shop)
+    upload = put(shop, image_id)
+    whole = shop.files.put
+    kept_so_far: list[str] = []
+
+    def put_too_late(*file: Any) -> str:
+        if not kept_so_far:
+            with monkeypatch.context() as elsewhere:
+                elsewhere.setattr(shop.files, "put", whole)
+                make(shop, upload)
+        kept_so_far.append(whole(*file))
+        if len(kept_so_far) == count:
+            raise Crash
+        return kept_so_far[-1]
+
+    with monkeypatch.context() as here:
+        here.setattr(shop.files, "put", put_too_late)
+        with pytest.raises(Crash):
+            make(shop, upload)
+    make(shop, upload)
+
+    newest = {key: list(versions)[-1] for key, versions in shop.stored.contents().items()}
+    for one in kept(shop, image_id).thumbnails:
+        assert newest[f"thumbnails/{one.name}/acc_1/{image_id}/{DETAILS.filename}"] == one.version_id
+
+
 def test_many_events_at_once_have_one_result(shop: MemoryWired) -> None:
     image_id = add(shop)
     upload = put(shop, image_id, GOOD)
@@ -583,6 +615,20 @@ def test_a_night_that_is_cut_off_is_finished_by_the_next(shop: MemoryWired, monk
         assert kept(shop, image_id).due_at is None
         assert objects(shop) == {}
         assert shop.tables()["image_removals"] == {}
+
+
+def test_an_image_that_cannot_be_looked_after_stops_none_of_the_others(shop: MemoryWired) -> None:
+    image_ids = [add(shop) for _ in range(3)]
+
+    def fail() -> None:
+        raise KeyError
+
+    shop.clock.advance(hours=24)
+    with pytest.raises(Unavailable) as told:
+        images.look_after_images(shop.clock.now(), desk=Interrupted(shop, "uploads.head", fail))
+
+    assert isinstance(told.value.__cause__, KeyError)
+    assert sorted(kept(shop, image_id).status for image_id in image_ids) == ["pending", "rejected", "rejected"]
 
 
 @pytest.mark.parametrize("step", ["images.get", "uploads.head", "images.save"])

@@ -702,6 +702,26 @@ def test_a_message_that_comes_after_the_next_one_does_no_harm(office: MemoryWire
     assert len(names(office)) == 12
 
 
+def test_the_report_of_a_run_that_was_taken_over_and_cut_off_is_dropped_when_its_message_comes_again(
+    office: MemoryWired, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = upload(office, "a", "!bad")
+
+    def put_too_late(*file: Any) -> None:
+        monkeypatch.undo()
+        elsewhere(deliver, office, job)
+        office.files.put(*file)
+        raise Crash
+
+    monkeypatch.setattr(office.files, "put", put_too_late)
+    with pytest.raises(Crash):
+        deliver(office, job)
+    deliver(office, job)
+
+    assert len(report(office, kept(office, job))) == 2
+    assert len(office.files.contents()[kept(office, job).report_key]) == 1
+
+
 # The night
 
 

@@ -16,6 +16,7 @@ from chalicelib.domain.errors import (
     NotUndone,
     OrderNotCancelable,
     OutOfTurn,
+    PaymentDeclined,
     PaymentGatewayError,
     ReservationExpired,
     Unavailable,
@@ -23,6 +24,7 @@ from chalicelib.domain.errors import (
 from chalicelib.domain.orders import (
     QUIET_FOR,
     RESERVED_FOR,
+    UNDOING,
     FulfillmentStatus,
     Order,
     OrderJob,
@@ -35,7 +37,7 @@ from chalicelib.domain.orders import (
 from chalicelib.domain.products import ProductDetails, StockLevel
 from chalicelib.usecases import order_steps as steps
 from chalicelib.usecases import orders, products
-from chalicelib.usecases.order_steps import release_expired, take_up
+from chalicelib.usecases.order_steps import look_after_orders, release_expired
 from operations.settle import settle
 from tests.builders import ADDRESS, NOW, a_caller, a_product, a_user, an_account, order_details
 from tests.fakes import FixedClock
@@ -196,14 +198,14 @@ def test_an_order_that_meets_no_trouble_is_confirmed(shop: MemoryWired) -> None:
 WAYS: dict[str, tuple[dict[str, Any], list[str], str, PaymentStatus, str | None]] = {
     "declined": (
         {"payment_method": "declined"},
-        ["ReleaseInventory", "NotifyPaymentFailed", "OrderFailed"],
+        ["RefundPayment", "ReleaseInventory", "NotifyPaymentFailed", "OrderFailed"],
         "payment_declined",
         PaymentStatus.FAILED,
         "payment_failed",
     ),
     "no money": (
         {"payment_method": "insufficient_funds"},
-        ["ReleaseInventory", "NotifyPaymentFailed", "OrderFailed"],
+        ["RefundPayment", "ReleaseInventory", "NotifyPaymentFailed", "OrderFailed"],
         "insufficient_funds",
         PaymentStatus.FAILED,
         "payment_failed",
@@ -837,7 +839,7 @@ def test_a_refund_that_keeps_failing_comes_before_a_person_and_is_not_shown_as_r
     order = kept(shop, order_id)
     assert execution.ended_well is False
     assert (order.status, order.workflow_status) == (OrderStatus.FAILED, WorkflowStatus.COMPENSATION_FAILED)
-    assert order.payment_status is (PaymentStatus.CAPTURED if way == "not served" else PaymentStatus.FAILED)
+    assert order.payment_status is (PaymentStatus.CAPTURED if way == "not served" else PaymentStatus.NOT_PAID)
     assert shop.attention.asked == [(order_id, "RefundPayment")]
     assert history(order)[-4:] == [
         "RefundPayment failed",
@@ -995,7 +997,7 @@ def test_an_order_whose_workflow_never_began_gets_it_at_night(shop: MemoryWired)
     as_of = shop.clock.advance(seconds=QUIET_FOR.total_seconds())
     fresh = place(shop)
 
-    assert take_up(as_of, desk=shop) == 1
+    assert look_after_orders(as_of, desk=shop) == 1
 
     assert shop.order_workflow.started == [("acc_1", order_id)]
     assert {kept(shop, one).status for one in (order_id, fresh, held)} == {OrderStatus.PENDING}
@@ -1007,7 +1009,7 @@ def test_an_order_that_was_held_for_long_is_left_to_the_workflow_that_was_starte
     as_of = shop.clock.advance(hours=12)
     orders.submit(CALLER, order_id, desk=shop)
 
-    assert take_up(as_of, desk=shop) == 0
+    assert look_after_orders(as_of, desk=shop) == 0
     assert shop.order_workflow.started == []
 
 
@@ -1021,7 +1023,7 @@ def test_an_order_whose_workflow_has_ended_without_it_is_confirmed_or_comes_befo
     shop.order_workflow.ended.add(order_id)
     as_of = shop.clock.advance(hours=12)
 
-    assert [take_up(as_of, desk=shop) for _ in range(2)] == [done < 6, False]
+    assert [look_after_orders(as_of, desk=shop) for _ in range(2)] == [done < 6, False]
 
     order = kept(shop, order_id)
     if done >= 4:
@@ -1034,12 +1036,88 @@ def test_an_order_whose_workflow_has_ended_without_it_is_confirmed_or_comes_befo
     check_books(shop)
 
 
+def test_a_payment_that_was_captured_and_not_noted_when_the_workflow_was_stopped_is_told_of_and_given_back(
+    shop: MemoryWired,
+) -> None:
+    order_id = place(shop)
+    for step in FORWARD[:2]:
+        step(job_of(order_id), shop=shop)
+    with pytest.raises(Unavailable):
+        FORWARD[2](job_of(order_id), shop=_With(shop, reservations=Failing(shop.store.reservations, "keep", times=1)))
+    shop.order_workflow.ended.add(order_id)
+
+    look_after_orders(shop.clock.advance(hours=12), desk=shop)
+
+    order = kept(shop, order_id)
+    assert order.payment_status is PaymentStatus.NOT_PAID, "what it was: nobody has asked the processor"
+    assert (order.not_undone, shop.attention.asked) == (("RefundPayment",), [(order_id, "RefundPayment")])
+    assert set(settled(shop, order_id)) == {f"{step} done" for step in (*UNDOING, "OrderFailed")}
+    assert kept(shop, order_id).payment_status is PaymentStatus.REFUNDED
+    assert [what for what, _, _ in shop.payments.moved] == ["capture", "refund"]
+    check_books(shop)
+
+
+def test_what_was_given_up_is_asked_for_every_week_until_it_is_settled(shop: MemoryWired) -> None:
+    order_id = place(shop, shipping_address=NOBODY_LIVES_THERE)
+    shop.payments.undo_failures = [PaymentGatewayError()] * 4
+    work_off(shop, order_id)
+    once = [(order_id, "RefundPayment")]
+    before = history(kept(shop, order_id))
+
+    asked = []
+    for _ in range(15):
+        look_after_orders(shop.clock.advance(days=1), desk=shop)
+        asked.append(len(shop.attention.asked))
+
+    assert asked == [1] * 6 + [2] * 7 + [3] * 2
+    assert (shop.attention.asked, history(kept(shop, order_id))) == (once * 3, before)
+    assert settled(shop, order_id)[-1] == "OrderFailed done"
+    look_after_orders(shop.clock.advance(days=30), desk=shop)
+    assert shop.attention.asked == once * 3
+    check_books(shop)
+
+
+def test_who_could_not_be_asked_is_asked_the_next_night(shop: MemoryWired) -> None:
+    order_id = place(shop, shipping_address=NOBODY_LIVES_THERE)
+    shop.payments.undo_failures = [PaymentGatewayError()] * 4
+    work_off(shop, order_id)
+    shop.attention.failures = [Unavailable()]
+
+    with pytest.raises(Unavailable):
+        look_after_orders(shop.clock.advance(days=7), desk=shop)
+    assert len(shop.attention.asked) == 1
+    assert look_after_orders(shop.clock.advance(days=1), desk=shop) == 1
+    assert len(shop.attention.asked) == 2
+
+
+@pytest.mark.parametrize("method", ["declined", "insufficient_funds"])
+@pytest.mark.parametrize("comes", ["at once", "at the end"])
+def test_a_capture_that_comes_after_the_processor_said_no_takes_nothing(shop: MemoryWired, method: str, comes: str) -> None:
+    order_id = place(shop, payment_method=method)
+    execution = Execution(job_of(order_id))
+    key = StepKey("acc_1", order_id, "ProcessPayment")
+    while execution.state != "RefundPayment":
+        execution.step(shop)
+    if comes == "at once":
+        shop.payments.capture(key, kept(shop, order_id).total_amount, "EUR", "card")
+    execution.run(shop)
+
+    with pytest.raises(PaymentDeclined):
+        shop.payments.capture(key, kept(shop, order_id).total_amount, "EUR", "card")
+
+    order = kept(shop, order_id)
+    assert (order.status, order.workflow_status) == (OrderStatus.FAILED, WorkflowStatus.COMPENSATED)
+    assert [what for what, _, _ in shop.payments.moved] == (["capture", "refund"] if comes == "at once" else [])
+    assert order.payment_status is (PaymentStatus.REFUNDED if comes == "at once" else PaymentStatus.FAILED)
+    check_books(shop)
+
+
 def test_one_order_that_cannot_be_taken_up_stops_none_of_the_others_and_is_told_of(shop: MemoryWired) -> None:
     order_ids = [place(shop, ("a", 1)) for _ in range(3)]
     shop.order_workflow.failures = [None, Unavailable()]
 
     with pytest.raises(Unavailable):
-        take_up(shop.clock.advance(hours=2), desk=shop)
+        look_after_orders(shop.clock.advance(hours=2), desk=shop)
 
     assert [order_id for _, order_id in shop.order_workflow.started] == [order_ids[0], order_ids[2]]
 

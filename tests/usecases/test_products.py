@@ -90,6 +90,16 @@ class Seen:
 # Putting
 
 
+def test_what_is_kept_of_a_product_stays_as_it_is(business: Business) -> None:
+    made(business)
+
+    put(business, price=Decimal(9), description="", kept={"description", "image_id"})
+
+    assert (kept(business).price, kept(business).description) == (Decimal(9), "Cast iron")
+    put(business, description="", kept={"image_id"})
+    assert kept(business).description == ""
+
+
 def test_a_put_makes_a_product_where_there_is_none(business: Business, wired: MemoryWired) -> None:
     answer = put(business, StockLevel(10))
 

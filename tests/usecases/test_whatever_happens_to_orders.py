@@ -13,7 +13,7 @@ from chalicelib.domain.events import Change, event_of
 from chalicelib.domain.orders import Order, OrderStatus, WorkflowStatus
 from chalicelib.repositories.items import exactly
 from chalicelib.usecases import orders, products
-from chalicelib.usecases.order_steps import release_expired, take_up
+from chalicelib.usecases.order_steps import look_after_orders, release_expired
 from tests.builders import ADDRESS, order_details
 from tests.usecases.order_flow import Crash, Execution, Interrupting
 from tests.usecases.test_order_steps import CALLER, STOCK, check_books, job_of, journal_of, kept, open_shop, place, put, settled
@@ -211,7 +211,7 @@ class AShopsDay(RuleBasedStateMachine):
         self.shop.clock.advance(hours=24)
         self.sweep()
         self.shop.customers.failures, self.shop.payments.undo_failures = [], []
-        take_up(self.shop.clock.now(), desk=self.shop)
+        look_after_orders(self.shop.clock.now(), desk=self.shop)
         self.books_agree()
         given_up = [
             order
