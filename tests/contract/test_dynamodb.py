@@ -23,8 +23,9 @@ from chalicelib.repositories.items import size_of
 from chalicelib.repositories.keys import Key, Range
 from chalicelib.repositories.ledger import CHUNK_BYTES
 from chalicelib.repositories.stream_images import plain_image
-from chalicelib.repositories.table import Table, add, put, unchanged
+from chalicelib.repositories.table import Table
 from chalicelib.repositories.work import DynamoWork
+from chalicelib.repositories.writes import add, put, unchanged
 from tests.builders import NOW, a_client, a_product, a_stock_change, a_timed_entry, a_timer, an_entry, an_image
 from tests.contract.stores import TABLE, DynamoStore, credited, drawn_up, items_in, log, log_many, opened
 
