@@ -30,8 +30,9 @@ from chalicelib.repositories.clients import DynamoClients, DynamoDueClients
 from chalicelib.repositories.items import from_image, size_of, to_image, to_item
 from chalicelib.repositories.ledger import DynamoLedger
 from chalicelib.repositories.reports import DynamoReports
-from chalicelib.repositories.table import Table, update
+from chalicelib.repositories.table import Table
 from chalicelib.repositories.work import DynamoWork
+from chalicelib.repositories.writes import update
 from chalicelib.usecases.invoices import ask_for_due_invoices, issue_due
 from operations import local_aws
 from operations.project import ROOT

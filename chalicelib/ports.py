@@ -530,6 +530,9 @@ class RowMarks(Protocol):
         else's mark is there by now.
         """
 
+    def put(self, mark: RowMark, before: RowMark | None, run: int) -> None:
+        """Writes the mark alone. Raises: as the commit within `note`."""
+
     def together(self, account_id: str, product_ids: Collection[str] = ()) -> AbstractContextManager[None]:
         """Commits within the block may wait for each other, to be written in fewer transactions: what was not raised there may
         be raised later, as NotTogether, at the latest at the end of the block. Some of them are then written, with their

@@ -188,10 +188,18 @@ class BadRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RowMark:
-    """What the last import that has written a subject wrote of it: rows with these fingerprints.
+class Gap:
+    """No record, but a place between two that are far apart: reading may stop and go on there."""
 
-    `numbers` are those of its records since that import was last saved.
+    after: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RowMark:
+    """What the last import that has said something of a subject said of it: rows with these fingerprints.
+
+    Of its records since that import was last saved, `numbers` are those that went in, `unchanged` those that changed nothing.
+    `earlier` are the fingerprints of the imports before, as long as this one has said nothing else.
     """
 
     account_id: str
@@ -200,10 +208,14 @@ class RowMark:
     import_id: str
     numbers: tuple[int, ...]
     fingerprints: tuple[str, ...]
+    unchanged: tuple[int, ...] = ()
+    earlier: tuple[str, ...] = ()
 
 
-Verdict = Literal["new", "known", "done"]
-"""Of a row, before it goes in: known is what another import has brought, done what this one has, before it was cut off."""
+Verdict = Literal["new", "known", "older", "done", "seen"]
+"""Of a row, before it goes in: known is what another import has brought; older, that one opened later has said something else;
+done and seen, that this very record went in, or changed nothing, before the import was cut off.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -302,28 +314,50 @@ def _next(imported: Import, now: datetime, **changes: object) -> Import:
 
 
 def verdict_on(mark: RowMark | None, row: Row, imported: Import, number: int) -> Verdict:
-    """What is to be done with the row, by what is marked of its subject."""
+    """What is to be done with the row, by what is marked of its subject. Ids of imports sort by when they were opened."""
     if mark is None:
         return "new"
     if mark.import_id == imported.id:
-        return "done" if number in mark.numbers else "new"
-    return "known" if row.fingerprint in mark.fingerprints else "new"
+        if number in mark.numbers:
+            return "done"
+        if number in mark.unchanged:
+            return "seen"
+        said_last = row.product_id is not None and row.fingerprint == mark.fingerprints[-1]
+        return "known" if said_last or row.fingerprint in mark.earlier else "new"
+    if mark.import_id > imported.id:
+        return "older"
+    return "known" if row.fingerprint in (*mark.fingerprints, *mark.earlier) else "new"
 
 
 def mark_after(mark: RowMark | None, row: Row, imported: Import, number: int) -> RowMark:
     """The mark that is written with the row."""
-    numbers: tuple[int, ...] = ()
-    fingerprints: tuple[str, ...] = ()
-    if mark is not None and mark.import_id == imported.id:
-        numbers = tuple(one for one in mark.numbers if one > imported.record_count)
-        fingerprints = tuple(one for one in mark.fingerprints if one != row.fingerprint)[-MAX_FINGERPRINTS + 1 :]
+    before = _own(mark, row, imported)
+    return replace(before, numbers=(*before.numbers, number), earlier=())
+
+
+def mark_unchanged(mark: RowMark | None, row: Row, imported: Import, number: int) -> RowMark:
+    """The mark that is written alone, of a row that changed nothing; of one that was known, what came before it stays known."""
+    before = _own(mark, row, imported)
+    earlier: tuple[str, ...] = ()
+    if mark is not None and verdict_on(mark, row, imported, number) == "known":
+        others = () if mark.import_id == imported.id else mark.fingerprints
+        earlier = (*mark.earlier, *others)[-MAX_FINGERPRINTS:]
+    return replace(before, unchanged=(*before.unchanged, number), earlier=earlier)
+
+
+def _own(mark: RowMark | None, row: Row, imported: Import) -> RowMark:
+    """What this import has said of the row's subject, the row with it, but not yet as which record."""
+    saved = imported.record_count
+    ours = None if mark is None or mark.import_id != imported.id else mark
+    said = () if ours is None else tuple(one for one in ours.fingerprints if one != row.fingerprint)
     return RowMark(
         account_id=imported.account_id,
         kind=imported.kind,
         subject=row.subject,
         import_id=imported.id,
-        numbers=(*numbers, number),
-        fingerprints=(*fingerprints, row.fingerprint),
+        numbers=() if ours is None else tuple(one for one in ours.numbers if one > saved),
+        unchanged=() if ours is None else tuple(one for one in ours.unchanged if one > saved),
+        fingerprints=(*said[-MAX_FINGERPRINTS + 1 :], row.fingerprint),
     )
 
 

@@ -395,6 +395,8 @@ class NewImport(Body, frozen=True, kw_only=True):
     `date_format` is made of YYYY, MM and DD, such as DD.MM.YYYY.
     Without `decimal_separator`, what may mean two numbers is refused.
 
+    A product's row that was in before is left alone, whatever was sold since; one that is new, if only by its price, sets
+    `stock` to what it says, sold or not: leave that cell empty to leave the stock. Of two files the one opened later wins.
     A dry run checks each row by itself and writes nothing: of rows that collide with each other it knows nothing.
     """
 

@@ -44,7 +44,7 @@ Answers = Callable[[], Response]
 class Once:
     """Answers each keyed request, once: docs/decisions/0014-effects-note-their-request.md.
 
-    claimed (`begin`) -> effect and note, one transaction (`effect`, repositories/table.py) -> answer kept (`keep`) -> given
+    claimed (`begin`) -> effect and note, one transaction (`effect`, repositories/notes.py) -> answer kept (`keep`) -> given
                       |                                       a crash here: `again` answers for what the note names
                       a crash here: nothing has happened; the claim runs out
     """

@@ -10,12 +10,13 @@ from chalicelib.domain.cells import check_date_format
 from chalicelib.domain.clients import Client
 from chalicelib.domain.errors import FieldError, Invalid
 from chalicelib.domain.records import START, ContentType, Cursor, clean_heading, read_records
+from chalicelib.domain.records import Gap as RecordGap
 from chalicelib.edge.import_hours import Habits
 from chalicelib.edge.import_rows import Plan, fields_of, folded, read_row
 from chalicelib.edge.requests import pointer_of
 
 if TYPE_CHECKING:
-    from chalicelib.domain.imports import BadRow, Import, ImportDetails, Row
+    from chalicelib.domain.imports import BadRow, Gap, Import, ImportDetails, Row
 
 _SAME = ({"client", "client_id"}, {"duration", "hours"}, {"start_date", "date"}, {"minutes", "duration"})
 """Fields that say the same: a file may have both, but only one of them can be meant. Hours and minutes may add up."""
@@ -55,8 +56,9 @@ def check_plan(details: "ImportDetails") -> None:
 
 def rows(
     imported: "Import", chunks: Iterator[bytes], account: Account, all_clients: Callable[[], Iterable[Client]]
-) -> "Iterator[Row | BadRow]":
+) -> "Iterator[Row | BadRow | Gap]":
     """The records from the import's cursor on. Raises: Unreadable."""
+    from chalicelib.domain.imports import Gap
 
     @cache
     def ids_by_name() -> dict[str, list[str]]:
@@ -73,4 +75,4 @@ def rows(
     plan = Plan(imported.kind, tuple(imported.columns.items()), habits, client_ids)
     cursor = START if imported.cursor is None else Cursor.of(imported.cursor)
     for record in read_records(cast("ContentType", imported.content_type), chunks, cursor):
-        yield read_row(record, plan)
+        yield Gap(after=record.after.plain()) if isinstance(record, RecordGap) else read_row(record, plan)

@@ -15,7 +15,8 @@ from chalicelib.domain.users import Role, User
 from chalicelib.repositories import keys
 from chalicelib.repositories.items import Item, from_item, to_item
 from chalicelib.repositories.pages import page_by_id
-from chalicelib.repositories.table import Refused, Table, Write, add, always_contended, delete, put, unchanged, update
+from chalicelib.repositories.table import Table
+from chalicelib.repositories.writes import Refused, Write, add, always_contended, delete, put, unchanged, update
 
 
 class DynamoAccounts:

@@ -9,7 +9,8 @@ from chalicelib.domain.errors import Contended, DaybookError
 from chalicelib.domain.orders import StepKey
 from chalicelib.repositories import keys
 from chalicelib.repositories.items import Item
-from chalicelib.repositories.table import Table, Write
+from chalicelib.repositories.table import Table
+from chalicelib.repositories.writes import Write
 
 _NO_FACTS = frozenset({*keys.Key._fields, "type", "account_id", "order_id"})
 

@@ -10,7 +10,8 @@ from chalicelib.repositories import keys
 from chalicelib.repositories.due import due_items
 from chalicelib.repositories.items import Item, from_item, members, to_item
 from chalicelib.repositories.pages import page_by_id
-from chalicelib.repositories.table import Table, Write, add, delete, set_members, update
+from chalicelib.repositories.table import Table
+from chalicelib.repositories.writes import Write, add, delete, set_members, update
 
 _IDENTITY = frozenset({"account_id", "id"})
 

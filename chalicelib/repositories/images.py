@@ -12,7 +12,8 @@ from chalicelib.repositories.due import due_items
 from chalicelib.repositories.items import Item, from_item, to_item
 from chalicelib.repositories.keys import Key
 from chalicelib.repositories.pages import first_page
-from chalicelib.repositories.table import Table, add, delete, put
+from chalicelib.repositories.table import Table
+from chalicelib.repositories.writes import add, delete, put
 
 
 class DynamoImages:

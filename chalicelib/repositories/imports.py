@@ -16,7 +16,8 @@ from chalicelib.repositories.items import Item, from_item, members, to_item
 from chalicelib.repositories.keys import Key
 from chalicelib.repositories.once import ImportedRow, Note, noting
 from chalicelib.repositories.pages import first_page
-from chalicelib.repositories.table import Table, Write, add, always_contended, delete, put
+from chalicelib.repositories.table import Table
+from chalicelib.repositories.writes import Write, add, always_contended, delete, put
 
 KEPT_FOR = timedelta(days=30)
 """Those that are not shown with their import; its report has them."""
@@ -69,6 +70,10 @@ class DynamoRowMarks:
 
     def note(self, mark: RowMark, before: RowMark | None, run: int) -> AbstractContextManager[Note]:
         return noting(ImportedRow(mark, before, run))
+
+    def put(self, mark: RowMark, before: RowMark | None, run: int) -> None:
+        with self.note(mark, before, run):
+            self._table.transact()
 
     def together(self, account_id: str, product_ids: Collection[str] = ()) -> AbstractContextManager[None]:
         foreseen: list[Key] = [keys.account(account_id)]

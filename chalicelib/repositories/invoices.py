@@ -8,7 +8,8 @@ from chalicelib.domain.paging import Page, PageRequest
 from chalicelib.repositories import keys
 from chalicelib.repositories.items import Item, from_item, members
 from chalicelib.repositories.pages import page_by_id
-from chalicelib.repositories.table import Table, Write, set_members, update
+from chalicelib.repositories.table import Table
+from chalicelib.repositories.writes import Write, set_members, update
 
 _NOT_FROZEN = ("status", "payments", "credit_note_id", "credit_note_number", "delivery", "version")
 

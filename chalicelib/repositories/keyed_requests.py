@@ -10,7 +10,8 @@ from chalicelib.domain.idempotency import Keeping, KeptAnswer
 from chalicelib.repositories import keys
 from chalicelib.repositories.items import Item, from_item, size_of, to_item
 from chalicelib.repositories.once import Effect, noting
-from chalicelib.repositories.table import Table, always_contended, delete, put, update
+from chalicelib.repositories.table import Table
+from chalicelib.repositories.writes import always_contended, delete, put, update
 
 MAX_ANSWER_BYTES = 380_000
 """An item takes 400 KB. JSON is kept in a tenth of its size, so that a longer answer than this is one of more than 3 MB."""

@@ -20,7 +20,8 @@ from chalicelib.repositories.clients import move_on
 from chalicelib.repositories.invoices import invoice_update
 from chalicelib.repositories.items import Item, from_item, members, size_of, to_item
 from chalicelib.repositories.reports import outcome_item
-from chalicelib.repositories.table import MAX_TRANSACTION_BYTES, MAX_WRITES, Table, Write, add, always_contended, put, update
+from chalicelib.repositories.table import MAX_TRANSACTION_BYTES, MAX_WRITES, Table
+from chalicelib.repositories.writes import Write, add, always_contended, put, update
 
 CHUNK_BYTES = 300_000
 """Of lines in one item, which takes 400 KB."""

@@ -93,6 +93,10 @@ class MemoryRowMarks(_OfImports):
     def note(self, mark: RowMark, before: RowMark | None, run: int) -> AbstractContextManager[Note]:
         return noting(ImportedRow(mark, before, run))
 
+    def put(self, mark: RowMark, before: RowMark | None, run: int) -> None:
+        with self.note(mark, before, run), self._committing():
+            pass
+
     def together(self, account_id: str, product_ids: Collection[str] = ()) -> AbstractContextManager[None]:  # noqa: ARG002
         return nullcontext()
 

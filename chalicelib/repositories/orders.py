@@ -17,7 +17,8 @@ from chalicelib.repositories.items import Item, from_item, to_item
 from chalicelib.repositories.keys import Key
 from chalicelib.repositories.pages import page_by_id
 from chalicelib.repositories.products import noted_change
-from chalicelib.repositories.table import Refused, Table, Write, add, always_contended, decisive, delete, put, unchanged, update
+from chalicelib.repositories.table import Table
+from chalicelib.repositories.writes import Refused, Write, add, always_contended, decisive, delete, put, unchanged, update
 
 
 class DynamoOrders:

@@ -13,18 +13,8 @@ from chalicelib.domain.products import Product, StockChange
 from chalicelib.repositories import keys
 from chalicelib.repositories.items import Item, from_item, members, to_item
 from chalicelib.repositories.pages import first_page, page_by_id
-from chalicelib.repositories.table import (
-    Refused,
-    Table,
-    Write,
-    add,
-    always_contended,
-    delete,
-    put,
-    set_members,
-    unchanged,
-    update,
-)
+from chalicelib.repositories.table import Table
+from chalicelib.repositories.writes import Refused, Write, add, always_contended, delete, put, set_members, unchanged, update
 
 if TYPE_CHECKING:
     from chalicelib.ports import Clock

@@ -6,7 +6,8 @@ from chalicelib.domain.errors import Contended, NotFound
 from chalicelib.domain.reports import DueOutcome, Outcome
 from chalicelib.repositories import keys
 from chalicelib.repositories.items import Item, from_item, to_item
-from chalicelib.repositories.table import Table, put
+from chalicelib.repositories.table import Table
+from chalicelib.repositories.writes import put
 
 
 class DynamoReports:

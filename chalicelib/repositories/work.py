@@ -31,8 +31,9 @@ from chalicelib.domain.work import (
 from chalicelib.repositories import keys
 from chalicelib.repositories.items import Item, from_item, members, to_item
 from chalicelib.repositories.pages import first_page
-from chalicelib.repositories.table import Refused, Table, Write, add, always_contended, delete, put, update
+from chalicelib.repositories.table import Table
 from chalicelib.repositories.work_change import Place, entry_of, moves_calendar, sheets_of
+from chalicelib.repositories.writes import Refused, Write, add, always_contended, delete, put, update
 
 _READ_AT_ONCE = 100
 """Places in the list of days, where a filter lets only some of them through."""

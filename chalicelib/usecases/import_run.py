@@ -6,11 +6,11 @@ whatever comes twice, at once or late, and wherever a run is cut off, what is co
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import logging
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
-from itertools import islice
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, assert_never, cast
 
 from chalicelib.domain.clients import ClientDetails
 from chalicelib.domain.errors import (
@@ -22,6 +22,7 @@ from chalicelib.domain.errors import (
     NotTogether,
     OutOfStep,
     RowMarked,
+    Unavailable,
     Unreadable,
 )
 from chalicelib.domain.imports import (
@@ -29,6 +30,7 @@ from chalicelib.domain.imports import (
     REPORT_TYPE,
     TOO_MANY_REJECTED,
     BadRow,
+    Gap,
     Import,
     ProductRow,
     Progress,
@@ -38,6 +40,7 @@ from chalicelib.domain.imports import (
     complete,
     fail,
     mark_after,
+    mark_unchanged,
     move_on,
     reject,
     rejection_of,
@@ -67,6 +70,8 @@ if TYPE_CHECKING:
         Timers,
         Work,
     )
+
+_log = logging.getLogger("daybook")
 
 BLOCK = 49
 """Records whose marks are read at once, and which are written together where they can be: 49 clients, their marks and the run
@@ -135,20 +140,31 @@ def _save(imported: Import, rejections: Sequence[RejectedRow], desk: Desk) -> No
 
 
 class Records:
-    """Records, a few at a time; what ends them early is kept until those before it are seen to."""
+    """Records, a few at a time; what ends them early is kept until those before it are seen to.
 
-    def __init__(self, rows: Iterator[Row | BadRow]) -> None:
+    `after` is the cursor behind what was taken last.
+    """
+
+    def __init__(self, rows: Iterator[Row | BadRow | Gap]) -> None:
         self._rows = rows
         self.over = False
         self.fault: str | None = None
+        self.after: Mapping[str, object] | None = None
 
     def take(self, count: int) -> list[Row | BadRow]:
+        """Fewer, or none, where for long there is no other: then is the time to look at the clock."""
         taken: list[Row | BadRow] = []
         try:
-            taken.extend(islice(self._rows, count))
+            for row in self._rows:
+                self.after = row.after
+                if isinstance(row, Gap):
+                    return taken
+                taken.append(row)
+                if len(taken) == count:
+                    return taken
         except Unreadable as fault:
             self.fault = fault.detail
-        self.over = len(taken) < count
+        self.over = True
         return taken
 
 
@@ -156,6 +172,7 @@ class Records:
 class _Tally:
     """What is not saved yet."""
 
+    cursor: Mapping[str, object] | None
     added: int = 0
     unchanged: int = 0
     rejections: list[RejectedRow] = field(default_factory=list)
@@ -191,8 +208,18 @@ class Run:
     def work_off(self) -> Import | None:
         """To the import's end, and then returns None; or the import as far as it got in the time that there was.
 
-        Raises: ImportTakenOver, Unavailable.
+        Raises: ImportTakenOver; Unavailable if it got nowhere: whoever got on and was stopped there goes on in the next part.
         """
+        begun = self._imported.cursor
+        try:
+            return self._work_off()
+        except Unavailable as failure:
+            if self._imported.cursor == begun:
+                raise
+            _log.warning("the import %s goes on later: %s", self._imported.id, failure)
+            return self._imported
+
+    def _work_off(self) -> Import | None:
         while not self._records.over:
             self._do_window()
             if self._imported.rejected_count > MAX_REJECTIONS:
@@ -203,24 +230,33 @@ class Run:
         return None
 
     def _do_window(self) -> None:
+        """What was seen to is kept also if what comes behind it cannot be, for now."""
+        began, tally = self._remaining(), _Tally(self._imported.cursor)
+        try:
+            self._fill(tally)
+        except Unavailable:
+            self._keep(tally, began)
+            raise
+        self._keep(tally, began)
+
+    def _fill(self, tally: _Tally) -> None:
         """At least a block: a run that went on no further than the last would ask for the very same place, once for both."""
-        began = self._remaining()
-        tally, cursor = _Tally(), self._imported.cursor
         while tally.count < WINDOW and not self._records.over:
             block = self._records.take(BLOCK)
-            if block:
-                for outcome in self._outcomes_of(block, self._imported.record_count + tally.count + 1):
-                    tally.note(outcome)
-                cursor = block[-1].after
+            for outcome in self._outcomes_of(block, self._imported.record_count + tally.count + 1):
+                tally.note(outcome)
+            tally.cursor = self._records.after or tally.cursor
             if self._remaining() < RESERVE_SECONDS:
                 break
-        if not tally.count:
+
+    def _keep(self, tally: _Tally, began: float) -> None:
+        if tally.cursor == self._imported.cursor:
             return
         progress = Progress(
             added=tally.added,
             unchanged=tally.unchanged,
             rejections=tuple(tally.rejections),
-            cursor=cursor,
+            cursor=tally.cursor,
             milliseconds=round((began - self._remaining()) * 1000),
         )
         moved = move_on(self._imported, progress, now=self._desk.clock.now())
@@ -228,6 +264,8 @@ class Run:
         self._imported = moved
 
     def _outcomes_of(self, block: Sequence[Row | BadRow], first: int) -> list[_Outcome]:
+        if not block:
+            return []
         numbered = list(enumerate(block, first))
         if self._imported.kind in TOGETHER and not self._imported.dry_run:
             product_ids = {row.product_id for row in block if isinstance(row, Row) and row.product_id is not None}
@@ -264,6 +302,8 @@ class Run:
             return reject(number, row.line, row.pointer, row.reason)
         mark = marks.get(row.subject)
         verdict = verdict_on(mark, row, self._imported, number)
+        if verdict == "known" and row.product_id is not None:
+            self._mark_unchanged(number, row, marks)
         if verdict != "new":
             return verdict == "done"
         after = mark_after(mark, row, self._imported, number)
@@ -276,9 +316,20 @@ class Run:
             if together and not isinstance(refusal, Invalid):
                 raise NotTogether from refusal  # alone it is looked at once more
             return rejection_of(refusal, row, number)
-        if note.noted and not self._imported.dry_run:
+        if not note.noted:
+            self._mark_unchanged(number, row, marks)
+        elif not self._imported.dry_run:
             marks[row.subject] = after
         return note.noted
+
+    def _mark_unchanged(self, number: int, row: Row, marks: dict[str, RowMark]) -> None:
+        """That this is what was said of it last, though there was nothing to write: it is no news when it comes again."""
+        if self._imported.dry_run:
+            return
+        mark = marks.get(row.subject)
+        after = mark_unchanged(mark, row, self._imported, number)
+        self._desk.row_marks.put(after, mark, self._imported.run)
+        marks[row.subject] = after
 
     def _noting(self, after: RowMark, before: RowMark | None) -> AbstractContextManager[Noted]:
         if isinstance(self._rows, _Rehearsal):
@@ -290,24 +341,44 @@ def _put(row: Row, caller: Caller, desk: Desk) -> None:
     match row.what:
         case ClientDetails() as details:
             clients.add_client(caller, details, desk=desk)
-        case ProductRow(None, details, level):
-            products.add_product(caller, details, level, desk=desk)
-        case ProductRow(str() as product_id, details, level, kept):
-            products.put_product(caller, product_id, details, level, desk=desk, kept=kept)
+        case ProductRow() as product:
+            if product.product_id is None:
+                products.add_product(caller, product.details, product.level, desk=desk)
+            else:
+                products.put_product(caller, product.product_id, product.details, product.level, desk=desk, kept=product.kept)
         case TimedWork() | DatedWork() as details:
             work.log_work(caller, details, allow_overlap=False, desk=desk)
+        case unknown:
+            assert_never(unknown)
+
+
+READS: Mapping[str, frozenset[str]] = {
+    "accounts": frozenset({"get"}),
+    "clients": frozenset({"get"}),
+    "products": frozenset({"get"}),
+    "images": frozenset({"get"}),
+    "work": frozenset({"calendar"}),
+    "ids": frozenset({"new"}),
+    "clock": frozenset({"now"}),
+}
+"""What the rows' use cases may ask of their ports in a dry run."""
+WRITES: Mapping[str, frozenset[str]] = {
+    "clients": frozenset({"add"}),
+    "products": frozenset({"add", "save"}),
+    "work": frozenset({"commit"}),
+}
+"""What they would write by; in a dry run it is only noted that they would."""
 
 
 class _Rehearsal:
-    """The desk of a dry run: everything can be read, and what would be written is not."""
+    """The desk of a dry run: of its ports what is named above, and nothing else."""
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
         self.noted = False
 
     def __getattr__(self, name: str) -> Any:
-        port = getattr(self._desk, name)
-        return _ReadOnly(port, self._wrote) if name in {"clients", "products", "work"} else port
+        return _ReadOnly(name, getattr(self._desk, name), self._wrote)
 
     def _wrote(self, *_: object, **__: object) -> None:
         self.noted = True
@@ -319,9 +390,14 @@ class _Rehearsal:
 
 
 class _ReadOnly:
-    def __init__(self, port: object, wrote: Callable[..., None]) -> None:
+    def __init__(self, name: str, port: object, wrote: Callable[..., None]) -> None:
+        self._name = name
         self._port = port
         self._wrote = wrote
 
-    def __getattr__(self, name: str) -> Any:
-        return self._wrote if name in {"add", "save", "commit"} else getattr(self._port, name)
+    def __getattr__(self, method: str) -> Any:
+        if method in READS.get(self._name, ()):
+            return getattr(self._port, method)
+        if method in WRITES.get(self._name, ()):
+            return self._wrote
+        raise AttributeError(f"a dry run has no {self._name}.{method}")

@@ -22,6 +22,7 @@ from chalicelib.domain.imports import (
     REPORT_TYPE,
     SHOWN_REJECTIONS,
     BadRow,
+    Gap,
     Import,
     ImportDetails,
     ImportJob,
@@ -78,7 +79,7 @@ class Desk(import_run.Desk, Counter, Protocol):
 class ReadRows(Protocol):
     def __call__(
         self, imported: Import, chunks: Iterator[bytes], account: Account, all_clients: Callable[[], Iterable[Client]]
-    ) -> Iterator[Row | BadRow]:
+    ) -> Iterator[Row | BadRow | Gap]:
         """The records from the import's cursor on; `chunks` begin there. Raises: Unreadable."""
 
 

@@ -49,8 +49,9 @@ from chalicelib.repositories.orders import DynamoOrders, DynamoReservations
 from chalicelib.repositories.products import DynamoProducts, DynamoStock
 from chalicelib.repositories.reports import DynamoReports
 from chalicelib.repositories.searchable import DynamoSearchable
-from chalicelib.repositories.table import Table, update
+from chalicelib.repositories.table import Table
 from chalicelib.repositories.work import DynamoTimers, DynamoWork
+from chalicelib.repositories.writes import update
 from tests.builders import NOW, a_user, an_account, at
 from tests.fakes import FixedClock
 

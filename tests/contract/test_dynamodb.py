@@ -23,8 +23,9 @@ from chalicelib.repositories.items import size_of
 from chalicelib.repositories.keys import Key, Range
 from chalicelib.repositories.ledger import CHUNK_BYTES
 from chalicelib.repositories.stream_images import plain_image
-from chalicelib.repositories.table import Table, add, put
+from chalicelib.repositories.table import Table
 from chalicelib.repositories.work import DynamoWork
+from chalicelib.repositories.writes import add, put, unchanged
 from tests.builders import NOW, a_client, a_product, a_stock_change, a_timed_entry, a_timer, an_entry, an_image
 from tests.contract.stores import TABLE, DynamoStore, credited, drawn_up, items_in, log, log_many, opened
 
@@ -298,6 +299,50 @@ def test_a_transaction_that_goes_on_colliding_is_contended(stubbed: Stubbed) -> 
     assert len(pauses) == 4
 
 
+def test_a_transaction_that_is_too_much_at_once_waits_longer_and_is_unavailable_at_last(stubbed: Stubbed) -> None:
+    table, stubber, pauses = stubbed
+    for _ in range(5):
+        cancelled(stubber, "ThrottlingError", "TransactionConflict")
+
+    with pytest.raises(Unavailable):
+        write(table)
+
+    stubber.assert_no_pending_responses()
+    assert len(pauses) == 4
+    assert all(least <= pause <= 2 for least, pause in zip((0.2, 0.4, 0.8, 1), pauses, strict=True))
+
+
+def test_what_was_only_asked_for_can_be_written_in_the_transaction_after(ada: DynamoStore) -> None:
+    """A thing that was asked for in what went out, and is asked for again, is touched by what is gathered next."""
+    table = ada.row_marks._table
+    ours = Key("acc_1", "ours")
+    table.transact(put({**ours._asdict(), "version": 1}))
+    asked = unchanged(ours, condition="#version = :one", one=1)
+
+    with table.together():
+        for number in range(99):
+            table.transact(asked, put(dict(Key("acc_1", f"a{number}")._asdict())))
+        table.transact(asked, put(dict(Key("acc_1", "b")._asdict())))
+        table.transact(put({**ours._asdict(), "version": 2}))
+
+    assert table.find(ours)["version"] == 2
+
+
+def test_what_is_written_by_itself_comes_behind_what_was_gathered(ada: DynamoStore) -> None:
+    table = ada.row_marks._table
+    first, second, third = (Key("acc_1", name) for name in ("first", "second", "third"))
+
+    with table.together([second]):
+        table.transact(put({**first._asdict(), "version": 1}))
+        table.replace({**first._asdict(), "version": 2}, condition="#version = :one", one=1)
+        table.add_unless_there({**second._asdict(), "version": 7})
+        assert table.find(second)["version"] == 7
+        table.transact(put({**third._asdict(), "count": 4}))
+        assert table.count(third, expires_at=1) == 5
+
+    assert table.find(first)["version"] == 2
+
+
 @pytest.mark.parametrize(
     ("codes", "item", "error"),
     [
@@ -306,7 +351,7 @@ def test_a_transaction_that_goes_on_colliding_is_contended(stubbed: Stubbed) -> 
         (("ConditionalCheckFailed", "None"), None, Contended),
         (("TransactionConflict", "ConditionalCheckFailed"), None, NotFound),
         (("ConditionalCheckFailed", "ConditionalCheckFailed"), None, NotFound),
-        (("ThrottlingError", "None"), None, Unavailable),
+        (("ThrottlingError", "None"), None, None),
         (("ProvisionedThroughputExceeded", "TransactionConflict"), None, None),
         (("ValidationError", "None"), None, ClientError),
         (("ValidationError", "TransactionConflict"), None, ClientError),

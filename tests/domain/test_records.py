@@ -4,7 +4,7 @@ import csv
 import io
 import json
 import tracemalloc
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import islice, pairwise
 from pathlib import Path
 from typing import Literal
@@ -14,7 +14,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as some
 
 from chalicelib.domain.errors import Unreadable
-from chalicelib.domain.records import START, BadRecord, ContentType, Cursor, Record, read_records, text
+from chalicelib.domain.records import START, BadRecord, ContentType, Cursor, Gap, Record, read_records, text
 
 CSV: ContentType = "text/csv"
 ARRAY: ContentType = "application/json"
@@ -24,7 +24,11 @@ MIB = 1024 * 1024
 
 
 def read(content: bytes, content_type: ContentType = CSV) -> list[Record | BadRecord]:
-    return list(read_records(content_type, [content]))
+    return list(_records(content_type, [content]))
+
+
+def _records(content_type: ContentType, chunks: Iterable[bytes], cursor: Cursor = START) -> Iterator[Record | BadRecord]:
+    return (one for one in read_records(content_type, chunks, cursor) if not isinstance(one, Gap))
 
 
 def values(content: bytes, content_type: ContentType = CSV) -> list[object]:
@@ -308,7 +312,7 @@ def test_wherever_reading_is_cut_and_taken_up_again_the_same_records_come(
     taken: list[Record | BadRecord] = []
     cursor = START
     while True:
-        rest = read_records(content_type, [content[cursor.offset :]] if content[cursor.offset :] else [], cursor)
+        rest = _records(content_type, [content[cursor.offset :]] if content[cursor.offset :] else [], cursor)
         some_more = list(islice(rest, data.draw(some.integers(1, 3))))
         if not some_more:
             break
@@ -332,7 +336,7 @@ def test_wherever_reading_is_cut_and_taken_up_again_the_same_records_come(
 @example(content=b"", start=b'a,"', content_type=CSV)
 def test_no_bytes_raise_anything_but_unreadable(content: bytes, start: bytes, content_type: ContentType) -> None:
     try:
-        records = list(read_records(content_type, [start + content]))
+        records = list(_records(content_type, [start + content]))
     except Unreadable:
         return
     assert [one.number for one in records] == list(range(1, len(records) + 1))
@@ -387,3 +391,53 @@ def test_memory_does_not_grow_with_the_file(content_type: ContentType, first: by
 
     assert count > 0
     assert peak < 16 * MIB
+
+
+@pytest.mark.parametrize(
+    ("content_type", "head", "blank", "record"),
+    [(CSV, b"a,b\n", b",\n", b"1,2\n"), (CSV, b"a\n", b'"\n"\n', b"1\n"), (LINES, b"{}\n", b" \n", b"{}\n")],
+)
+def test_reading_says_how_far_it_is_where_there_is_no_record_for_long(
+    content_type: ContentType, head: bytes, blank: bytes, record: bytes
+) -> None:
+    content = head + blank * 100_001 + record
+    read_on = list(read_records(content_type, [content]))
+    gaps = [one for one in read_on if isinstance(one, Gap)]
+
+    assert len(gaps) == 2
+    rest = list(read_records(content_type, [content[gaps[-1].after.offset :]], gaps[-1].after))
+    assert rest == read_on[-1:]
+    assert isinstance(rest[0], Record)
+
+
+def test_a_file_whose_headings_do_not_come_is_not_read_to_its_end() -> None:
+    taken = 0
+
+    def chunks() -> Iterator[bytes]:
+        nonlocal taken
+        while True:
+            taken += 1
+            yield b",\n" * 10_000
+
+    with pytest.raises(Unreadable, match="no headings"):
+        next(read_records(CSV, chunks()))
+    assert taken < 10
+
+
+def test_an_element_that_does_not_end_is_the_last() -> None:
+    taken = 0
+
+    def chunks() -> Iterator[bytes]:
+        nonlocal taken
+        yield b'[1,"'
+        while True:
+            taken += 1
+            yield b"x" * MIB
+
+    first, last = read_records(ARRAY, chunks())
+
+    assert isinstance(first, Record)
+    assert isinstance(last, BadRecord)
+    assert last.reason == "the element goes on for more than 16,777,216 bytes; nothing behind that was read"
+    assert last.after.stage == "over"
+    assert taken < 20

@@ -17,7 +17,7 @@ from hypothesis import strategies as some
 from chalicelib.domain.clients import Client, ClientDetails
 from chalicelib.domain.errors import Invalid, Unreadable
 from chalicelib.domain.identifiers import make_id
-from chalicelib.domain.imports import BadRow, ImportDetails, ProductRow, Row, new_import
+from chalicelib.domain.imports import BadRow, Gap, ImportDetails, ProductRow, Row, new_import
 from chalicelib.domain.products import StockLevel
 from chalicelib.domain.statuses import ImportKind
 from chalicelib.domain.work import DatedWork, TimedWork
@@ -69,7 +69,8 @@ def read(
     check_plan(details)
     imported = new_import(details, account_id="acc_1", user_id="usr_1", import_id="imp_1", now=NOW)
     data = content.encode() if isinstance(content, str) else content
-    return list(rows(imported, iter([data]), an_account(time_zone="Europe/Vienna"), lambda: clients))
+    read = rows(imported, iter([data]), an_account(time_zone="Europe/Vienna"), lambda: clients)
+    return [row for row in read if not isinstance(row, Gap)]
 
 
 def refused(read_rows: Iterable[Row | BadRow]) -> list[tuple[int, str, str]]:

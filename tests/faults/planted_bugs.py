@@ -313,7 +313,7 @@ def _version_from_the_start(app: Any) -> None:
 def _stock_read_then_written(app: Any) -> None:
     """The stock is read, and what comes of it is written."""
     products = _part("repositories.products")
-    items, table = _part("repositories.items"), _part("repositories.table")
+    items, table = _part("repositories.items"), _part("repositories.writes")
 
     def change(kept: Any, change: Any) -> None:
         key = products.keys.product(change.account_id, change.product_id)
@@ -544,7 +544,7 @@ def _import_that_always_fails(app: Any) -> None:
 
 def _row_marked_apart(app: Any) -> None:
     """The row goes in, and it is marked in another transaction."""
-    table, once = _part("repositories.table"), _part("repositories.once")
+    table, notes, once = (_part(f"repositories.{name}") for name in ("table", "notes", "once"))
 
     original = table.Table.transact
 
@@ -559,7 +559,7 @@ def _row_marked_apart(app: Any) -> None:
         except BaseException:
             note.noted = False
             raise
-        kept.send(table._import_of(note.what))
+        kept.send(notes._import_of(note.what))
 
     table.Table.transact = transact
 

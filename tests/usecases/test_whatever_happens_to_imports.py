@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from contextvars import Context
+from decimal import Decimal
 from typing import Any
 from unittest.mock import patch
 
@@ -14,13 +15,26 @@ from hypothesis import settings
 from hypothesis import strategies as some
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule
 
-from chalicelib.domain.errors import ImportTakenOver, Unavailable
+from chalicelib.domain.errors import Conflict, ImportTakenOver, Invalid, NotFound, Unavailable
 from chalicelib.domain.events import Change, event_of
 from chalicelib.domain.imports import Import, ImportJob
+from chalicelib.domain.products import ProductDetails, StockLevel
 from chalicelib.domain.statuses import ImportStatus
 from chalicelib.repositories.items import exactly
-from chalicelib.usecases import import_run, imports
-from tests.usecases.import_files import arrive, deliver, kept, open_office, put_file, rejections, report, upload, waiting
+from chalicelib.usecases import import_run, imports, products
+from tests.usecases.import_files import (
+    CALLER,
+    arrive,
+    counts,
+    deliver,
+    kept,
+    open_office,
+    put_file,
+    rejections,
+    report,
+    upload,
+    waiting,
+)
 from tests.usecases.order_flow import Crash, Interrupting
 
 LINES = [
@@ -207,6 +221,129 @@ class AnOfficesWeek(RuleBasedStateMachine):
         there = len(self.office.tables()["clients"]) - 1
         assert sum(imported.added_count for imported in done) == there, "what is counted as added is there"
 
+
+ONCE, OFTEN = ("A1", "A2", "A3", "A4", "A5", "A6"), ("B1", "B2")
+"""Products that stand in a file once at most, and those that may stand there several times."""
+SAID = ("x", "y", "x 5", "y 5", "y 9")
+PRICE_LISTS = some.builds(
+    lambda once, often: [f"{product_id} {said}" for product_id, said in (*often, *once.items())],
+    some.dictionaries(some.sampled_from(ONCE), some.sampled_from(SAID), min_size=1),
+    some.lists(some.tuples(some.sampled_from(OFTEN), some.sampled_from(SAID)), max_size=4),
+)
+
+
+class AShopsWeek(RuleBasedStateMachine):
+    """One shop's imports of products, with what is changed by hand and sold between them, and within their runs."""
+
+    jobs = Bundle("jobs")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.office = open_office()
+        self.lines: dict[str, list[str]] = {}
+        self.by_hand: set[str] = set()
+        """The products that were ever put by hand: a file that was in before leaves them as they are."""
+        self.small = patch.multiple(import_run, WINDOW=4, BLOCK=2)
+        self.small.start()
+
+    def teardown(self) -> None:
+        try:
+            self.deliver_all()
+            self.the_newest_file_has_come()
+            self.the_last_file_again_changes_nothing()
+        finally:
+            self.small.stop()
+
+    @rule(target=jobs, lines=PRICE_LISTS)
+    def upload(self, lines: list[str]) -> ImportJob:
+        return self.uploaded(lines)
+
+    @rule(target=jobs, job=jobs)
+    def upload_the_same_again(self, job: ImportJob) -> ImportJob:
+        return self.uploaded(self.lines[job.import_id])
+
+    def uploaded(self, lines: list[str]) -> ImportJob:
+        self.office.clock.advance(seconds=1)
+        job = upload(self.office, *lines, kind="products")
+        self.lines[job.import_id] = lines
+        return job
+
+    @rule(product_id=some.sampled_from(["A1", "B1"]), said=some.sampled_from(SAID))
+    def put_by_hand(self, product_id: str, said: str) -> None:
+        name, *stock = said.split(" ")
+        level = StockLevel(int(stock[0])) if stock else None
+        details = ProductDetails(name=name, price=Decimal(5))
+        products.put_product(CALLER, product_id, details, level, desk=self.office)
+        self.by_hand.add(product_id)
+
+    @rule(product_id=some.sampled_from(ONCE + OFTEN))
+    def sell(self, product_id: str) -> None:
+        with suppress(NotFound, Invalid, Conflict):
+            products.change_stock(CALLER, product_id, -1, "sold", desk=self.office)
+
+    @rule(left=some.sampled_from([ENOUGH, import_run.RESERVE_SECONDS + 1, import_run.RESERVE_SECONDS + 5]))
+    def deliver_next(self, left: float) -> None:
+        """Whatever is left of it comes behind what has come meanwhile."""
+        if self.office.imports_queue.waiting:
+            deliver(self.office, self.office.imports_queue.waiting.pop(0), left=left)
+
+    @rule(place=some.integers(0, 30), after=some.booleans(), error=some.sampled_from([Crash(), Unavailable()]))
+    def fail_and_sell(self, place: int, after: bool, error: BaseException) -> None:
+        """A run is cut off, one of each is sold, and its message comes again."""
+
+        def happens() -> None:
+            raise error
+
+        queue = self.office.imports_queue.waiting
+        if not queue:
+            return
+        job = queue.pop(0)
+        try:
+            deliver(Interrupting(self.office, place, after=after, happens=happens), job)
+        except (Crash, Unavailable):
+            queue.insert(0, job)
+        for product_id in ONCE + OFTEN:
+            self.sell(product_id)
+
+    def deliver_all(self) -> None:
+        while self.office.imports_queue.waiting:
+            deliver(self.office, self.office.imports_queue.waiting.pop(0))
+
+    @invariant()
+    def the_journals_add_up(self) -> None:
+        tables = self.office.tables()
+        journal = Counter[str]()
+        for change in tables["stock_changes"].values():
+            journal[change.product_id] += change.change
+        assert {one.id: one.stock or 0 for one in tables["products"].values()} == {
+            one.id: journal[one.id] for one in tables["products"].values()
+        }
+
+    def the_newest_file_has_come(self) -> None:
+        """Whoever was worked off last."""
+        newest = {line.split(" ")[0]: line for _, lines in sorted(self.lines.items()) for line in lines}
+        for product_id in newest.keys() & set(ONCE) - self.by_hand:
+            assert self.office.products.get("acc_1", product_id).name == newest[product_id].split(" ")[1]
+
+    @rule()
+    def the_last_file_again_changes_nothing(self) -> None:
+        """Whatever was done by hand or sold since."""
+        self.deliver_all()
+        if not self.lines:
+            return
+        _, lines = max(self.lines.items())
+        for product_id in ONCE + OFTEN:
+            self.sell(product_id)
+        before = self.office.tables()
+        job = self.uploaded(lines)
+        self.deliver_all()
+        after = self.office.tables()
+        assert (after["products"], after["stock_changes"]) == (before["products"], before["stock_changes"])
+        assert counts(kept(self.office, job)) == (0, len(lines), 0)
+
+
+AShopsWeek.TestCase.settings = settings(stateful_step_count=25)
+TestWhateverHappensToPriceLists = AShopsWeek.TestCase
 
 AnOfficesWeek.TestCase.settings = settings(stateful_step_count=25)
 TestWhateverHappensToImports = AnOfficesWeek.TestCase

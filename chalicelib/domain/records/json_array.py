@@ -69,6 +69,10 @@ class _Scan:
         return True
 
 
+_MOST_SKIPPED_BYTES = 16 * 1024 * 1024
+"""Of an element that is too long. What goes on for longer is taken for one that never ends: nothing behind it is read."""
+
+
 class _Element(NamedTuple):
     """`text` None if it is too long. `size` in bytes, with the sign behind it: comma, bracket, or nothing at the file's end.
 
@@ -81,6 +85,7 @@ class _Element(NamedTuple):
     lead: int
     breaks: int
     is_open: bool
+    endless: bool = False
 
     @property
     def is_last(self) -> bool:
@@ -129,6 +134,8 @@ def _within(text: Text) -> tuple[Cursor, Iterator[str]]:
 
 
 def _fault(element: _Element, blank: bool, encoding: str) -> str:
+    if element.endless:
+        return f"the element goes on for more than {_MOST_SKIPPED_BYTES:,} bytes; nothing behind that was read"
     if element.text is None:
         return f"the element is longer than {MAX_RECORD_CHARACTERS:,} characters"
     if element.sign == "" and blank:
@@ -159,6 +166,9 @@ def _elements(pieces: Iterator[str], encoding: str) -> Iterator[_Element]:
                 breaks += gone.count("\n")
                 scan.place = 0
                 too_long = True
+                if size > _MOST_SKIPPED_BYTES:
+                    yield _Element(None, "", size, lead, breaks, scan.is_open, endless=True)
+                    return
         text = buffer[start:end]
         sign = "" if end is None else buffer[end]
         too_long = too_long or len(text) > MAX_RECORD_CHARACTERS

@@ -4,13 +4,13 @@ import re
 from collections.abc import Iterator
 
 from chalicelib.domain.errors import Unreadable
-from chalicelib.domain.records.record import MAX_RECORD_CHARACTERS, BadRecord, Cursor, Record
+from chalicelib.domain.records.record import GAP_LINES, MAX_RECORD_CHARACTERS, BadRecord, Cursor, Gap, Record
 from chalicelib.domain.records.text import Text, is_whole, lines, why_not_whole
 
 _BLANKS = " \t\r\n"
 
 
-def read_lines(text: Text) -> Iterator[Record | BadRecord]:
+def read_lines(text: Text) -> Iterator[Record | BadRecord | Gap]:
     """Blank lines are no records. Raises: Unreadable."""
     cursor = text.cursor
     if cursor.stage == "start":
@@ -18,10 +18,14 @@ def read_lines(text: Text) -> Iterator[Record | BadRecord]:
             raise Unreadable("the file is not NDJSON, which has a JSON object on each line")
         cursor = cursor._replace(stage="records")
     offset, line, number, encoding = cursor.offset, cursor.line, cursor.number, cursor.encoding
+    blank = 0
     for one in lines(text.pieces, encoding):
         offset += one.size
         first, line = line, line + one.height
         if one.text is not None and not one.text.strip(_BLANKS):
+            blank += 1
+            if blank % GAP_LINES == 0:
+                yield Gap(Cursor(offset, line, number, "records", encoding))
             continue
         number += 1
         after = Cursor(offset, line, number, "records", encoding)

@@ -9,6 +9,8 @@ Stage = Literal["start", "records", "closed", "over"]
 
 MAX_RECORD_CHARACTERS = 1024 * 1024
 MAX_RECORD_LINES = 1_000
+GAP_LINES = 50_000
+"""Lines without a record after which reading says how far it is: a tenth of a second's."""
 
 
 class Cursor(NamedTuple):
@@ -64,4 +66,10 @@ class BadRecord(NamedTuple):
     line: int
     pointer: str
     reason: str
+    after: Cursor
+
+
+class Gap(NamedTuple):
+    """Much that is no record, and is not counted: reading may stop here too."""
+
     after: Cursor

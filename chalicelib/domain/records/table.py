@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 
 from chalicelib.domain.errors import Unreadable
-from chalicelib.domain.records.record import MAX_RECORD_CHARACTERS, MAX_RECORD_LINES, BadRecord, Cursor, Record
+from chalicelib.domain.records.record import GAP_LINES, MAX_RECORD_CHARACTERS, MAX_RECORD_LINES, BadRecord, Cursor, Gap, Record
 from chalicelib.domain.records.text import CONTROL, Line, Text, is_whole, lines, why_not_whole
 
 _DELIMITERS = "\t;|,"
@@ -20,6 +20,8 @@ _MAX_HEADINGS = 1_000
 _MAX_HEADING_CHARACTERS = 16 * 1024
 """Together: the cursor keeps them."""
 _SAMPLE_LINES = 50
+_MOST_ABOVE_HEADINGS = 10_000
+"""Rows with nothing in them."""
 
 
 class _TooLong(Exception):
@@ -60,7 +62,7 @@ class _Lines:
         del self.taken[1:]
 
 
-def read_table(text: Text) -> Iterator[Record | BadRecord]:
+def read_table(text: Text) -> Iterator[Record | BadRecord | Gap]:
     """Lines without anything but blanks and delimiters are no records. Raises: Unreadable."""
     cursor = text.cursor
     source = _Lines(lines(text.pieces, cursor.encoding))
@@ -71,6 +73,7 @@ def read_table(text: Text) -> Iterator[Record | BadRecord]:
     known = (cursor.stage, cursor.encoding, cursor.delimiter, cursor.headings)
     headings = cursor.headings
     named = max((place for place, heading in enumerate(headings, 1) if heading), default=0)
+    blank = 0
     while True:
         source.begin(1 if line <= unspanned_to else MAX_RECORD_LINES)
         row: list[str] = []
@@ -88,6 +91,9 @@ def read_table(text: Text) -> Iterator[Record | BadRecord]:
         line += sum(taken.height for taken in source.taken)
         if not reason:
             if not any(row) or not "".join(row).strip():
+                blank += 1
+                if blank % GAP_LINES == 0:
+                    yield Gap(Cursor(offset, line, number, *known, unspanned_to))
                 continue
             reason = _fault(row, source.taken, headings, named, cursor.encoding)
         number += 1
@@ -131,7 +137,7 @@ def _with_headings(source: _Lines, cursor: Cursor, sample: str) -> Cursor:
     if told:
         next(rows)
     try:
-        row = next(row for row in rows if "".join(row).strip())
+        row = next(row for row in islice(rows, _MOST_ABOVE_HEADINGS) if "".join(row).strip())
     except StopIteration:
         raise Unreadable("the file has no headings") from None
     except (csv.Error, _TooLong) as fault:
