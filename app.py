@@ -1,4 +1,4 @@
-"""Every trigger: accounts to invoices, products, orders, images, search; then schedule, queues, stream, workflow."""
+"""Every trigger: accounts to invoices, products, orders, images, imports, search; then schedules, queues, stream, S3, workflow."""
 
 import os
 from datetime import date

@@ -22,6 +22,7 @@ from tests.faults.scenarios import SCENARIOS, scenario_called
 from tests.faults.world import START, Scenario
 
 SHOWN_FAILURES = 20
+EVERY_CALL = range(1_000_000)
 OUTAGES_IN = "catalogue"
 """The scenario in which each thing is out of order in turn."""
 
@@ -49,7 +50,7 @@ class Tally:
             print(f"    and {len(self.failures) - SHOWN_FAILURES} more")
 
 
-def try_scenario(cloud: Cloud, scenario: Scenario, extent: Extent, jobs: int, begin: int = 0) -> Tally:
+def try_scenario(cloud: Cloud, scenario: Scenario, extent: Extent, jobs: int, struck: range = EVERY_CALL) -> Tally:
     """Wants a process of its own."""
     started = time.monotonic()
     tally = Tally(scenario.name)
@@ -62,7 +63,7 @@ def try_scenario(cloud: Cloud, scenario: Scenario, extent: Extent, jobs: int, be
     if tally.failures:
         return tally
     plans = list(plans_for(scenario, {patient: report.calls for patient, report in recorded.items()}, extent))
-    plans = [plan for plan in plans if min(plan.strikes, default=begin) >= begin]
+    plans = [plan for plan in plans if min(plan.strikes, default=0) in struck]
     for plan, ended in in_processes(((plan, partial(set_up.run, plan)) for plan in plans), jobs):
         report = plan.check_aim(ended, recorded[plan.patient].calls)
         tally.runs += 1
@@ -118,6 +119,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--outages", action="store_true", help="let the index, and then the bus, be out of order for good")
     parser.add_argument("--only", metavar="NUMBER:FAULT", help="one run and its calls, such as “17: crash after”")
     parser.add_argument("--begin", type=int, default=0, metavar="NUMBER", help="strike no call before that one")
+    parser.add_argument("--end", type=int, default=EVERY_CALL.stop, metavar="NUMBER", help="nor that one or any after it")
     parser.add_argument("--impatient", action="store_true", help="in that run, who does not ask again")
     parser.add_argument("--delivery", metavar="NAME", help="that run, or one, told such as “all at once, seed 3”")
     parser.add_argument("--log", action="store_true", help="show what the application logs")
@@ -132,7 +134,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0 if _have_outages(cloud) else 1
     if asked.planted:
         return 0 if _plant(cloud, chosen, asked.jobs) else 1
-    tallies = list(_campaign(cloud, chosen, QUICK if asked.quick else THOROUGH, asked.jobs, asked.begin))
+    tallies = list(_campaign(cloud, chosen, QUICK if asked.quick else THOROUGH, asked.jobs, range(asked.begin, asked.end)))
     points, runs = sum(tally.points for tally in tallies), sum(tally.runs for tally in tallies)
     failures = sum(len(tally.failures) for tally in tallies)
     print(f"{points} points, {runs} runs, {failures} failures")
@@ -178,8 +180,8 @@ def _run_one(cloud: Cloud, scenario: Scenario, plan: Plan) -> int:
     return 1 if report.broken else 0
 
 
-def _campaign(cloud: Cloud, scenarios: Sequence[Scenario], extent: Extent, jobs: int, begin: int) -> Iterator[Tally]:
-    tasks = ((scenario.name, partial(try_scenario, cloud, scenario, extent, jobs, begin)) for scenario in scenarios)
+def _campaign(cloud: Cloud, scenarios: Sequence[Scenario], extent: Extent, jobs: int, struck: range) -> Iterator[Tally]:
+    tasks = ((scenario.name, partial(try_scenario, cloud, scenario, extent, jobs, struck)) for scenario in scenarios)
     for _, tally in in_processes(tasks, 1, seconds=None):
         tally.show()
         yield tally
