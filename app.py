@@ -1,4 +1,4 @@
-"""Every trigger: accounts to invoices, products, orders, images, imports, search; then schedules, queues, streams, S3, steps."""
+"""Every trigger: accounts to invoices, products, orders, images, imports, search; schedules, queues, streams, S3, steps."""
 
 import os
 from datetime import date
