@@ -84,8 +84,9 @@ types: $(READY) ## mypy --strict
 tests: setup ## All tests
 	@$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup
 
-faults: setup ## The long fault campaign: every AWS call of every scenario, every fault
+faults: setup ## The long fault campaign: every AWS call of every scenario, every fault; then every planted bug
 	@$(BIN)/python -m tests.faults --jobs $(JOBS)
+	@$(BIN)/python -m tests.faults --planted --jobs $(JOBS)
 
 fuzz: setup ## Malformed and odd requests by the hundred thousand; SEED=... repeats a run
 	@$(BIN)/python -m tests.fuzz --jobs $(JOBS) $(if $(SEED),--seed $(SEED))
