@@ -363,7 +363,7 @@ class Books:
             yield Broken("what belongs to an import has one", f"{sorted({*told, *(set(runs) - set(imports))})}")
         for mark in self.by_kind["import_row"]:
             of = imports.get(mark["import_id"])
-            if of is None or of.get("dry_run") or of["kind"] != mark["kind"] or not mark["numbers"]:
+            if of is None or of.get("dry_run") or of["kind"] != mark["kind"] or not (mark["numbers"] or mark.get("unchanged")):
                 yield Broken("a row is marked by the import that brought it", mark["sk"])
 
     def _orders(self) -> Iterator[Broken]:

@@ -157,7 +157,6 @@ def test_s3_takes_nothing_but_what_the_form_is_for(deployed: Deployed, user: Use
     largest = 20 * 1024 * 1024
 
     assert refusal(upload(form, b"\0" * (largest + 1))) == (400, "EntityTooLarge")
-    assert refusal(upload(form, b"")) == (400, "EntityTooSmall")
     assert refusal(upload(form, content, **{"Content-Type": "text/html"})) == (403, "AccessDenied")
     assert refusal(upload(form, content, key=form["fields"]["key"] + ".html")) == (403, "AccessDenied")
     assert refusal(upload(form, content, key="thumbnails/100x/mine.jpg")) == (403, "AccessDenied")
@@ -181,8 +180,9 @@ def test_nobody_reads_a_thumbnail_without_its_link(deployed: Deployed, user: Use
         (b"Dear Ada, this is no photo.", "the file is not a JPEG, PNG or WebP image"),
         (photo("PNG"), "the file is an image of another type than was announced"),
         (photo()[:-5000], "the file ends in the middle of the image"),
+        (b"", "the file is empty"),
     ],
-    ids=["letter", "another-type", "cut-off"],
+    ids=["letter", "another-type", "cut-off", "empty"],
 )
 def test_what_is_no_such_image_is_rejected_with_the_reason_and_not_kept(
     deployed: Deployed, content: bytes, reason: str

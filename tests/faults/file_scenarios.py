@@ -195,6 +195,8 @@ def _few_at_a_time(_app: Any) -> None:
 
 
 def _import(world: World, name: str, file: _File) -> None:
+    """A second after the one before: which was opened later, ids tell to the second."""
+    world.cloud.clock.advance(1)
     person = world.people[file.whose]
     opened = world.seen(person, person.post("/v1/imports", file.body, key=name), 201)
     if opened:
