@@ -67,6 +67,7 @@ class ImportDetails:
 class Import:
     """An import as kept. Every record of its file counts once: as added, as unchanged if it was in already, or as rejected.
 
+    `column_pairs` are headings and fields, in the order in which a description of several is put together.
     `file` is the version of the upload that it works on, `cursor` where in it the next record begins, as the reader has it.
     `run` counts the invocations that have taken it up: only the last one may write. `interrupted`: it failed by a fault of
     ours, and goes on if its message comes again. Nothing will come of it by itself after `due_at`.
@@ -78,7 +79,7 @@ class Import:
     kind: ImportKind
     filename: str
     content_type: str
-    columns: Mapping[str, str] = field(default_factory=dict)
+    column_pairs: tuple[tuple[str, str], ...] = ()
     date_format: str | None = None
     decimal_separator: str | None = None
     dry_run: bool = False
@@ -102,6 +103,10 @@ class Import:
     @property
     def record_count(self) -> int:
         return self.added_count + self.unchanged_count + self.rejected_count
+
+    @property
+    def columns(self) -> dict[str, str]:
+        return dict(self.column_pairs)
 
     @property
     def size(self) -> int | None:
@@ -239,7 +244,7 @@ def new_import(details: ImportDetails, *, account_id: str, user_id: str, import_
         kind=details.kind,
         filename=details.filename,
         content_type=details.content_type,
-        columns=details.columns,
+        column_pairs=tuple(details.columns.items()),
         date_format=details.date_format,
         decimal_separator=details.decimal_separator,
         dry_run=details.dry_run,

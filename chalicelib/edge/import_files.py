@@ -72,7 +72,7 @@ def rows(
         return ids_by_name().get(name, ())
 
     habits = Habits(imported.date_format, imported.decimal_separator, account.profile.time_zone)
-    plan = Plan(imported.kind, tuple(imported.columns.items()), habits, client_ids)
+    plan = Plan(imported.kind, imported.column_pairs, habits, client_ids)
     cursor = START if imported.cursor is None else Cursor.of(imported.cursor)
     for record in read_records(cast("ContentType", imported.content_type), chunks, cursor):
         yield Gap(after=record.after.plain()) if isinstance(record, RecordGap) else read_row(record, plan)

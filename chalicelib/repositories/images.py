@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime
+from functools import partial
 
 from chalicelib.domain.images import Image, ImageRemoval
 from chalicelib.domain.paging import Page, PageRequest
@@ -11,7 +12,7 @@ from chalicelib.repositories import keys
 from chalicelib.repositories.due import due_items
 from chalicelib.repositories.items import Item, from_item, to_item
 from chalicelib.repositories.keys import Key
-from chalicelib.repositories.pages import first_page
+from chalicelib.repositories.pages import page_by_id
 from chalicelib.repositories.table import Table
 from chalicelib.repositories.writes import add, delete, put
 
@@ -27,9 +28,7 @@ class DynamoImages:
         return from_item(self._table.find(keys.image(account_id, image_id)), Image)
 
     def page(self, account_id: str, request: PageRequest) -> Page[Image]:
-        after = None if request.after is None else keys.image(account_id, request.after).sk
-        items = self._table.query(keys.images(account_id), newest_first=True, after=after, page_size=request.limit + 1)
-        return first_page((from_item(item, Image) for item in items), request.limit, lambda image: image.id)
+        return page_by_id(self._table, Image, keys.images(account_id), partial(keys.image, account_id), request)
 
     def save(self, image: Image) -> None:
         self._table.transact(put(_image_item(image), condition="#version = :before", before=image.version - 1))

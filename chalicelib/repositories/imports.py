@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
+from functools import partial
 from itertools import islice
 
 from chalicelib.domain.imports import SHOWN_REJECTIONS, Import, RejectedRow, RowMark, parts_of
@@ -15,7 +16,7 @@ from chalicelib.repositories.due import due_items
 from chalicelib.repositories.items import Item, from_item, members, to_item
 from chalicelib.repositories.keys import Key
 from chalicelib.repositories.once import ImportedRow, Note, noting
-from chalicelib.repositories.pages import first_page
+from chalicelib.repositories.pages import page_by_id
 from chalicelib.repositories.table import Table
 from chalicelib.repositories.writes import Write, add, always_contended, delete, put
 
@@ -35,9 +36,7 @@ class DynamoImports:
         return from_item(self._table.find(keys.import_(account_id, import_id)), Import)
 
     def page(self, account_id: str, request: PageRequest) -> Page[Import]:
-        after = None if request.after is None else keys.import_(account_id, request.after).sk
-        items = self._table.query(keys.imports(account_id), newest_first=True, after=after, page_size=request.limit + 1)
-        return first_page((from_item(item, Import) for item in items), request.limit, lambda imported: imported.id)
+        return page_by_id(self._table, Import, keys.imports(account_id), partial(keys.import_, account_id), request)
 
     def save(self, imported: Import, rejections: Sequence[RejectedRow] = ()) -> None:
         """The run that may write stands in an item of its own, which is small: every transaction of a row looks at it."""

@@ -50,13 +50,18 @@ class Gallery(Protocol):
     def files(self) -> Files: ...
 
 
-class Desk(Gallery, Protocol):
-    """What taking in and removing images needs."""
+class NightDesk(Gallery, Protocol):
+    """What looking after images needs."""
 
     @property
     def unsettled_images(self) -> UnsettledImages: ...
     @property
     def uploads(self) -> Uploads: ...
+
+
+class Desk(NightDesk, Protocol):
+    """What taking in and removing images needs."""
+
     @property
     def ids(self) -> Ids: ...
     @property
@@ -72,15 +77,6 @@ class Darkroom(Gallery, Gauge, Protocol):
     def thumbnailer(self) -> Thumbnailer: ...
     @property
     def clock(self) -> Clock: ...
-
-
-class NightDesk(Gallery, Protocol):
-    """What looking after images needs."""
-
-    @property
-    def unsettled_images(self) -> UnsettledImages: ...
-    @property
-    def uploads(self) -> Uploads: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -61,6 +61,27 @@ def _refuse_empty_maps(params: Any, **_: object) -> None:
             _refuse_empty_maps(part)
 
 
+def _scramble_maps(parsed: Any, **_: object) -> None:
+    """DynamoDB keeps no order of an item's attributes, nor of a map's members."""
+    if isinstance(parsed, dict):
+        for name, value in list(parsed.items()):
+            if name in ("Item", "Attributes", "M") and isinstance(value, dict):
+                parsed[name] = dict(reversed(value.items()))
+            elif name in ("Items", "Responses"):
+                parsed[name] = _items_scrambled(value)
+            _scramble_maps(parsed[name])
+    elif isinstance(parsed, list):
+        for part in parsed:
+            _scramble_maps(part)
+
+
+def _items_scrambled(found: Any) -> Any:
+    """Of a page, of a transaction, or of a batch by its tables."""
+    if isinstance(found, dict):
+        return {table: _items_scrambled(items) for table, items in found.items()}
+    return [dict(reversed(item.items())) for item in found]
+
+
 @pytest.fixture(scope="module")
 def moto_client() -> Iterator["DynamoDBClient"]:
     once = _CopyOnce()
@@ -69,6 +90,7 @@ def moto_client() -> Iterator["DynamoDBClient"]:
         patch.setattr(DynamoDBBackend, "transact_write_items", lambda backend, writes: once.transact(backend, writes))
         client: Any = get_session().create_client("dynamodb", region_name="eu-central-1")
         client.meta.events.register("before-parameter-build.dynamodb", _refuse_empty_maps)
+        client.meta.events.register("after-call.dynamodb", _scramble_maps)
         yield client
 
 

@@ -84,12 +84,13 @@ def marks(store: Store, *subjects: str, kind: ImportKind = ImportKind.CLIENTS) -
 
 def test_an_import_comes_back_as_it_was_put(store: Store) -> None:
     plain = added(store)
-    full = an_import("imp_2", columns={"Name": "name", "Straße 1": "address"}, date_format="DD.MM.YYYY", decimal_separator=",")
+    full = an_import("imp_2", columns={"Straße 1": "address", "Name": "name"}, date_format="DD.MM.YYYY", decimal_separator=",")
     full = replace(full, file=FILE, cursor=CURSOR, report_version="v9", reason="x", added_count=3, run=2)
     added(store, full)
 
     assert store.imports.get("acc_1", "imp_1") == plain
     assert store.imports.get("acc_1", "imp_2") == full
+    assert list(store.imports.get("acc_1", "imp_2").columns) == ["Straße 1", "Name"], "their order says how a name is made"
 
 
 @pytest.mark.parametrize("import_id", ["imp_2", "", "x#y", "x" * 65])
