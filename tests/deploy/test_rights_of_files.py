@@ -167,7 +167,8 @@ class Person:
 
     def work_off(self) -> None:
         self.rights.function = None
-        sqs: Any = daybook.wired.imports_queue._queue._sqs  # type: ignore[attr-defined]
+        queue: Any = daybook.wired.imports_queue._queue  # type: ignore[attr-defined]
+        sqs, queue._known_url = queue._sqs, None  # each function has to find its queue
         url = sqs.get_queue_url(QueueName=SETTINGS.imports_queue)["QueueUrl"]
         while messages := sqs.receive_message(QueueUrl=url).get("Messages"):
             [message] = messages
