@@ -424,6 +424,10 @@ def test_the_stream_wakes_a_reader_only_for_what_concerns_it(
         "product_version",
         "books",
         "image_removal",
+        "import_removal",
+        "import_run",
+        "import_row",
+        "import_rejections",
         *get_args(ItemType),
     }
     for kind in kinds:
