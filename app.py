@@ -350,9 +350,9 @@ def add_import(caller: Caller, body: bodies.NewImport) -> "usecases.imports.Open
     return usecases.imports.add_import(caller, body.details(), desk=wired)
 
 
-@app.route("/v1/imports/{import_id}", methods=["DELETE"], status=204)
-def remove_import(caller: Caller, import_id: str, if_match: IfMatch) -> None:
-    usecases.imports.remove_import(caller, import_id, desk=wired, check=if_match.check)
+@app.route("/v1/imports/{import_id}", methods=["DELETE"], answer=views.FullImportView)
+def remove_import(caller: Caller, import_id: str, if_match: IfMatch) -> "usecases.imports.FullImport":
+    return usecases.imports.remove_import(caller, import_id, desk=wired, check=if_match.check)
 
 
 # Search and reports

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
@@ -128,28 +128,30 @@ def list_imports(caller: Caller, request: PageRequest, *, imports: Imports) -> P
     return imports.page(caller.account_id, request)
 
 
-def remove_import(caller: Caller, import_id: str, *, desk: NightDesk, check: Check[FullImport] = unconditionally) -> None:
-    """Stops it: what is in stays in, and nothing more goes in. Raises: NotFound.
+def remove_import(caller: Caller, import_id: str, *, desk: NightDesk, check: Check[FullImport] = unconditionally) -> FullImport:
+    """Stops it: what is in stays in, and nothing more goes in. The import as it last was, without its report, which is gone.
+
+    Raises: NotFound.
 
     What is left to be removed is noted with the removal of the import: the night finishes what is cut off here, and whoever
     asks again. Also what comes only now: a form is good for a while, and a report may just be written.
     """
 
-    def attempt() -> ImportRemoval:
+    def attempt() -> FullImport:
         found = get_import(caller, import_id, desk=desk)
         check(found)
         left = removal(found.imported, now=desk.clock.now())
         desk.imports.remove(found.imported, left)
-        return left
+        _remove_what_is_left(left, REMOVED_AT_ONCE, desk)
+        return replace(found, report=None)
 
     try:
-        left = until_uncontended(attempt)
+        return until_uncontended(attempt)
     except NotFound:
         unfinished = desk.unsettled_imports.removal(caller.account_id, import_id)
         if unfinished is not None:
             _remove_what_is_left(unfinished, REMOVED_AT_ONCE, desk)
         raise
-    _remove_what_is_left(left, REMOVED_AT_ONCE, desk)
 
 
 def _remove_what_is_left(left: ImportRemoval, most: int | None, desk: NightDesk) -> None:
