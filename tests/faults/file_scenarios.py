@@ -28,6 +28,10 @@ def _night_falls(world: World) -> None:
     world.cloud.pump.run_dry()
 
 
+_NO_IMPORTS: Final = NEITHER | {"nightly", "on_upload"}
+"""The functions that no import wakes."""
+
+
 # Images
 
 
@@ -336,7 +340,6 @@ _ARRAY: Final = _File(
 _FORMATS: Final = {"rehearsed": _REHEARSED, "goods": _GOODS, "array": _ARRAY}
 _OF_IMPORTS: Final = frozenset({"import", "import_run", "import_rejections"})
 """What an import itself is made of."""
-_OF_REQUESTS: Final = frozenset({"requests", "keyed_request"})
 
 
 def _set_up_formats(world: World) -> None:
@@ -360,8 +363,8 @@ def _upload_formats(world: World) -> None:
 
 
 def _but_imports(world: World) -> dict[tuple[str, str], Mapping[str, Any]]:
-    """By key, all that is in the table but imports, and what each request leaves of itself."""
-    of_others = [it for it in world.cloud.items() if text(it, "type") not in _OF_IMPORTS | _OF_REQUESTS]
+    """By key, all that is in the table but imports."""
+    of_others = [it for it in world.cloud.items() if text(it, "type") not in _OF_IMPORTS]
     return {(text(item, "pk"), text(item, "sk")): dict(item) for item in of_others}
 
 
@@ -430,7 +433,7 @@ _TIME_OUTS: Final = timedelta(minutes=7)
 
 
 def _set_up_redrive(world: World) -> None:
-    world.sign_up("Ada")
+    world.ids["Ada"] = world.sign_up("Ada").get("/v1/account").expect(200)["id"]
     world.sign_up("Ben")
 
 
@@ -458,10 +461,10 @@ def _poison(world: World) -> None:
 
 def _of_the_poison(world: World) -> Callable[[Call, Request], bool]:
     """Every write of Ada's product; Ben's of the same name is none of it."""
-    account = world.people["Ada"].get("/v1/account").expect(200)["id"].encode()
+    of_it = world.ids["Ada"].encode(), _POISON.encode()
 
     def strikes(call: Call, request: Request) -> bool:
-        return call.name == "dynamodb.TransactWriteItems" and all(part in request.body for part in (account, _POISON.encode()))
+        return call.name == "dynamodb.TransactWriteItems" and all(part in request.body for part in of_it)
 
     return strikes
 
@@ -479,7 +482,7 @@ def _check_given_up(world: World, sent: datetime) -> Iterator[Broken]:
     for import_id in poisoned:
         ended = text(kept[import_id], "status"), kept[import_id]["interrupted"]["BOOL"]
         # Where the last try is cut off nobody is left to say it; where another takes over, its own last try will.
-        cut_off = any(plane.calls[number].invocation.function == "on_import" for number in plane.strikes if number < len(plane.calls))
+        cut_off = any(call.invocation.function == "on_import" for call in plane.struck if call.number in plane.strikes)
         if ended != ("failed", True) and not cut_off and world.cloud.pump.repetition is None:
             yield Broken("what is given up says so", f"{ended}")
     waits = {"after": _TRIES * _UNTIL_IT_COMES_AGAIN + _MOMENT, "elsewhere": _MOMENT}
@@ -527,7 +530,7 @@ FILE_SCENARIOS: Final = (
         set_up=_set_up_imports,
         act=_upload_imports,
         expect=_expect_imports,
-        idle=NEITHER,
+        idle=_NO_IMPORTS,
         files=True,
         seeds=2,
         patch=_few_at_a_time,
@@ -537,7 +540,7 @@ FILE_SCENARIOS: Final = (
         set_up=_set_up_formats,
         act=_upload_formats,
         expect=_expect_formats,
-        idle=NEITHER,
+        idle=_NO_IMPORTS,
         files=True,
         patch=_few_at_a_time,
     ),
@@ -546,7 +549,7 @@ FILE_SCENARIOS: Final = (
         set_up=_set_up_redrive,
         act=_poison,
         expect=_expect_redriven,
-        idle=NEITHER,
+        idle=_NO_IMPORTS,
         files=True,
         patch=_few_at_a_time,
     ),
