@@ -453,9 +453,6 @@ def _poison(world: World) -> None:
     world.broken += _check_given_up(world, sent)
     cloud.plane.out_of_order = lambda _call, _request: False
     cloud.redrive("imports")
-    left = _dead_imports(world)
-    if left:
-        world.broken.append(Broken("what was given up is put back", f"{left}"))
     _night_falls(world)
 
 
