@@ -13,7 +13,7 @@ from PIL import Image
 from tests.consistency import Broken
 from tests.faults.cloud import HttpClient
 from tests.faults.in_process_aws import Request
-from tests.faults.plane import Call
+from tests.faults.plane import Call, Plane
 from tests.faults.pump import body_of
 from tests.faults.world import NEITHER, Scenario, World, add_client, documents, text
 
@@ -471,16 +471,17 @@ def _dead_imports(world: World) -> set[str]:
 
 
 def _check_given_up(world: World, sent: datetime) -> Iterator[Broken]:
-    """What fails again and again says so and waits for a person; all else goes on."""
+    """What fails again and again says so and waits for a person; all else goes on.
+
+    Where runs of one import take over from each other, none may say so, and how long one waits is drawn by lot.
+    """
     plane, kept = world.cloud.plane, {text(item, "id"): item for item in documents(world, "import")}
     poisoned = {world.ids["poisoned"]} if "poisoned" in world.ids else set()
     if (dead := _dead_imports(world)) != poisoned:
         yield Broken("what is given up is in its own queue", f"{dead}, not {poisoned}")
     for import_id in poisoned:
         ended = text(kept[import_id], "status"), kept[import_id]["interrupted"]["BOOL"]
-        # Where the last try is cut off nobody is left to say it; where another takes over, its own last try will.
-        cut_off = any(call.invocation.function == "on_import" for call in plane.struck if call.number in plane.strikes)
-        if ended != ("failed", True) and not cut_off and world.cloud.pump.repetition is None:
+        if ended != ("failed", True) and not _cut_off(plane) and world.cloud.pump.repetition is None:
             yield Broken("what is given up says so", f"{ended}")
     waits = {"after": _TRIES * _UNTIL_IT_COMES_AGAIN + _MOMENT, "elsewhere": _MOMENT}
     if plane.strikes:  # who is struck comes again; what is poisoned twice, if it had asked for its next part by then
@@ -493,6 +494,14 @@ def _check_given_up(world: World, sent: datetime) -> Iterator[Broken]:
         waited = datetime.fromisoformat(text(other, "updated_at")) - sent
         if text(other, "status") != "completed" or (waited > longest and world.cloud.pump.repetition is None):
             yield Broken("all others go on", f"{name} is {text(other, 'status')}, after {waited}")
+
+
+def _cut_off(plane: Plane) -> bool:
+    """Whether a fault has befallen the last run that tried the poison, or one after it: then nobody may be left to say it."""
+    of_imports = [call for call in plane.struck if call.invocation.function == "on_import"]
+    struck = [call.invocation.number for call in of_imports if call.number in plane.strikes]
+    poisoned = [call.invocation.number for call in of_imports if call.number not in plane.strikes]
+    return bool(struck) and max(struck) >= max(poisoned, default=0)
 
 
 def _expect_redriven(world: World) -> Iterator[Broken]:
