@@ -8,7 +8,6 @@ import re
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from threading import Lock
@@ -228,7 +227,7 @@ def _create(clients: AwsClients, settings: Settings) -> Settings:
         definition=json.dumps({"StartAt": "Started", "States": {"Started": {"Type": "Succeed"}}}),
         roleArn="arn:aws:iam::000000000000:role/nobody",
     )["stateMachineArn"]
-    return replace(settings, orders_topic=topic, order_workflow=workflow)
+    return settings._replace(orders_topic=topic, order_workflow=workflow)
 
 
 def _all_taken(answer: "BatchAnswer") -> None:

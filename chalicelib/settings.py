@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Literal, NamedTuple, get_args
 
 _STAGE = re.compile(r"[a-z][a-z0-9]{0,19}", re.ASCII)
@@ -32,8 +31,7 @@ class SettingsError(Exception):
     """The environment lacks or spoils what the application needs; names every variable."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
+class Settings(NamedTuple):
     """Every name of a resource follows from the stage, as in `.chalice/resources.json`.
 
     `bucket` is known only once the stack is there, and `stream_arn` only to `chalice deploy`; the packaged template fills in

@@ -44,6 +44,7 @@ MUST_NOT_LOAD = [
 BUDGET = 130
 """Modules that are new after `import app`, the standard library's among them: 117 when this was written."""
 OURS_LOADED_LATER = [
+    "chalicelib.domain.accounts",
     "chalicelib.domain.billing",
     "chalicelib.domain.cells",
     "chalicelib.domain.deliveries",
@@ -55,6 +56,7 @@ OURS_LOADED_LATER = [
     "chalicelib.domain.orders",
     "chalicelib.domain.records.",
     "chalicelib.domain.reports",
+    "chalicelib.domain.vat",
     "chalicelib.domain.work",
     "chalicelib.edge.announcements",
     "chalicelib.edge.authorizer",

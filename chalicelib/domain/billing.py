@@ -15,8 +15,9 @@ from chalicelib.domain.errors import (
     NothingToInvoice,
 )
 from chalicelib.domain.invoices import Buyer, CreditNote, Invoice, InvoiceLine, InvoiceStatus, Seller
-from chalicelib.domain.money import VatGroup, negated, sum_up, time_amount
+from chalicelib.domain.money import negated, time_amount
 from chalicelib.domain.reports import DueOutcome
+from chalicelib.domain.vat import VatGroup, sum_up
 from chalicelib.domain.work import WorkEntry, WorkSheet
 
 MAX_LINES = 2_500

@@ -4,11 +4,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
+from typing import TYPE_CHECKING
 
-from chalicelib.domain.accounts import Account, check_country, check_email, check_tax_rate, raise_all
 from chalicelib.domain.calendar import ONE_DAY, check_day, invoice_day_from, local_day, start_of_day
+from chalicelib.domain.checks import check_country, check_email, check_tax_rate, raise_all
 from chalicelib.domain.errors import FieldError, Invalid
 from chalicelib.domain.money import check_currency, check_exact
+
+if TYPE_CHECKING:
+    from chalicelib.domain.accounts import Account
 
 MAX_RATES = 200
 
@@ -145,7 +149,7 @@ def check_rate(rate: Decimal) -> None:
         raise Invalid(FieldError("/rate", "must not be negative"))
 
 
-def new_client(details: ClientDetails, account: Account, *, client_id: str, now: datetime) -> Client:
+def new_client(details: ClientDetails, account: "Account", *, client_id: str, now: datetime) -> Client:
     """Raises: Invalid."""
     _check_details(details, account)
     client = Client(
@@ -160,7 +164,7 @@ def new_client(details: ClientDetails, account: Account, *, client_id: str, now:
     return replace(_with_details(client, details, account, now), version=1)
 
 
-def edit_client(client: Client, details: ClientDetails, account: Account, *, now: datetime) -> Client:
+def edit_client(client: Client, details: ClientDetails, account: "Account", *, now: datetime) -> Client:
     """The client with new details.
 
     A new rate without a first day holds from today on and ends the planned ones; a dated one takes its place in the list.
@@ -180,7 +184,7 @@ def edit_client(client: Client, details: ClientDetails, account: Account, *, now
     return replace(edited, rates=rates)
 
 
-def _check_details(details: ClientDetails, account: Account) -> None:
+def _check_details(details: ClientDetails, account: "Account") -> None:
     details.checked()
     if details.reverse_charge and not account.profile.vat_id:
         raise Invalid(FieldError("/reverse_charge", "needs the account's own VAT id too: set its vat_id first"))
@@ -197,7 +201,7 @@ def _first_day_of(rate: HourlyRate) -> date:
     return rate.valid_from or date.min
 
 
-def _with_details(client: Client, details: ClientDetails, account: Account, now: datetime) -> Client:
+def _with_details(client: Client, details: ClientDetails, account: "Account", now: datetime) -> Client:
     edited = replace(
         client,
         name=details.name,
@@ -219,13 +223,13 @@ def _with_details(client: Client, details: ClientDetails, account: Account, now:
     return schedule(edited, account, first_day=_first_day_to_schedule(client, account, now))
 
 
-def _first_day_to_schedule(client: Client, account: Account, now: datetime) -> date:
+def _first_day_to_schedule(client: Client, account: "Account", now: datetime) -> date:
     """Today, but never a day that an invoice has covered already."""
     today = local_day(now, account.profile.time_zone)
     return max(today, client.invoiced_through + ONE_DAY) if client.invoiced_through else today
 
 
-def schedule(client: Client, account: Account, *, first_day: date) -> Client:
+def schedule(client: Client, account: "Account", *, first_day: date) -> Client:
     """The client with its next automatic invoice on the first invoice day from `first_day` on, or none."""
     if client.invoice_day is None or client.archived:
         return replace(client, next_invoice_on=None, due_at=None)
@@ -233,7 +237,7 @@ def schedule(client: Client, account: Account, *, first_day: date) -> Client:
     return replace(client, next_invoice_on=next_invoice_on, due_at=start_of_day(next_invoice_on, account.profile.time_zone))
 
 
-def move_to_zone(client: Client, account: Account) -> Client:
+def move_to_zone(client: Client, account: "Account") -> Client:
     """The client with its next invoice day as it begins in the account's zone."""
     if client.next_invoice_on is None:
         return client

@@ -203,14 +203,16 @@ class Gap:
 class RowMark:
     """What the last import that has said something of a subject said of it: rows with these fingerprints.
 
-    Of its records since that import was last saved, `numbers` are those that went in, `unchanged` those that changed nothing.
-    `earlier` are the fingerprints of the imports before, as long as this one has said nothing else.
+    `etag` is that of its file. Of its records since it was last saved, `numbers` are those that went in, `unchanged` those that
+    changed nothing. `earlier` are the fingerprints that it found and that need not be said again, as long as it has said
+    nothing else: the last of them is what the subject is like.
     """
 
     account_id: str
     kind: ImportKind
     subject: str
     import_id: str
+    etag: str
     numbers: tuple[int, ...]
     fingerprints: tuple[str, ...]
     unchanged: tuple[int, ...] = ()
@@ -331,7 +333,17 @@ def verdict_on(mark: RowMark | None, row: Row, imported: Import, number: int) ->
         return "known" if said_last or row.fingerprint in mark.earlier else "new"
     if mark.import_id > imported.id:
         return "older"
-    return "known" if row.fingerprint in (*mark.fingerprints, *mark.earlier) else "new"
+    return "known" if row.fingerprint in _said(mark, imported) else "new"
+
+
+def _said(mark: RowMark, imported: Import) -> tuple[str, ...]:
+    """What another import need not say again, the last word last: of the very same file all, of any other that word alone."""
+    said = (*mark.fingerprints, *mark.earlier)
+    return said if mark.etag == _etag(imported) else said[-1:]
+
+
+def _etag(imported: Import) -> str:
+    return "" if imported.file is None else imported.file.etag
 
 
 def mark_after(mark: RowMark | None, row: Row, imported: Import, number: int) -> RowMark:
@@ -345,8 +357,7 @@ def mark_unchanged(mark: RowMark | None, row: Row, imported: Import, number: int
     before = _own(mark, row, imported)
     earlier: tuple[str, ...] = ()
     if mark is not None and verdict_on(mark, row, imported, number) == "known":
-        others = () if mark.import_id == imported.id else mark.fingerprints
-        earlier = (*mark.earlier, *others)[-MAX_FINGERPRINTS:]
+        earlier = mark.earlier if mark.import_id == imported.id else _said(mark, imported)[-MAX_FINGERPRINTS:]
     return replace(before, unchanged=(*before.unchanged, number), earlier=earlier)
 
 
@@ -360,6 +371,7 @@ def _own(mark: RowMark | None, row: Row, imported: Import) -> RowMark:
         kind=imported.kind,
         subject=row.subject,
         import_id=imported.id,
+        etag=_etag(imported),
         numbers=() if ours is None else tuple(one for one in ours.numbers if one > saved),
         unchanged=() if ours is None else tuple(one for one in ours.unchanged if one > saved),
         fingerprints=(*said[-MAX_FINGERPRINTS + 1 :], row.fingerprint),

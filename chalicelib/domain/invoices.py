@@ -11,9 +11,10 @@ from chalicelib.domain.errors import (
     InvoiceCredited,
     InvoicePaid,
 )
-from chalicelib.domain.money import VatGroup, check_amount, check_exact, exact_sum, negated
+from chalicelib.domain.money import check_amount, check_exact, exact_sum, negated
 from chalicelib.domain.statuses import DeliveryStatus as DeliveryStatus
 from chalicelib.domain.statuses import InvoiceStatus as InvoiceStatus
+from chalicelib.domain.vat import VatGroup
 
 MAX_PAYMENTS = 200
 

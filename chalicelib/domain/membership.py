@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from chalicelib.domain.accounts import raise_all
+from chalicelib.domain.checks import raise_all
 from chalicelib.domain.errors import Forbidden
 from chalicelib.domain.users import Bearer, Caller, Role, User, check_password, sign_in_name
 

@@ -4,15 +4,14 @@ Python's `round` and Decimal's default round half to even, which is wrong on an 
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Context, Decimal, localcontext
-from typing import Protocol
 
 from chalicelib.domain.errors import FieldError, Invalid
 
 MAX_SIGNIFICANT_DIGITS = 20
 EXPONENT_BOUND = 20
-_EXACT = Context(prec=80, rounding=ROUND_HALF_UP)
+EXACT = Context(prec=80, rounding=ROUND_HALF_UP)
+"""All digits of whatever is added up or multiplied here."""
 _SECONDS_PER_HOUR = 3600
 
 # ISO 4217, list one, active currencies by minor units (as of 2026-01-01); funds, metals and test codes are left out.
@@ -68,75 +67,34 @@ def check_amount(number: Decimal, currency: str, pointer: str) -> Decimal:
 
 def round_money(amount: Decimal, currency: str) -> Decimal:
     """To the currency's decimals, half up away from zero."""
-    with localcontext(_EXACT):
+    with localcontext(EXACT):
         return amount.quantize(Decimal(1).scaleb(-MINOR_UNITS[currency])) + 0
 
 
 def time_amount(duration_seconds: int, hourly_rate: Decimal, currency: str) -> Decimal:
     """seconds x rate / 3600, rounded once: no detour over rounded hours."""
-    with localcontext(_EXACT):
+    with localcontext(EXACT):
         return round_money(duration_seconds * hourly_rate / _SECONDS_PER_HOUR, currency)
 
 
 def quantity_amount(quantity: int, unit_price: Decimal, currency: str) -> Decimal:
     """quantity x price, rounded once."""
-    with localcontext(_EXACT):
+    with localcontext(EXACT):
         return round_money(quantity * unit_price, currency)
 
 
 def percentage(amount: Decimal, percent: Decimal, currency: str) -> Decimal:
     """`percent` per cent of `amount`, rounded to the currency."""
-    with localcontext(_EXACT):
+    with localcontext(EXACT):
         return round_money(amount * percent / 100, currency)
 
 
 def exact_sum(amounts: Iterable[Decimal]) -> Decimal:
     """With all digits, of however large amounts; Decimal's default context keeps 28."""
-    with localcontext(_EXACT):
+    with localcontext(EXACT):
         return sum(amounts, Decimal(0))
 
 
 def negated(amount: Decimal) -> Decimal:
     """With all digits; nothing stays nothing, without a sign."""
     return amount.copy_negate() if amount else amount
-
-
-class Taxed(Protocol):
-    """Anything with an amount and the VAT rate that it falls under, in per cent."""
-
-    @property
-    def amount(self) -> Decimal: ...
-    @property
-    def tax_rate(self) -> Decimal: ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VatGroup:
-    """All that falls under one VAT rate; `rate` in per cent."""
-
-    rate: Decimal
-    net: Decimal
-    vat: Decimal
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Totals:
-    net: Decimal
-    vat: Decimal
-    total: Decimal
-    vat_groups: tuple[VatGroup, ...]
-
-
-def sum_up(lines: Iterable[Taxed], currency: str) -> Totals:
-    """Totals of lines that are already rounded; VAT on the sum of each rate's lines, never per line (EN 16931, BR-S-08/09)."""
-    nets: dict[Decimal, Decimal] = {}
-    with localcontext(_EXACT):
-        for line in lines:
-            nets[line.tax_rate] = nets.get(line.tax_rate, Decimal(0)) + line.amount
-        groups = tuple(
-            VatGroup(rate=rate, net=round_money(net, currency), vat=percentage(net, rate, currency))
-            for rate, net in sorted(nets.items(), reverse=True)
-        )
-        net = round_money(sum((group.net for group in groups), Decimal(0)), currency)
-        vat = round_money(sum((group.vat for group in groups), Decimal(0)), currency)
-        return Totals(net=net, vat=vat, total=net + vat, vat_groups=groups)

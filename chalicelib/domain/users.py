@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple
 
-from chalicelib.domain.accounts import check_email
+from chalicelib.domain.checks import check_email
 from chalicelib.domain.errors import FieldError, Invalid
 
 # At least twelve characters as OWASP ASVS 4.0.3 (2.1.1) asks; an upper bound, so that nobody buys our CPU by the megabyte.

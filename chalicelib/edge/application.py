@@ -5,9 +5,8 @@ import sys
 import time
 import uuid
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
 
 import msgspec
 from chalice.app import Chalice, ChaliceAuthorizer, CORSConfig, Request, Response
@@ -37,8 +36,7 @@ _CREATED = 201
 _REQUEST_ID = r"(?a)[\w-]{8,64}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Endpoint:
+class Endpoint(NamedTuple):
     """One route and method: everything that serving it, and describing it, needs.
 
     `shown_by_get` is what GET shows of what it changes, if the view takes an `if_match`.

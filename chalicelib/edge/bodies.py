@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, TypeVar
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from chalicelib.domain.accounts import COUNTRIES, Profile, SignUp
+from chalicelib.domain.checks import COUNTRIES
 from chalicelib.domain.clients import ClientDetails
 from chalicelib.domain.errors import FieldError, Invalid, ProductIdsDiffer
 from chalicelib.domain.identifiers import PRODUCT_ID
@@ -25,6 +25,7 @@ from chalicelib.domain.users import Role
 from chalicelib.edge.cursors import unseal
 
 if TYPE_CHECKING:
+    from chalicelib.domain.accounts import Profile, SignUp
     from chalicelib.domain.images import ImageDetails
     from chalicelib.domain.imports import ImportDetails
     from chalicelib.domain.invoices import InvoiceFilter, PaymentDetails
@@ -120,7 +121,9 @@ class NewAccount(Body, frozen=True, kw_only=True):
     time_zone: Line
     country: Country
 
-    def details(self) -> SignUp:
+    def details(self) -> "SignUp":
+        from chalicelib.domain.accounts import SignUp
+
         return self.into(SignUp)
 
 
@@ -144,7 +147,9 @@ class NewProfile(Body, frozen=True, kw_only=True):
     payment_terms_days: TermsDays = 14
     invoice_prefix: Prefix = ""
 
-    def details(self) -> Profile:
+    def details(self) -> "Profile":
+        from chalicelib.domain.accounts import Profile
+
         profile = self.into(Profile)
         return replace(profile, iban=_without_spaces(self.iban), bic=_without_spaces(self.bic))
 

@@ -8,7 +8,7 @@ may be of no use any more.
 import hashlib
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from chalicelib.domain.errors import PreconditionFailed
 
@@ -30,8 +30,7 @@ def is_known(if_none_match: str | None, tag: str) -> bool:
     return if_none_match.strip() == "*" or tag in {f'"{value}"' for _, value in re.findall(_TAG, if_none_match)}
 
 
-@dataclass(frozen=True, slots=True)
-class IfMatch:
+class IfMatch(NamedTuple):
     """What the caller says that the resource is, and is not; `show` is what lasts of what GET would show of it."""
 
     header: str | None

@@ -1,8 +1,8 @@
 """Writing answers: views into JSON with exact numbers, pages with a link to the next."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
 import msgspec
@@ -24,19 +24,17 @@ SECURITY_HEADERS = {
 """On every answer, unless it says otherwise itself. The last one is asked where a page loads without CORS; with it, never."""
 
 
-@dataclass(frozen=True, slots=True)
-class Document:
+class Document(NamedTuple):
     """Declares an answer that is a text as it stands, such as a page; the route's view returns a `Text`."""
 
     media_type: str
 
 
-@dataclass(frozen=True, slots=True)
-class Text:
+class Text(NamedTuple):
     """`headers` are those that belong to the text itself."""
 
     content: str
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = MappingProxyType({})
 
 
 _JSON = msgspec.json.Encoder(decimal_format="number")

@@ -7,16 +7,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from chalicelib.domain.accounts import Account
 from chalicelib.domain.errors import Unauthenticated
 from chalicelib.domain.users import Bearer, User
 from chalicelib.edge.views import AccountView, OpenedAccount, TokenView, UserView
 
 if TYPE_CHECKING:
+    from chalicelib.domain.accounts import Account
     from chalicelib.ports import TokenKeys
 
 AUDIENCE = "daybook"
@@ -27,8 +26,7 @@ _SIGNED = r'(?P<before>"access_token":")(?P<signed>[^".]+\.[^".]+)\.[^"]+(?=")'
 _REQUIRED = ["exp", "iat", "sub", "aud", "iss", "account_id", "password_version"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tokens:
+class Tokens(NamedTuple):
     """Issues and reads the tokens of one stage; `keys` is asked for when they are needed, not before."""
 
     keys: Callable[[], TokenKeys]

@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Literal, TypeVar
 
 from chalicelib.domain.invoices import Buyer, CreditNote, Invoice, InvoiceLine, Seller
-from chalicelib.domain.money import VatGroup
+from chalicelib.domain.vat import VatGroup
 from chalicelib.gateways.paper.country_names import country_name
 from chalicelib.gateways.paper.figures import (
     amount_text,

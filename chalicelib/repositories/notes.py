@@ -1,7 +1,6 @@
 """What the table notes in the transaction in which it happens: the effect of a keyed request, the mark of an imported row."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 from chalicelib.domain.errors import DaybookError, IdempotencyInProgress, ImportTakenOver, RowMarked
@@ -25,17 +24,14 @@ def _effect_of(effect: Effect, writes: Sequence[Write], ephemeral: str | None) -
     if ephemeral is None:
         raise ValueError("this table knows of no other in which the effect could be noted")
     added = (write.target for write in writes if write.action == "Put")
-    return replace(
-        update(
-            keyed_request(effect.id),
-            "SET #made = :made",
-            condition="#claim = :claim AND attribute_not_exists(#made)",
-            refused=lambda _: IdempotencyInProgress(),
-            claim=effect.claim,
-            made=ids_by_type(added),
-        ),
-        table=ephemeral,
-    )
+    return update(
+        keyed_request(effect.id),
+        "SET #made = :made",
+        condition="#claim = :claim AND attribute_not_exists(#made)",
+        refused=lambda _: IdempotencyInProgress(),
+        claim=effect.claim,
+        made=ids_by_type(added),
+    )._replace(table=ephemeral)
 
 
 def _import_of(row: ImportedRow) -> tuple[Write, Write]:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from chalicelib.domain.imports import RowMark
@@ -14,16 +13,14 @@ if TYPE_CHECKING:
 _note: ContextVar[Note | None] = ContextVar("note", default=None)
 
 
-@dataclass(frozen=True, slots=True)
-class Effect:
+class Effect(NamedTuple):
     """Of which keyed request it is the effect, under which claim."""
 
     id: str
     claim: str
 
 
-@dataclass(frozen=True, slots=True)
-class ImportedRow:
+class ImportedRow(NamedTuple):
     """Of which row it is the import, by the mark as it shall be and as it was read, and in which run of the import."""
 
     mark: RowMark

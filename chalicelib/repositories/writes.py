@@ -5,8 +5,8 @@ Expressions are written with `#name` for an attribute and `:name` for a value; w
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from types import MappingProxyType
+from typing import Any, Literal, NamedTuple
 
 from chalicelib.domain.errors import Contended, DaybookError, NotFound
 from chalicelib.repositories.items import Item, to_attribute, to_image
@@ -26,8 +26,7 @@ def always_contended(_kept: Item | None) -> DaybookError:
     return Contended()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Write:
+class Write(NamedTuple):
     """One item of a transaction. `names` are attributes whose names are made at run time.
 
     `table` is where it is written if not where the others are. Where the condition of a `decisive` one does not hold, it alone
@@ -38,8 +37,8 @@ class Write:
     target: Mapping[str, object]
     change: str = ""
     condition: str = ""
-    values: Mapping[str, object] = field(default_factory=dict)
-    names: Mapping[str, str] = field(default_factory=dict)
+    values: Mapping[str, object] = MappingProxyType({})
+    names: Mapping[str, str] = MappingProxyType({})
     refused: Refused = always_contended
     table: str | None = None
     decisive: bool = False
@@ -71,7 +70,7 @@ def put(item: Item, *, condition: str = "", refused: Refused = contended, **valu
 
 
 def decisive(write: Write) -> Write:
-    return replace(write, decisive=True)
+    return write._replace(decisive=True)
 
 
 def delete(key: Key, *, condition: str = "", refused: Refused = contended, **values: object) -> Write:

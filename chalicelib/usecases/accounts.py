@@ -7,7 +7,8 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
-from chalicelib.domain.accounts import Account, Profile, SignUp, raise_all
+from chalicelib.domain.accounts import Account, Profile, SignUp
+from chalicelib.domain.checks import raise_all
 from chalicelib.domain.clients import Client, move_to_zone
 from chalicelib.domain.errors import Contended, InvalidCredentials, NotFound, Unauthenticated
 from chalicelib.domain.paging import MAX_LIMIT, PageRequest

@@ -72,6 +72,7 @@ def a_mark(subject: str = "~f1", number: int = 1, **changes: Any) -> RowMark:
         kind=ImportKind.CLIENTS,
         subject=subject,
         import_id="imp_1",
+        etag="e1",
         numbers=(number,),
         fingerprints=("f1",),
     )

@@ -114,7 +114,7 @@ def rights(monkeypatch: pytest.MonkeyPatch) -> Iterator[Rights]:
         wired = Wired(SETTINGS)
         monkeypatch.setattr(daybook, "wired", wired)
         noted = Rights()
-        sqs = wired.imports_queue._sqs  # type: ignore[attr-defined]
+        sqs = wired.imports_queue._queue._sqs  # type: ignore[attr-defined]
         for client, service in ((wired._dynamodb, "dynamodb"), (wired._s3, "s3"), (sqs, "sqs")):
             client.meta.events.register(f"provide-client-params.{service}", noted.note)
         make_resources(wired, sqs)
@@ -167,7 +167,8 @@ class Person:
 
     def work_off(self) -> None:
         self.rights.function = None
-        sqs: Any = daybook.wired.imports_queue._sqs  # type: ignore[attr-defined]
+        queue: Any = daybook.wired.imports_queue._queue  # type: ignore[attr-defined]
+        sqs, queue._known_url = queue._sqs, None  # each function has to find its queue
         url = sqs.get_queue_url(QueueName=SETTINGS.imports_queue)["QueueUrl"]
         while messages := sqs.receive_message(QueueUrl=url).get("Messages"):
             [message] = messages

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from chalicelib.domain.accounts import COUNTRIES, check_country, check_email, check_iban, check_tax_rate, raise_all
+from chalicelib.domain.accounts import check_iban
+from chalicelib.domain.checks import COUNTRIES, check_country, check_email, check_tax_rate, raise_all
 from chalicelib.domain.errors import FieldError, Invalid
 from tests.builders import a_profile
 

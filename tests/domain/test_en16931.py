@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from chalicelib.domain.money import sum_up, time_amount
+from chalicelib.domain.money import time_amount
+from chalicelib.domain.vat import sum_up
 
 EXAMPLES: list[dict[str, Any]] = json.loads((Path(__file__).parent / "data" / "en16931.json").read_text())
 _A_NEGATIVE_NET = "six packs are stated as a net of -109.98: the sign stands on the net and not on the quantity"

@@ -13,16 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from chalicelib.domain.errors import Invalid
-from chalicelib.domain.money import (
-    MINOR_UNITS,
-    check_amount,
-    check_currency,
-    check_exact,
-    percentage,
-    round_money,
-    sum_up,
-    time_amount,
-)
+from chalicelib.domain.money import MINOR_UNITS, check_amount, check_currency, check_exact, percentage, round_money, time_amount
+from chalicelib.domain.vat import sum_up
 from tests.domain.exactly import half_up
 
 CURRENCY_FILE = Path(__file__).parent / "data" / "iso4217.csv"

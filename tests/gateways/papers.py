@@ -6,7 +6,8 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 from chalicelib.domain.invoices import Buyer, CreditNote, Invoice, InvoiceLine, Seller
-from chalicelib.domain.money import VatGroup, sum_up, time_amount
+from chalicelib.domain.money import time_amount
+from chalicelib.domain.vat import VatGroup, sum_up
 
 SELLER = Seller(
     name="Jana Müller Softwareentwicklung",

@@ -3,7 +3,7 @@ from decimal import Decimal
 
 import pytest
 
-from chalicelib.domain.accounts import COUNTRIES
+from chalicelib.domain.checks import COUNTRIES
 from chalicelib.gateways.paper.country_names import country_name
 from chalicelib.gateways.paper.figures import (
     amount_text,

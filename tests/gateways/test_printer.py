@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from pypdf import PageObject, PdfReader
 
 from chalicelib.domain.invoices import Invoice, InvoiceLine
-from chalicelib.domain.money import VatGroup
+from chalicelib.domain.vat import VatGroup
 from chalicelib.gateways.printer import REVERSE_CHARGE, PdfPrinter
 from tests.gateways.papers import BUYER, SELLER, a_credit_note, a_line, an_invoice, some_lines
 

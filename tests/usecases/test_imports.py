@@ -295,6 +295,39 @@ def test_a_file_in_which_a_product_stands_several_times_changes_nothing_when_it_
         assert office.products.get("acc_1", "A1").stock == 5
 
 
+def test_a_list_with_a_row_that_was_not_the_last_word_of_the_list_before_is_heeded(office: MemoryWired) -> None:
+    """Only that very file is passed over whole: this one may be the next day's."""
+    import_file(office, "A1 Five", "A1 Six", kind="products")
+
+    assert counts(import_file(office, "A1 Five", kind="products")) == (1, 0, 0)
+    assert office.products.get("acc_1", "A1").name == "Five"
+    assert counts(import_file(office, "A1 Five", "A1 Six", kind="products")) == (1, 1, 0)
+    assert office.products.get("acc_1", "A1").name == "Six"
+
+
+def test_so_is_one_that_comes_while_the_list_before_is_gone_through_again(office: MemoryWired) -> None:
+    lines = ["A1 Five", "A2 x", "A3 y", "A4 z", "A5 x", "A1 Six"]
+    import_file(office, *lines, kind="products")
+    again = upload(office, *lines, kind="products")
+    later = upload(office, "A1 Five", kind="products")
+    work_off(office, left=import_run.RESERVE_SECONDS + 1)
+
+    assert counts(kept(office, later)) == (1, 0, 0)
+    assert counts(kept(office, again)) == (0, 6, 0)
+    assert office.products.get("acc_1", "A1").name == "Five"
+
+
+@given(some.lists(some.lists(some.sampled_from(["A1 a", "A1 b", "A1 c", "A2 a", "A2 b"]), min_size=1, max_size=5), max_size=5))
+def test_products_are_as_their_last_row_in_the_last_list_that_has_them(lists: list[list[str]]) -> None:
+    office, last = open_office(), dict[str, str]()
+    for lines in lists:
+        import_file(office, *lines, kind="products")
+        last |= {line[:2]: line[3:] for line in lines}
+        assert {number: office.products.get("acc_1", number).name for number in last} == last
+        assert counts(import_file(office, *lines, kind="products")) == (0, len(lines), 0)
+        assert {number: office.products.get("acc_1", number).name for number in last} == last
+
+
 def test_a_row_that_changed_nothing_before_a_crash_changes_nothing_after_it() -> None:
     """Though one is sold in between, wherever that is: no row goes in twice."""
     place, seen = 0, set[tuple[int, int, int]]()
