@@ -273,9 +273,9 @@ def test_what_csv_writes_in_any_dialect_and_encoding_comes_back(data: some.DataO
 
 
 def test_of_a_file_that_only_looked_like_utf_8_the_reason_names_the_way_out() -> None:
-    content = b"name,rate\n" + b"Ada,1\n" * 20_000 + "Jürgen,2\nGrace,3\n".encode("cp1252")
+    content = "name,rate\nZoë,1\n".encode() + b"Ada,1\n" * 20_000 + "Jürgen,2\nGrace,3\n".encode("cp1252")
 
-    assert only_bad(content) == [(20_002, "the row is not all UTF-8; save the file as UTF-8 and import it again")]
+    assert only_bad(content) == [(20_003, "the row is not all UTF-8; save the file as UTF-8 and import it again")]
     way_out = "is not all UTF-8; save the file as UTF-8 and import it again"
     assert only_bad(b'[{"a":1},{"a":"\xff"}]', ARRAY) == [(1, f"the element {way_out}")]
     assert only_bad(b'{"a":1}\n{"a":"\xff"}\n', LINES) == [(2, f"the line {way_out}")]
@@ -379,6 +379,8 @@ def blocks(piece: bytes, first: bytes, size: int) -> Iterator[bytes]:
         (ARRAY, b'["', b"\\"),
         (ARRAY, b"[", b" "),
         (LINES, b"{}\n" * 30_000, b"\x00"),
+        (CSV, b"a,b\n" + b"plain,1\n" * 20_000, b"\xfc" * 600 + b",1\n"),
+        (CSV, b"a,b\n", b'"",1\n' + b'"\n",\n' * 10_000),
     ],
 )
 def test_memory_does_not_grow_with_the_file(content_type: ContentType, first: bytes, piece: bytes) -> None:

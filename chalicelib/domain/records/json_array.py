@@ -8,14 +8,14 @@ Why not ijson: see docs/decisions/0020.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import chain
 from typing import NamedTuple
 
 from chalicelib.domain.errors import Unreadable
 from chalicelib.domain.records.record import MAX_RECORD_CHARACTERS, BadRecord, Cursor, Record
-from chalicelib.domain.records.text import Text, is_whole, size_of, why_not_whole
+from chalicelib.domain.records.text import Text, is_whole, why_not_whole
 
 _STRING_REST = r'[^"\\]*+(?:\\[\s\S][^"\\]*+)*+'
 _FLAT = rf'[\[{{](?:[^"{{}}\[\]]++|"{_STRING_REST}")*+[\]}}]'
@@ -99,7 +99,7 @@ def read_array(text: Text) -> Iterator[Record | BadRecord]:
     if cursor.stage == "start":
         cursor, pieces = _within(text)
     offset, line, number, stage, encoding = cursor.offset, cursor.line, cursor.number, cursor.stage, cursor.encoding
-    for element in _elements(pieces, encoding):
+    for element in _elements(pieces, text.size_of):
         first = line + element.lead
         blank = element.text is not None and not element.text.strip(_BLANKS)
         if stage == "closed" and blank and element.sign == "":
@@ -129,7 +129,7 @@ def _within(text: Text) -> tuple[Cursor, Iterator[str]]:
     lead = sample[: len(sample) - len(sample.lstrip(_BLANKS)) + 1]
     if not lead.endswith("["):
         raise Unreadable("the file is not a JSON array; objects on lines of their own are application/x-ndjson")
-    offset, line = cursor.offset + size_of(lead, cursor.encoding), cursor.line + lead.count("\n")
+    offset, line = cursor.offset + text.size_of(lead), cursor.line + lead.count("\n")
     return cursor._replace(offset=offset, line=line, stage="records"), chain([sample[len(lead) :]], text.pieces)
 
 
@@ -147,7 +147,7 @@ def _fault(element: _Element, blank: bool, encoding: str) -> str:
     return "" if is_whole(element.text) else why_not_whole("element", encoding)
 
 
-def _elements(pieces: Iterator[str], encoding: str) -> Iterator[_Element]:
+def _elements(pieces: Iterator[str], size_of: Callable[[str], int]) -> Iterator[_Element]:
     """Holds no more than the longest element may have, and a piece."""
     buffer, start = "", 0
     while True:
@@ -162,7 +162,7 @@ def _elements(pieces: Iterator[str], encoding: str) -> Iterator[_Element]:
             if end is None and (too_long or len(buffer) > MAX_RECORD_CHARACTERS):
                 gone, buffer = buffer[: scan.place], buffer[scan.place :]
                 lead = lead if too_long else _lead(gone)
-                size += size_of(gone, encoding)
+                size += size_of(gone)
                 breaks += gone.count("\n")
                 scan.place = 0
                 too_long = True
@@ -175,7 +175,7 @@ def _elements(pieces: Iterator[str], encoding: str) -> Iterator[_Element]:
         element = _Element(
             None if too_long else text,
             sign,
-            size + size_of(text + sign, encoding),
+            size + size_of(text + sign),
             lead if size else _lead(text),
             breaks + text.count("\n"),
             scan.is_open,

@@ -4,10 +4,11 @@ import re
 from collections.abc import Iterator
 
 from chalicelib.domain.errors import Unreadable
-from chalicelib.domain.records.record import GAP_LINES, MAX_RECORD_CHARACTERS, BadRecord, Cursor, Gap, Record
+from chalicelib.domain.records.record import MAX_RECORD_CHARACTERS, BadRecord, Cursor, Gap, Record, is_gap
 from chalicelib.domain.records.text import Text, is_whole, lines, why_not_whole
 
 _BLANKS = " \t\r\n"
+_BLANK_LINES = re.compile(r"(?:[ \t]*+(?:\r\n?|\n))++")
 
 
 def read_lines(text: Text) -> Iterator[Record | BadRecord | Gap]:
@@ -18,15 +19,16 @@ def read_lines(text: Text) -> Iterator[Record | BadRecord | Gap]:
             raise Unreadable("the file is not NDJSON, which has a JSON object on each line")
         cursor = cursor._replace(stage="records")
     offset, line, number, encoding = cursor.offset, cursor.line, cursor.number, cursor.encoding
-    blank = 0
-    for one in lines(text.pieces, encoding):
+    blank = cursor.blank
+    for one in lines(text.pieces, text.size_of, _BLANK_LINES.match):
         offset += one.size
         first, line = line, line + one.height
         if one.text is not None and not one.text.strip(_BLANKS):
-            blank += 1
-            if blank % GAP_LINES == 0:
-                yield Gap(Cursor(offset, line, number, "records", encoding))
+            before, blank = blank, blank + one.height
+            if is_gap(before, blank):
+                yield Gap(Cursor(offset, line, number, "records", encoding, blank=blank))
             continue
+        blank = 0
         number += 1
         after = Cursor(offset, line, number, "records", encoding)
         if one.text is None:

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple
 
+from chalicelib.domain.errors import Unreadable
+
 ContentType = Literal["text/csv", "application/json", "application/x-ndjson"]
 Stage = Literal["start", "records", "closed", "over"]
 """Before the headings or the array's bracket; among the records; behind the array; where there is nothing more to read."""
@@ -10,7 +12,9 @@ Stage = Literal["start", "records", "closed", "over"]
 MAX_RECORD_CHARACTERS = 1024 * 1024
 MAX_RECORD_LINES = 1_000
 GAP_LINES = 50_000
-"""Lines without a record after which reading says how far it is: a tenth of a second's."""
+"""Rows with nothing in them after which reading says how far it is: a tenth of a second's."""
+MAX_BLANK_ROWS = 1024 * 1024
+"""In succession: as many rows as a spreadsheet can have."""
 
 
 class Cursor(NamedTuple):
@@ -18,7 +22,7 @@ class Cursor(NamedTuple):
 
     `offset` counts bytes; the byte there is the first of the next record. `line` is the number of the line that it is on,
     `number` the number of records that lie before it. No record that begins on a line up to `unspanned_to` spans lines: so far
-    a quotation mark was looked for that closes an earlier one.
+    a quotation mark was looked for that closes an earlier one. `blank` rows lie between the last record and here, behind a gap.
     """
 
     offset: int = 0
@@ -29,6 +33,7 @@ class Cursor(NamedTuple):
     delimiter: str = ""
     headings: tuple[str, ...] = ()
     unspanned_to: int = 0
+    blank: int = 0
 
     def plain(self) -> dict[str, Any]:
         """As texts, integers and a list of texts."""
@@ -43,6 +48,7 @@ class Cursor(NamedTuple):
             encoding=plain["encoding"],
             delimiter=plain["delimiter"],
             headings=tuple(plain["headings"]),
+            blank=int(plain.get("blank", 0)),  # cursors that were kept before there was this have none
             **numbers,
         )
 
@@ -73,3 +79,10 @@ class Gap(NamedTuple):
     """Much that is no record, and is not counted: reading may stop here too."""
 
     after: Cursor
+
+
+def is_gap(before: int, blank: int) -> bool:
+    """Whether to say how far reading is, where `blank` rows in succession were `before` until now. Raises: Unreadable."""
+    if blank > MAX_BLANK_ROWS:
+        raise Unreadable(f"more than {MAX_BLANK_ROWS:,} rows in succession have nothing in them")
+    return blank // GAP_LINES > before // GAP_LINES

@@ -6,13 +6,22 @@ and those after it are read once more.
 """
 
 import csv
+import re
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 
 from chalicelib.domain.errors import Unreadable
-from chalicelib.domain.records.record import GAP_LINES, MAX_RECORD_CHARACTERS, MAX_RECORD_LINES, BadRecord, Cursor, Gap, Record
-from chalicelib.domain.records.text import CONTROL, Line, Text, is_whole, lines, why_not_whole
+from chalicelib.domain.records.record import (
+    MAX_RECORD_CHARACTERS,
+    MAX_RECORD_LINES,
+    BadRecord,
+    Cursor,
+    Gap,
+    Record,
+    is_gap,
+)
+from chalicelib.domain.records.text import CONTROL, Line, Text, is_whole, line_ends, lines, why_not_whole
 
 _DELIMITERS = "\t;|,"
 """The likeliest first, where two fit as well: a comma stands in prose too."""
@@ -20,8 +29,14 @@ _MAX_HEADINGS = 1_000
 _MAX_HEADING_CHARACTERS = 16 * 1024
 """Together: the cursor keeps them."""
 _SAMPLE_LINES = 50
+_SPACES = (
+    "\t\x0b\x0c\x1c\x1d\x1e\x1f \x85\xa0\u1680" + "".join(map(chr, range(0x2000, 0x200B))) + "\u2028\u2029\u202f\u205f\u3000"
+)
+"""What str.strip() takes away, but for line ends."""
+_LINE_END = r"(?:\r\n?|\n)"
+_LINE_ENDS = re.compile(f"{_LINE_END}++")
 _MOST_ABOVE_HEADINGS = 10_000
-"""Rows with nothing in them."""
+"""Lines with nothing in them."""
 
 
 class _TooLong(Exception):
@@ -31,8 +46,10 @@ class _TooLong(Exception):
 class _Lines:
     """What csv reads from. `taken` are the lines of the record that it is at."""
 
-    def __init__(self, source: Iterator[Line]) -> None:
-        self._source = source
+    def __init__(self, text: Text, delimiter: str) -> None:
+        self._blank = _blank_lines(delimiter)
+        self._blank_rows = _blank_rows(delimiter)
+        self._source = lines(text.pieces, text.size_of, self._nothing)
         self._again: deque[Line] = deque()
         self.begin(MAX_RECORD_LINES)
 
@@ -53,27 +70,59 @@ class _Lines:
         self.taken.append(line)
         self._characters += len(line.text or "")
         self._height += line.height
+        if line.height > 1 and len(self.taken) == 1:
+            return "\n"  # csv takes no more than one row
         if line.text is None or self._characters > MAX_RECORD_CHARACTERS:
             raise _TooLong
         return line.text
+
+    def _nothing(self, text: str, start: int, end: int) -> re.Match[str] | None:
+        """Lines that csv need not look at: within quotation marks only such as have none."""
+        return (self._blank if self.taken or self._most == 1 else self._blank_rows).match(text, start, end)
+
+    @property
+    def rows(self) -> int:
+        """How many rows with nothing in them are taken."""
+        if len(self.taken) > 1:
+            return 1
+        only = self.taken[0]
+        return only.height - line_ends(" ".join((only.text or "").split('"')[1::2])) if only.height > 1 else 1
+
+    def extent(self) -> tuple[int, int]:
+        """Of what is taken: bytes, and lines."""
+        if len(self.taken) == 1:
+            return self.taken[0].size, self.taken[0].height
+        return sum(line.size for line in self.taken), sum(line.height for line in self.taken)
 
     def give_back_but_first(self) -> None:
         self._again.extendleft(reversed(self.taken[1:]))
         del self.taken[1:]
 
 
+def _blank_lines(delimiter: str) -> re.Pattern[str]:
+    return re.compile(f"(?:[{_SPACES}{delimiter}]*+{_LINE_END})++")
+
+
+def _blank_rows(delimiter: str) -> re.Pattern[str]:
+    """Cells in quotation marks may have nothing in them too; a few line ends, so that no row has more than any may."""
+    spaces = f"[{_SPACES.replace(delimiter, '')}]*+"
+    cell = f'(?:"{spaces}(?:{_LINE_END}{spaces}){{0,9}}+"|{spaces})'
+    delimiter = re.escape(delimiter)
+    return re.compile(f"(?:[{_SPACES}{delimiter}]*+{_LINE_END}|(?:{cell}{delimiter}){{0,98}}+{cell}{_LINE_END})++")
+
+
 def read_table(text: Text) -> Iterator[Record | BadRecord | Gap]:
     """Lines without anything but blanks and delimiters are no records. Raises: Unreadable."""
     cursor = text.cursor
-    source = _Lines(lines(text.pieces, cursor.encoding))
+    delimiter, told = (cursor.delimiter, False) if cursor.stage == "records" else _delimiter(text.sample)
+    source = _Lines(text, delimiter)
     if cursor.stage == "start":
-        cursor = _with_headings(source, cursor, text.sample)
-    rows = csv.reader(source, delimiter=cursor.delimiter, strict=True)
+        cursor = _with_headings(source, text, delimiter, told)
+    rows = csv.reader(source, delimiter=delimiter, strict=True)
     offset, line, number, unspanned_to = cursor.offset, cursor.line, cursor.number, cursor.unspanned_to
-    known = (cursor.stage, cursor.encoding, cursor.delimiter, cursor.headings)
     headings = cursor.headings
     named = max((place for place, heading in enumerate(headings, 1) if heading), default=0)
-    blank = 0
+    blank = cursor.blank
     while True:
         source.begin(1 if line <= unspanned_to else MAX_RECORD_LINES)
         row: list[str] = []
@@ -84,20 +133,23 @@ def read_table(text: Text) -> Iterator[Record | BadRecord | Gap]:
             return
         except (csv.Error, _TooLong) as fault:
             reason = _why(fault, source.taken)
-            unspanned_to = max(unspanned_to, line - 1 + sum(taken.height for taken in source.taken[:-1]))
+            unspanned_to = max(unspanned_to, line + source.extent()[1] - 2)
             source.give_back_but_first()
         first = line
-        offset += sum(taken.size for taken in source.taken)
-        line += sum(taken.height for taken in source.taken)
+        size, height = source.extent()
+        offset += size
+        line += height
         if not reason:
             if not any(row) or not "".join(row).strip():
-                blank += 1
-                if blank % GAP_LINES == 0:
-                    yield Gap(Cursor(offset, line, number, *known, unspanned_to))
+                before, blank = blank, blank + source.rows
+                if is_gap(before, blank):
+                    encoding = text.encoding_at(offset)
+                    yield Gap(Cursor(offset, line, number, "records", encoding, delimiter, headings, unspanned_to, blank))
                 continue
-            reason = _fault(row, source.taken, headings, named, cursor.encoding)
+            reason = _fault(row, source.taken, headings, named, text.encoding)
+        blank = 0
         number += 1
-        after = Cursor(offset, line, number, *known, unspanned_to)
+        after = Cursor(offset, line, number, "records", text.encoding_at(offset), delimiter, headings, unspanned_to)
         if reason:
             yield BadRecord(number, first, "", reason, after)
         else:
@@ -130,22 +182,30 @@ def _cells(count: int) -> str:
     return "1 cell" if count == 1 else f"{count:,} cells"
 
 
-def _with_headings(source: _Lines, cursor: Cursor, sample: str) -> Cursor:
-    """Behind the headings. Raises: Unreadable."""
-    delimiter, told = _delimiter(sample, cursor.encoding)
+def _with_headings(source: _Lines, text: Text, delimiter: str, told: bool) -> Cursor:
+    """Behind the headings. `told`: the first line says the delimiter. Raises: Unreadable."""
     rows = csv.reader(source, delimiter=delimiter, strict=True)
-    if told:
-        next(rows)
-    try:
-        row = next(row for row in islice(rows, _MOST_ABOVE_HEADINGS) if "".join(row).strip())
-    except StopIteration:
-        raise Unreadable("the file has no headings") from None
-    except (csv.Error, _TooLong) as fault:
-        raise Unreadable(f"the headings cannot be read: {_why(fault, source.taken)}") from None
-    return cursor._replace(
-        offset=cursor.offset + sum(line.size for line in source.taken),
-        line=cursor.line + sum(line.height for line in source.taken),
+    offset, line = text.cursor.offset, text.cursor.line
+    while True:
+        source.begin(MAX_RECORD_LINES)
+        try:
+            row = next(rows)
+        except StopIteration:
+            raise Unreadable("the file has no headings") from None
+        except (csv.Error, _TooLong) as fault:
+            raise Unreadable(f"the headings cannot be read: {_why(fault, source.taken)}") from None
+        size, height = source.extent()
+        offset += size
+        line += height
+        if "".join(row).strip() and not (told and line == text.cursor.line + 1):
+            break
+        if line > _MOST_ABOVE_HEADINGS:
+            raise Unreadable("the file has no headings")
+    return text.cursor._replace(
+        offset=offset,
+        line=line,
         stage="records",
+        encoding=text.encoding_at(offset),
         delimiter=delimiter,
         headings=_checked(row),
     )
@@ -171,9 +231,9 @@ def clean_heading(text: str) -> str:
     return " ".join(text.split())
 
 
-def _delimiter(sample: str, encoding: str) -> tuple[str, bool]:
+def _delimiter(sample: str) -> tuple[str, bool]:
     """The delimiter, and whether the first line tells it, as Excel has it: `sep=;`."""
-    first = list(islice(lines([sample], encoding), _SAMPLE_LINES))
+    first = list(islice(lines([sample], len, _LINE_ENDS.match), _SAMPLE_LINES))
     told = (first[0].text or "").strip().strip('"').lower() if first else ""
     if len(told) == 5 and told.startswith("sep=") and told[4] in _DELIMITERS:
         return told[4], True

@@ -6,7 +6,7 @@ only the record that it stands in is bad.
 
 import codecs
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
 from typing import NamedTuple
 
@@ -14,7 +14,11 @@ from chalicelib.domain.errors import Unreadable
 from chalicelib.domain.records.record import MAX_RECORD_CHARACTERS, START, Cursor
 
 BLOCK_BYTES = 64 * 1024
-"""What is decoded at a time; the first block is what the encoding and the delimiter are told from."""
+"""What is decoded at a time; the first block is what the delimiter is told from."""
+WINDOW_BYTES = 64 * 1024
+"""What UTF-8 is told from Windows-1252 by, from the first byte on that is no ASCII."""
+UNTOLD = "ascii"
+"""The encoding of a file without a mark, as long as all of it has been ASCII."""
 _NO_TEXTS = {
     b"PK\x03\x04": "a zip archive or an Excel workbook; a workbook's sheet can be saved as CSV",
     b"PK\x05\x06": "an empty zip archive",
@@ -41,25 +45,18 @@ _MULTI_BYTE = (
 """RFC 3629, section 4."""
 CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f\x7f]")
 _MARKUP = re.compile(r"\s*<(?:!doctype|html|\?xml)", re.IGNORECASE)
+_HIGH = re.compile(rb"[\x80-\xff]")
+_CONTINUING = bytes(range(0x80, 0xC0))
 _LINE_END = re.compile(r"\r\n?|\n")
-_LINE_ENDS = re.compile(r"(?:\r\n?|\n)++")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 NAMES = {"utf-8": "UTF-8", "cp1252": "Windows-1252", "utf-16-le": "UTF-16", "utf-16-be": "UTF-16"}
 """Encodings as people call them, by what Python calls them."""
 
 
-class Text(NamedTuple):
-    """A file's text from a cursor on, piece by piece. `sample` is the first piece, the byte order mark not in it."""
-
-    cursor: Cursor
-    sample: str
-    pieces: Iterator[str]
-
-
 class Line(NamedTuple):
-    """With its end; or the ends of several lines with nothing in them. `text` None if it is longer than any record.
+    """With its end; or several lines with nothing in them: `height` is how many. `text` None if it is longer than any record.
 
-    `size` in bytes; `height` in lines.
+    `size` in bytes.
     """
 
     text: str | None
@@ -67,26 +64,68 @@ class Line(NamedTuple):
     height: int = 1
 
 
+class Text:
+    """A file's text from a cursor on, piece by piece. `sample` is the first piece, the byte order mark not in it.
+
+    `encoding` is what is known of it by the piece that was taken last.
+    """
+
+    def __init__(self, blocks: Iterator[bytes], cursor: Cursor, fallback: str) -> None:
+        self.cursor = cursor
+        self.encoding = cursor.encoding
+        self._fallback = fallback
+        self._told_at = -1
+        pieces = self._pieces(blocks)
+        self.sample = next(pieces, "")
+        self.pieces: Iterator[str] = chain([self.sample], pieces)
+
+    def encoding_at(self, offset: int) -> str:
+        """What the bytes before the offset tell, so that a cursor there is the same however far has been read ahead."""
+        return UNTOLD if offset <= self._told_at else self.encoding
+
+    def size_of(self, text: str) -> int:
+        """The bytes that the text was decoded from."""
+        if self.encoding.startswith("utf-16"):
+            return len(text.encode(self.encoding, "surrogatepass"))
+        return len(text) if text.isascii() or self.encoding == "cp1252" else len(text.encode(self.encoding, "surrogateescape"))
+
+    def _pieces(self, blocks: Iterator[bytes]) -> Iterator[str]:
+        if self.encoding == UNTOLD:
+            offset = self.cursor.offset
+            for block in blocks:
+                if (high := _HIGH.search(block)) is not None:
+                    self._told_at = offset + high.start()
+                    blocks = self._tell(block, high.start(), blocks)
+                    break
+                yield block.decode(UNTOLD)
+                offset += len(block)
+        yield from _decoded(blocks, self.encoding)
+
+    def _tell(self, block: bytes, place: int, blocks: Iterator[bytes]) -> Iterator[bytes]:
+        """The same blocks, of which some have been looked at; `place` is where in the first of them the window begins."""
+        ahead, seen = [block], len(block) - place
+        while seen < WINDOW_BYTES + 3 and (block := next(blocks, b"")):
+            ahead.append(block)
+            seen += len(block)
+        window = b"".join(ahead)[place : place + WINDOW_BYTES + 3]
+        behind = window[WINDOW_BYTES:]
+        window = window[: len(window) - len(behind.lstrip(_CONTINUING))]  # and the rest of the character that its end cuts
+        self.encoding = "utf-8" if _looks_like_utf_8(window) else self._fallback
+        return chain(ahead, blocks)
+
+
 def open_text(chunks: Iterable[bytes], cursor: Cursor, fallback: str) -> Text:
     """`fallback` is the encoding of what is neither marked nor UTF-8. Raises: Unreadable, and only at the start."""
     blocks = _blocks(chunks)
+    if cursor.stage != "start":
+        return Text(blocks, cursor, fallback)
     first = next(blocks, b"")
-    if cursor.stage == "start":
-        encoding, mark = _told(first, fallback)
-        cursor = START._replace(encoding=encoding, offset=mark)
-        first = first[mark:]
-    pieces = _decoded(chain([first], blocks), cursor.encoding)
-    sample = next(pieces, "")
-    if cursor.stage == "start":
-        _check_sample(sample)
-    return Text(cursor, sample, chain([sample], pieces))
-
-
-def size_of(text: str, encoding: str) -> int:
-    """The bytes that the text was decoded from."""
-    if encoding.startswith("utf-16"):
-        return len(text.encode(encoding, "surrogatepass"))
-    return len(text) if encoding == "cp1252" or text.isascii() else len(text.encode(encoding, "surrogateescape"))
+    encoding, mark = _told(first)
+    if encoding == UNTOLD and fallback == "utf-8":
+        encoding = fallback
+    text = Text(chain([first[mark:]], blocks), START._replace(encoding=encoding, offset=mark), fallback)
+    _check_sample(text.sample)
+    return text
 
 
 def is_whole(text: str) -> bool:
@@ -100,30 +139,41 @@ def why_not_whole(what: str, encoding: str) -> str:
     return f"the {what} is not all {NAMES[encoding]}{way_out}"
 
 
-def lines(pieces: Iterable[str], encoding: str) -> Iterator[Line]:
-    """A line ends with LF, CR or both. Holds no more than the longest record, however long a line is."""
-    rest, skipped = "", 0
+def line_ends(text: str) -> int:
+    return text.count("\n") + text.count("\r") - text.count("\r\n")
+
+
+def lines(
+    pieces: Iterable[str], size_of: Callable[[str], int], blank: Callable[[str, int, int], re.Match[str] | None]
+) -> Iterator[Line]:
+    """A line ends with LF, CR or both. Holds no more than the longest record, however long a line is.
+
+    Lines that are found by `blank`, a pattern's `match`, come all at once; which do depends on where the pieces end.
+    """
+    rest, skipped, searched = "", 0, 0
     for piece in pieces:
         rest += piece
         end = 0
         whole = len(rest) - rest.endswith("\r")  # the CR may be half of an end, the LF still to come
-        while (found := _LINE_END.search(rest, end, whole)) is not None:
+        while (found := _LINE_END.search(rest, max(end, searched), whole)) is not None:
             start, end = end, found.end()
-            yield _line(rest[start:end], skipped, encoding)
+            yield _line(rest[start:end], skipped, size_of)
             skipped = 0
-            if (blank := _LINE_ENDS.match(rest, end, whole)) is not None:
-                end = blank.end()
-                yield Line(blank[0], size_of(blank[0], encoding), len(_LINE_END.findall(blank[0])))
+            if (several := blank(rest, end, whole)) is not None:
+                end = several.end()
+                text = several[0]
+                yield Line(text, size_of(text), line_ends(text))
         rest = rest[end:]
         if len(rest) > MAX_RECORD_CHARACTERS:
-            skipped += size_of(rest[:-1], encoding)
+            skipped += size_of(rest[:-1])
             rest = rest[-1:]
+        searched = len(rest) - rest.endswith("\r")
     if rest or skipped:
-        yield _line(rest, skipped, encoding)
+        yield _line(rest, skipped, size_of)
 
 
-def _line(text: str, skipped: int, encoding: str) -> Line:
-    size = size_of(text, encoding)
+def _line(text: str, skipped: int, size_of: Callable[[str], int]) -> Line:
+    size = size_of(text)
     if skipped or len(text) > MAX_RECORD_CHARACTERS:
         return Line(None, skipped + size)
     return Line(text, size)
@@ -155,7 +205,7 @@ def _decoded(blocks: Iterable[bytes], encoding: str) -> Iterator[str]:
         yield decoder.decode(b"", final=True)
 
 
-def _told(first: bytes, fallback: str) -> tuple[str, int]:
+def _told(first: bytes) -> tuple[str, int]:
     """The encoding, and how long the byte order mark is. Raises: Unreadable for what is no text."""
     if not first:
         raise Unreadable("the file is empty")
@@ -170,13 +220,13 @@ def _told(first: bytes, fallback: str) -> tuple[str, int]:
         return "utf-16-le", 0
     if len(first) > 1 and (any(even), any(odd)) == (False, True) and 0 not in odd:
         return "utf-16-be", 0
-    return ("utf-8" if _looks_like_utf_8(first) else fallback), 0
+    return UNTOLD, 0
 
 
-def _looks_like_utf_8(first: bytes) -> bool:
+def _looks_like_utf_8(window: bytes) -> bool:
     """Also if some few bytes are broken: in other encodings hardly two bytes together happen to be UTF-8."""
-    high = sum(map(len, re.findall(rb"[\x80-\xff]+", first)))
-    formed = sum(map(len, re.findall(_MULTI_BYTE, first)))
+    high = sum(map(len, re.findall(rb"[\x80-\xff]+", window)))
+    formed = sum(map(len, re.findall(_MULTI_BYTE, window)))
     return formed * 2 >= high
 
 
