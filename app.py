@@ -62,8 +62,6 @@ def get_docs() -> Text:
 
 
 # Accounts
-
-
 def get_opened_account(account_id: str, user_id: str) -> views.OpenedAccount:
     return tokens.opened(*usecases.accounts.get_opened_account(account_id, user_id, accounts=wired.accounts))
 
@@ -350,6 +348,11 @@ def get_opened_import(caller: Caller, import_id: str) -> "usecases.imports.Opene
 @app.route("/v1/imports", methods=["POST"], answer=views.OpenedImportView, status=201, again=get_opened_import)
 def add_import(caller: Caller, body: bodies.NewImport) -> "usecases.imports.OpenedImport":
     return usecases.imports.add_import(caller, body.details(), desk=wired)
+
+
+@app.route("/v1/imports/{import_id}", methods=["DELETE"], status=204)
+def remove_import(caller: Caller, import_id: str, if_match: IfMatch) -> None:
+    usecases.imports.remove_import(caller, import_id, desk=wired, check=if_match.check)
 
 
 # Search and reports

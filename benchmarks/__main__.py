@@ -21,6 +21,7 @@ def main() -> None:
     run("search")
     run("images")
     run("costly_images")
+    run("hostile_files")
     if find_spec("fpdf"):
         run("pdf_libraries")
     else:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from chalicelib.domain.idempotency import Keeping, KeptAnswer
     from chalicelib.domain.identifiers import Prefix
     from chalicelib.domain.images import Drawn, Image, ImageRemoval, Rejection
-    from chalicelib.domain.imports import Import, ImportJob, RejectedRow, RowMark
+    from chalicelib.domain.imports import Import, ImportJob, ImportRemoval, RejectedRow, RowMark
     from chalicelib.domain.invoices import CreditNote, Invoice, InvoiceFilter, InvoiceLine
     from chalicelib.domain.limits import Attempts
     from chalicelib.domain.membership import Standing
@@ -505,10 +505,26 @@ class Imports(Protocol):
     def rejections(self, account_id: str, import_id: str, limit: int | None = None) -> Iterator[RejectedRow]:
         """In the order of the file."""
 
+    def remove(self, imported: Import, removal: ImportRemoval) -> None:
+        """Removes the import as read, and notes what is still to be done; from then on no row of it goes in.
 
-class DueImports(Protocol):
+        What went in stays, and so do the marks of it. Raises: Contended.
+        """
+
+
+class UnsettledImports(Protocol):
+    """Imports, there or gone, of which something is to be seen to some day."""
+
+    def removal(self, account_id: str, import_id: str) -> ImportRemoval | None: ...
+
+    def remove_rejections(self, removal: ImportRemoval, most: int | None = None) -> None:
+        """Why its records were refused, or so many parts of that; a part is what was kept at once."""
+
+    def finish(self, removal: ImportRemoval) -> None:
+        """Forgets it."""
+
     def due(self, as_of: datetime) -> Iterator[tuple[str, str]]:
-        """Of all accounts, those of which nothing has come until then: account and import."""
+        """Account and import of those of all accounts that are gone, or of which nothing has come, until then."""
 
 
 class Noted(Protocol):

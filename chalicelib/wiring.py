@@ -27,7 +27,6 @@ if TYPE_CHECKING:
         Customers,
         Documents,
         DueClients,
-        DueImports,
         EventBus,
         Files,
         Ids,
@@ -59,6 +58,7 @@ if TYPE_CHECKING:
         Timers,
         TokenKeys,
         UnsettledImages,
+        UnsettledImports,
         Uploads,
         Users,
         Work,
@@ -225,10 +225,10 @@ class Wired:
         return DynamoImports(self._table)
 
     @cached_property
-    def due_imports(self) -> DueImports:
-        from chalicelib.repositories.imports import DynamoDueImports
+    def unsettled_imports(self) -> UnsettledImports:
+        from chalicelib.repositories.imports import DynamoUnsettledImports
 
-        return DynamoDueImports(self._table)
+        return DynamoUnsettledImports(self._table)
 
     @cached_property
     def row_marks(self) -> RowMarks:

@@ -40,6 +40,7 @@ _KINDS = frozenset(
         "import_run",
         "import_row",
         "import_rejections",
+        "import_removal",
         "image",
         "image_removal",
     }
@@ -359,11 +360,21 @@ class Books:
                 yield Broken("an import that has ended is looked after no more", f"{import_id}: {one['status']}")
             if not ended and one["run"] != runs.get(import_id, 0):
                 yield Broken("one run of an import may write", f"{import_id}: {one['run']}, {runs.get(import_id)}")
-        if told or set(runs) - set(imports):
-            yield Broken("what belongs to an import has one", f"{sorted({*told, *(set(runs) - set(imports))})}")
+        gone = {left["import_id"] for left in self.by_kind["import_removal"]}
+        if belonging := (told.keys() - gone) | (runs.keys() - imports.keys()):
+            yield Broken("what belongs to an import has one", f"{sorted(belonging)}")
+        for left in self.by_kind["import_removal"]:
+            if left["import_id"] in imports:
+                yield Broken("an import is there or gone, not both", left["import_id"])
+            if left["sk"] != f"import_removal#{left['import_id']}" or left.get("due") != "imports" or "due_at" not in left:
+                yield Broken("what is left of an import is seen to by the night", left["sk"])
         for mark in self.by_kind["import_row"]:
-            of = imports.get(mark["import_id"])
-            if of is None or of.get("dry_run") or of["kind"] != mark["kind"] or not (mark["numbers"] or mark.get("unchanged")):
+            of = imports.get(mark["import_id"], {})  # marks stay when their import goes
+            if (
+                of.get("dry_run")
+                or of.get("kind", mark["kind"]) != mark["kind"]
+                or not (mark["numbers"] or mark.get("unchanged"))
+            ):
                 yield Broken("a row is marked by the import that brought it", mark["sk"])
 
     def _orders(self) -> Iterator[Broken]:

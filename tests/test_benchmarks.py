@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import catalogue, cold_start, costs, feed, imports, in_process, orders, search
+from benchmarks import catalogue, cold_start, costs, feed, hostile_files, imports, in_process, orders, search
 from benchmarks.runtime_api import FunctionFailed, Life, Program, live
 from chalicelib.domain import errors
 from chalicelib.domain.statuses import ImportKind
@@ -307,3 +307,17 @@ def test_an_import_takes_no_more_memory_for_more_rows() -> None:
     assert {one.rows for one in grown} == {1_500}
     assert all(one.peak_mib - one.idle_mib < 30 for one in grown)
     assert "1,500" in imports.growth_table(grown)
+
+
+@pytest.mark.parametrize("hostile", hostile_files.HOSTILE, ids=lambda hostile: hostile.name)
+def test_files_that_are_made_to_cost_much_come_to_a_clear_end(hostile: hostile_files.Hostile) -> None:
+    """5 MiB is enough for each of them to come to the end that more of the same has."""
+    assert hostile_files.read(hostile, 5 * hostile_files.MIB)[1] == hostile.end
+
+
+def test_what_they_cost_is_measured_in_a_process_of_its_own() -> None:
+    cost = hostile_files.cost_of(0, 1)
+
+    assert (cost.records, cost.end) == (0, "")
+    assert cost.memory > 1
+    assert cost.seconds > 0

@@ -134,6 +134,11 @@ def good_books() -> Books:
         "refused": of_import("imp", "import_rejections", rejections=[{"number": 2}, {"number": 6}]),
         "ended import": an_import("imp2", "products", "failed", 0, 0, 0, run=1),
         "mark": of_import("imp2", "import_row") | {"kind": "products", "numbers": [1]},
+        "mark of what is gone": of_import("imp3", "import_row") | {"kind": "work", "numbers": [7]},
+        "refused of what is gone": of_import("imp3", "import_rejections", rejections=[{"number": 1}]),
+        "import gone": of_import(
+            "imp3", "import_removal", filename="clients.csv", due="imports", due_at="2026-01-06T09:00:00Z"
+        ),
     }
 
 
@@ -390,9 +395,14 @@ SPOILT: list[tuple[str, Callable[[Books], None]]] = [
     ("one run of an import may write", having("run", run=1)),
     ("one run of an import may write", without("run")),
     ("what belongs to an import has one", without("running import")),
-    ("a row is marked by the import that brought it", without("ended import")),
+    ("what belongs to an import has one", without("import gone")),
+    ("what belongs to an import has one", having("run", import_id="imp3", sk="import_run#imp3")),
+    ("an import is there or gone, not both", having("import gone", import_id="imp2", sk="import_removal#imp2")),
+    ("what is left of an import is seen to by the night", having("import gone", sk="import_removal#imp9")),
+    ("what is left of an import is seen to by the night", having("import gone", due=None)),
     ("a row is marked by the import that brought it", having("ended import", dry_run=True)),
     ("a row is marked by the import that brought it", having("mark", kind="work")),
+    ("a row is marked by the import that brought it", having("mark of what is gone", numbers=[])),
     ("what is paid is kept", without("kept")),
     ("a processor's books are of an order", having("books", order_id="ord9")),
     ("a processor's books are of an order", lambda books: books.update(more=some_books("ord9"))),

@@ -31,6 +31,10 @@ MAX_FINGERPRINTS = 200
 WAITS_FOR = timedelta(days=1)
 """For the file, and then for any progress."""
 GIVEN_UP_AFTER = timedelta(days=3)
+SETTLED_AFTER = timedelta(hours=24)
+"""A form is good for 15 minutes, S3's events come for hours, a run takes minutes: after that nothing of it comes any more."""
+REMOVED_AT_ONCE = 100
+"""Of the parts in which it is kept why records were refused, those that whoever deletes an import waits for."""
 NEVER_UPLOADED = "was never uploaded"
 NO_USER = "whoever began it is no longer a user of this account"
 FILE_GONE = "the file is gone"
@@ -115,16 +119,31 @@ class Import:
 
     @property
     def upload_key(self) -> str:
-        return upload_key("incoming", self.account_id, self.id, self.filename)
+        return import_key(self.account_id, self.id, self.filename)
 
     @property
     def report_key(self) -> str:
-        return f"reports/{self.account_id}/{self.id}/rejections.csv"
+        return report_key(self.account_id, self.id)
 
     @property
     def ended(self) -> bool:
         """Nothing will come of it any more."""
         return self.status is ImportStatus.COMPLETED or (self.status is ImportStatus.FAILED and not self.interrupted)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImportRemoval:
+    """What is left of an import that is gone, until none of its objects can come any more."""
+
+    account_id: str
+    import_id: str
+    filename: str
+    due_at: datetime
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """Of all objects that it may have."""
+        return import_key(self.account_id, self.import_id, self.filename), report_key(self.account_id, self.import_id)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -314,6 +333,19 @@ def interrupt(imported: Import, *, now: datetime) -> Import:
 
 def wait_on(imported: Import, *, now: datetime) -> Import:
     return _next(imported, now, due_at=now + WAITS_FOR)
+
+
+def removal(imported: Import, *, now: datetime) -> ImportRemoval:
+    due_at = now + SETTLED_AFTER
+    return ImportRemoval(account_id=imported.account_id, import_id=imported.id, filename=imported.filename, due_at=due_at)
+
+
+def import_key(account_id: str, import_id: str, filename: str) -> str:
+    return upload_key("incoming", account_id, import_id, filename)
+
+
+def report_key(account_id: str, import_id: str) -> str:
+    return f"reports/{account_id}/{import_id}/rejections.csv"
 
 
 def _next(imported: Import, now: datetime, **changes: object) -> Import:

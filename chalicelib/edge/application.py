@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 Answer = type[View] | type[ListView] | Document
 AnyView = TypeVar("AnyView", bound=Callable[..., object])
 _CREATED = 201
+_NO_CONTENT = 204
 _REQUEST_ID = r"(?a)[\w-]{8,64}"
 
 
@@ -98,8 +99,9 @@ class Application(Chalice):
 
         `caller: Caller` who asks; `body` and `query` Structs that are decoded and checked; `if_match: IfMatch`, which checks
         what is about to be changed; all others are path parameters. It returns what `answer` is a view of, or the document's
-        `Text`; without `answer`, the address to which the caller is sent on. `for_roles` says who may call it at all. With
-        `may_make` it may return `Made` instead, for what was not there before: that is answered with 201.
+        `Text`; without `answer`, the address to which the caller is sent on, or nothing if `status` is 204. `for_roles` says
+        who may call it at all. With `may_make` it may return `Made` instead, for what was not there before: that is answered
+        with 201.
 
         Raises: ValueError if it takes an `if_match` and no GET that answers a View is declared yet at the path, or for a POST,
         which does something with the thing above it, at the path above.
@@ -298,7 +300,7 @@ class Application(Chalice):
 
     def _respond(self, endpoint: Endpoint, result: object, who: Caller | str, request: Request) -> Response:
         if endpoint.answer is None:
-            return responses.redirect(str(result))
+            return responses.nothing() if endpoint.status == _NO_CONTENT else responses.redirect(str(result))
         if isinstance(endpoint.answer, Document):
             document = responses.text(cast("Text", result), endpoint.answer)
             return _tagged(endpoint, request, document, entity_tag(document.body.encode()))

@@ -76,5 +76,9 @@ def text(shown: Text, document: Document) -> Response:
     return Response(body=shown.content, status_code=200, headers={"Content-Type": document.media_type, **shown.headers})
 
 
+def nothing() -> Response:
+    return Response(body="", status_code=204)
+
+
 def redirect(location: str) -> Response:
     return Response(body="", status_code=302, headers={"Location": location})

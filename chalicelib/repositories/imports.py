@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from itertools import islice
 
-from chalicelib.domain.imports import SHOWN_REJECTIONS, Import, RejectedRow, RowMark, parts_of
+from chalicelib.domain.imports import SHOWN_REJECTIONS, Import, ImportRemoval, RejectedRow, RowMark, parts_of
 from chalicelib.domain.paging import Page, PageRequest
 from chalicelib.domain.statuses import ImportKind
 from chalicelib.repositories import keys
@@ -23,6 +23,8 @@ from chalicelib.repositories.writes import Write, add, always_contended, delete,
 KEPT_FOR = timedelta(days=30)
 """Those that are not shown with their import; its report has them."""
 _REJECTIONS_IN_ITEM = 100
+_REMOVED_TOGETHER = 10
+"""Items of rejections, each of up to 300 KB: DynamoDB takes 4 MB for a transaction."""
 
 
 class DynamoImports:
@@ -49,14 +51,34 @@ class DynamoImports:
         parts = self._table.query(keys.all_import_rejections(account_id, import_id))
         return islice((from_item(one, RejectedRow) for part in parts for one in part["rejections"]), limit)
 
+    def remove(self, imported: Import, removal: ImportRemoval) -> None:
+        """With the run that may write: the transaction of no row finds it any more."""
+        gone = delete(keys.import_(imported.account_id, imported.id), condition="#version = :version", version=imported.version)
+        run = delete(keys.import_run(imported.account_id, imported.id))
+        key = keys.import_removal(removal.account_id, removal.import_id)
+        self._table.transact(gone, run, put(to_item(key, "import_removal", removal, due=keys.IMPORTS)))
 
-class DynamoDueImports:
+
+class DynamoUnsettledImports:
     def __init__(self, table: Table) -> None:
         self._table = table
 
+    def removal(self, account_id: str, import_id: str) -> ImportRemoval | None:
+        item = self._table.get(keys.import_removal(account_id, import_id))
+        return None if item is None else from_item(item, ImportRemoval)
+
+    def remove_rejections(self, removal: ImportRemoval, most: int | None = None) -> None:
+        parts = islice(self._table.query(keys.all_import_rejections(removal.account_id, removal.import_id)), most)
+        while some := list(islice(parts, _REMOVED_TOGETHER)):
+            self._table.transact(*(delete(Key(part["pk"], part["sk"])) for part in some))
+
+    def finish(self, removal: ImportRemoval) -> None:
+        self._table.transact(delete(keys.import_removal(removal.account_id, removal.import_id)))
+
     def due(self, as_of: datetime) -> Iterator[tuple[str, str]]:
+        """Those that were due first, first."""
         for item in due_items(self._table, keys.IMPORTS, as_of):
-            yield item["account_id"], item["id"]
+            yield item["pk"], keys.import_id_of(Key(item["pk"], item["sk"]))
 
 
 class DynamoRowMarks:

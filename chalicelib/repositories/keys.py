@@ -35,7 +35,8 @@ an import; imports, newest first           | account        | import#<import>   
 why an import's records were refused       | account        | import_rejections#<import>#<count>      | query
 which run of an import may write           | account        | import_run#<import>                     | only in conditions
 what was imported last of a subject        | account        | import_row#<kind>#<subject>             | get
-imports that nothing has come of           | due = "imports" | due_at <= now (only on the index)      | query
+what is left of an import that is gone     | account        | import_removal#<import>                 | get
+imports to look after, of all accounts     | due = "imports" | due_at <= now (only on the index)      | query
 an image; images, newest first             | account        | image#<image>                           | get; query
 what is left of an image that is gone      | account        | image_removal#<image>                   | get
 images to look after, of all accounts      | due = "images" | due_at <= now (only on the index)       | query
@@ -75,7 +76,7 @@ RESERVATIONS = "reservations"
 ORDERS = "orders"
 """The one that has orders, as long as they are under way, and those that were given up until somebody has settled them."""
 IMPORTS = "imports"
-"""The one that has imports."""
+"""The one that has imports of which something is to be seen to."""
 _SUBJECT = re.compile(r"~[A-Za-z0-9_-]{1,64}", re.ASCII)
 IMAGES = "images"
 """The one that has images of which something is to be seen to."""
@@ -262,6 +263,15 @@ def all_import_rejections(account_id: str, import_id: str) -> Range:
 
 def import_run(account_id: str, import_id: str) -> Key:
     return _key(account_id, "import_run", import_id)
+
+
+def import_removal(account_id: str, import_id: str) -> Key:
+    return _key(account_id, "import_removal", import_id)
+
+
+def import_id_of(key: Key) -> str:
+    """The import that is there, or is gone, by the key of either."""
+    return key.sk.partition("#")[2]
 
 
 def import_row(account_id: str, kind: str, subject: str) -> Key:

@@ -24,7 +24,7 @@ from chalicelib.domain.errors import (
 )
 from chalicelib.domain.idempotency import Keeping, KeptAnswer
 from chalicelib.domain.images import Image, ImageRemoval
-from chalicelib.domain.imports import Import, RejectedRow, RowMark
+from chalicelib.domain.imports import Import, ImportRemoval, RejectedRow, RowMark
 from chalicelib.domain.invoices import CreditNote, Invoice, InvoiceFilter, InvoiceLine
 from chalicelib.domain.membership import Standing
 from chalicelib.domain.orders import Order, Reservation
@@ -48,7 +48,7 @@ from chalicelib.domain.work import (
 from chalicelib.repositories import keys
 from chalicelib.repositories.keys import Key
 from chalicelib.repositories.memory_images import MemoryImages, MemoryUnsettledImages
-from chalicelib.repositories.memory_imports import MemoryDueImports, MemoryImports, MemoryRowMarks, check_row, mark_row
+from chalicelib.repositories.memory_imports import MemoryImports, MemoryRowMarks, MemoryUnsettledImports, check_row, mark_row
 from chalicelib.repositories.memory_limits import MemoryLimits
 from chalicelib.repositories.memory_orders import MemoryOrders, MemoryReservations
 from chalicelib.repositories.memory_products import MemoryProducts, MemoryStock
@@ -90,6 +90,7 @@ class _State:
     import_rejections: dict[Key, tuple[RejectedRow, ...]] = field(default_factory=dict)
     import_runs: dict[Key, int] = field(default_factory=dict)
     import_rows: dict[Key, RowMark] = field(default_factory=dict)
+    import_removals: dict[Key, ImportRemoval] = field(default_factory=dict)
 
     def sheet(self, account_id: str, client_id: str, month: str) -> WorkSheet:
         blank = WorkSheet(account_id=account_id, client_id=client_id, month=month)
@@ -127,7 +128,7 @@ class MemoryStore:
         self.images = MemoryImages(state, committing)
         self.unsettled_images = MemoryUnsettledImages(state, committing)
         self.imports = MemoryImports(state, committing)
-        self.due_imports = MemoryDueImports(state, committing)
+        self.unsettled_imports = MemoryUnsettledImports(state, committing)
         self.row_marks = MemoryRowMarks(state, committing)
 
 

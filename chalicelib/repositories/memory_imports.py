@@ -8,7 +8,7 @@ from threading import RLock
 from typing import Protocol
 
 from chalicelib.domain.errors import Contended, ImportTakenOver, NotFound, RowMarked
-from chalicelib.domain.imports import Import, RejectedRow, RowMark
+from chalicelib.domain.imports import Import, ImportRemoval, RejectedRow, RowMark
 from chalicelib.domain.paging import Page, PageRequest
 from chalicelib.domain.statuses import ImportKind
 from chalicelib.repositories import keys
@@ -26,6 +26,7 @@ class Imported(Protocol):
     import_rejections: dict[Key, tuple[RejectedRow, ...]]
     import_runs: dict[Key, int]
     import_rows: dict[Key, RowMark]
+    import_removals: dict[Key, ImportRemoval]
 
 
 class _OfImports:
@@ -75,13 +76,37 @@ class MemoryImports(_OfImports):
             parts = within(self._kept.import_rejections, keys.all_import_rejections(account_id, import_id))
         return islice((one for part in parts for one in part), limit)
 
+    def remove(self, imported: Import, removal: ImportRemoval) -> None:
+        with self._committing():
+            if self.get(imported.account_id, imported.id).version != imported.version:
+                raise Contended
+            del self._kept.imports[keys.import_(imported.account_id, imported.id)]
+            self._kept.import_runs.pop(keys.import_run(imported.account_id, imported.id), None)
+            self._kept.import_removals[keys.import_removal(removal.account_id, removal.import_id)] = removal
 
-class MemoryDueImports(_OfImports):
+
+class MemoryUnsettledImports(_OfImports):
+    def removal(self, account_id: str, import_id: str) -> ImportRemoval | None:
+        return self._kept.import_removals.get(keys.import_removal(account_id, import_id))
+
+    def remove_rejections(self, removal: ImportRemoval, most: int | None = None) -> None:
+        of_import = keys.all_import_rejections(removal.account_id, removal.import_id)
+        with self._committing():
+            kept = self._kept.import_rejections
+            parts = sorted(key for key in kept if key.pk == of_import.pk and of_import.low <= key.sk <= of_import.high)
+            for key in parts[:most]:
+                del kept[key]
+
+    def finish(self, removal: ImportRemoval) -> None:
+        with self._committing():
+            self._kept.import_removals.pop(keys.import_removal(removal.account_id, removal.import_id), None)
+
     def due(self, as_of: datetime) -> Iterator[tuple[str, str]]:
         with self._kept.lock:
-            due = [(one.due_at, one) for one in self._kept.imports.values() if one.due_at is not None and one.due_at <= as_of]
-        for _, imported in sorted(due, key=lambda pair: pair[0]):
-            yield imported.account_id, imported.id
+            kept: dict[Key, Import | ImportRemoval] = {**self._kept.imports, **self._kept.import_removals}
+        due = [(one.due_at, key) for key, one in kept.items() if one.due_at is not None and one.due_at <= as_of]
+        for _, key in sorted(due):
+            yield key.pk, keys.import_id_of(key)
 
 
 class MemoryRowMarks(_OfImports):

@@ -18,6 +18,7 @@ from chalicelib.domain.imports import (
     MAX_TRIES,
     NEVER_UPLOADED,
     NO_USER,
+    REMOVED_AT_ONCE,
     REPORT_KEPT_FOR,
     REPORT_TYPE,
     SHOWN_REJECTIONS,
@@ -26,11 +27,14 @@ from chalicelib.domain.imports import (
     Import,
     ImportDetails,
     ImportJob,
+    ImportRemoval,
     RejectedRow,
     Row,
     fail,
     interrupt,
     new_import,
+    removal,
+    report_key,
     take_file,
     take_up,
     wait_on,
@@ -39,13 +43,13 @@ from chalicelib.domain.paging import Page, PageRequest
 from chalicelib.domain.statuses import ImportStatus
 from chalicelib.domain.users import Caller
 from chalicelib.usecases import import_run
-from chalicelib.usecases.contention import until_uncontended
+from chalicelib.usecases.contention import Check, unconditionally, until_uncontended
 from chalicelib.usecases.import_run import Records, Run
 from chalicelib.usecases.sweeps import InTime, each, in_no_hurry
 
 if TYPE_CHECKING:
     from chalicelib.domain.accounts import Account
-    from chalicelib.ports import Clients, Clock, DueImports, Files, Ids, Imports, ImportsQueue, Uploads
+    from chalicelib.ports import Clients, Clock, Files, Ids, Imports, ImportsQueue, UnsettledImports, Uploads
 
 _log = logging.getLogger("daybook")
 
@@ -69,7 +73,7 @@ class Counter(Protocol):
 
 class NightDesk(Counter, Protocol):
     @property
-    def due_imports(self) -> DueImports: ...
+    def unsettled_imports(self) -> UnsettledImports: ...
 
 
 class Desk(import_run.Desk, Counter, Protocol):
@@ -124,6 +128,36 @@ def list_imports(caller: Caller, request: PageRequest, *, imports: Imports) -> P
     return imports.page(caller.account_id, request)
 
 
+def remove_import(caller: Caller, import_id: str, *, desk: NightDesk, check: Check[FullImport] = unconditionally) -> None:
+    """Stops it: what is in stays in, and nothing more goes in. Raises: NotFound.
+
+    What is left to be removed is noted with the removal of the import: the night finishes what is cut off here, and whoever
+    asks again. Also what comes only now: a form is good for a while, and a report may just be written.
+    """
+
+    def attempt() -> ImportRemoval:
+        found = get_import(caller, import_id, desk=desk)
+        check(found)
+        left = removal(found.imported, now=desk.clock.now())
+        desk.imports.remove(found.imported, left)
+        return left
+
+    try:
+        left = until_uncontended(attempt)
+    except NotFound:
+        unfinished = desk.unsettled_imports.removal(caller.account_id, import_id)
+        if unfinished is not None:
+            _remove_what_is_left(unfinished, REMOVED_AT_ONCE, desk)
+        raise
+    _remove_what_is_left(left, REMOVED_AT_ONCE, desk)
+
+
+def _remove_what_is_left(left: ImportRemoval, most: int | None, desk: NightDesk) -> None:
+    for key in left.keys:
+        desk.files.remove(key)
+    desk.unsettled_imports.remove_rejections(left, most)
+
+
 def _opened(imported: Import, desk: Counter) -> OpenedImport:
     form = desk.uploads.form(imported.upload_key, imported.content_type, MAX_FILE_BYTES)
     return OpenedImport(imported=imported, upload=form)
@@ -169,18 +203,26 @@ def _ask_for(imported: Import, queue: ImportsQueue) -> None:
 
 
 def see_to_waiting(as_of: datetime, *, desk: NightDesk, in_time: InTime = in_no_hurry) -> int:
-    """Ends the imports whose file never came, and asks again for those that have not moved for a day; returns how many ended.
-
-    Raises: as `each`.
+    """Ends the imports whose file never came, asks again for those that have not moved for a day, and removes what is left of
+    those that are gone; returns how many ended. Raises: as `each`.
     """
 
     def see_to(due: tuple[str, str]) -> bool:
         try:
-            return _see_to(*due, as_of, desk)
+            left = desk.unsettled_imports.removal(*due)
+            return _see_to(*due, as_of, desk) if left is None else _finish_removal(left, as_of, desk)
         except (Contended, NotFound):  # it has moved
             return False
 
-    return each(desk.due_imports.due(as_of), see_to, "could not be seen to", in_time)
+    return each(desk.unsettled_imports.due(as_of), see_to, "could not be seen to", in_time)
+
+
+def _finish_removal(left: ImportRemoval, as_of: datetime, desk: NightDesk) -> bool:
+    if left.due_at > as_of:
+        return False
+    _remove_what_is_left(left, None, desk)
+    desk.unsettled_imports.finish(left)
+    return True
 
 
 def _see_to(account_id: str, import_id: str, as_of: datetime, desk: NightDesk) -> bool:
@@ -208,24 +250,37 @@ def go_on(job: ImportJob, read: ReadRows, *, remaining: Callable[[], float], tri
     """Works the import off until its end, or until little is left of `remaining` seconds: then the next run is asked for.
 
     A failure is raised, so that the message comes again; with the last of its tries the import fails too, until somebody puts
-    the message back.
+    the message back. Of an import that was removed meanwhile nobody has to hear again.
     """
     try:
         _work_off(job, read, remaining, desk)
-    except ImportTakenOver:
-        raise  # this one has nothing to say any more
+    except ImportTakenOver:  # this one has nothing to say any more
+        if _is_there(job, desk):
+            raise
     except Exception:
         desk.metrics.failed("imports")
-        if tries >= MAX_TRIES:
-            until_uncontended(lambda: _give_up(job, desk))
-        raise
+        if tries < MAX_TRIES or until_uncontended(lambda: _give_up(job, desk)):
+            raise
 
 
-def _give_up(job: ImportJob, desk: Desk) -> None:
-    imported = desk.imports.get(job.account_id, job.import_id)
+def _is_there(job: ImportJob, desk: Desk) -> bool:
+    try:
+        desk.imports.get(job.account_id, job.import_id)
+    except NotFound:
+        return False
+    return True
+
+
+def _give_up(job: ImportJob, desk: Desk) -> bool:
+    """False if it is gone."""
+    try:
+        imported = desk.imports.get(job.account_id, job.import_id)
+    except NotFound:
+        return False
     given_up = interrupt(imported, now=desk.clock.now())
     if given_up is not imported:
         desk.imports.save(given_up)
+    return True
 
 
 def _work_off(job: ImportJob, read: ReadRows, remaining: Callable[[], float], desk: Desk) -> None:
@@ -242,6 +297,7 @@ def _work_off(job: ImportJob, read: ReadRows, remaining: Callable[[], float], de
         imported = until_uncontended(begin)
     except NotFound:
         _log.warning("there is no import %s", job.import_id)
+        desk.files.remove(report_key(job.account_id, job.import_id))
         return
     if imported is None or imported.file is None:
         return

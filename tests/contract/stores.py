@@ -18,7 +18,6 @@ from chalicelib.ports import (
     Clients,
     CreditNotes,
     DueClients,
-    DueImports,
     Images,
     Imports,
     Invoices,
@@ -33,6 +32,7 @@ from chalicelib.ports import (
     Stock,
     Timers,
     UnsettledImages,
+    UnsettledImports,
     Users,
     Work,
 )
@@ -40,7 +40,7 @@ from chalicelib.repositories import keys
 from chalicelib.repositories.accounts import DynamoAccess, DynamoAccounts, DynamoUsers
 from chalicelib.repositories.clients import DynamoClients, DynamoDueClients
 from chalicelib.repositories.images import DynamoImages, DynamoUnsettledImages
-from chalicelib.repositories.imports import DynamoDueImports, DynamoImports, DynamoRowMarks
+from chalicelib.repositories.imports import DynamoImports, DynamoRowMarks, DynamoUnsettledImports
 from chalicelib.repositories.invoices import DynamoCreditNotes, DynamoInvoices
 from chalicelib.repositories.items import to_image, to_item
 from chalicelib.repositories.keyed_requests import DynamoKeyedRequests
@@ -100,7 +100,7 @@ class Store(Protocol):
     @property
     def imports(self) -> Imports: ...
     @property
-    def due_imports(self) -> DueImports: ...
+    def unsettled_imports(self) -> UnsettledImports: ...
     @property
     def row_marks(self) -> RowMarks: ...
     @property
@@ -135,7 +135,7 @@ class DynamoStore:
         self.orders = DynamoOrders(table)
         self.reservations = DynamoReservations(table)
         self.imports = DynamoImports(table)
-        self.due_imports = DynamoDueImports(table)
+        self.unsettled_imports = DynamoUnsettledImports(table)
         self.row_marks = DynamoRowMarks(table)
         self.images = DynamoImages(table)
         self.unsettled_images = DynamoUnsettledImages(table)

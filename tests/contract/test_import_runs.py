@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from chalicelib.domain.errors import ImportTakenOver
+from chalicelib.domain.errors import ImportTakenOver, NotFound
 from chalicelib.domain.imports import ImportJob
-from chalicelib.usecases import import_run
+from chalicelib.usecases import import_run, imports
 from tests.builders import NOW, a_client, a_user, an_account
 from tests.consistency import check_table
 from tests.contract.stores import DynamoStore, items_in
 from tests.fakes import FixedClock
-from tests.usecases.import_files import counts, deliver, kept, rejections, until_done, upload
+from tests.usecases.import_files import CALLER, counts, deliver, kept, rejections, until_done, upload
 from tests.usecases.order_flow import Crash
 from tests.wired import MemoryWired
 
@@ -133,3 +133,60 @@ def test_a_run_that_is_taken_over_at_any_call_writes_nothing_more(client: "Dynam
             break
         place += 1
     assert place > 15
+
+
+@pytest.mark.parametrize("kind", list(FILES))
+def test_a_run_whose_import_is_removed_at_any_call_writes_nothing_more(client: "DynamoDBClient", kind: str) -> None:
+    place = 0
+    while True:
+        emptied(client)
+        dying = Dying(client)
+        office = open_office(dying)
+        job = upload(office, *FILES[kind][0], kind=kind)
+        other = MemoryWired(store=cast("Any", DynamoStore(client)), clock=office.clock, stored=office.stored, ids=office.ids)
+        there: list[Any] = []
+
+        def remove(other: MemoryWired = other, job: ImportJob = job, there: list[Any] = there) -> None:
+            Context().run(imports.remove_import, CALLER, job.import_id, desk=other)
+            there.append(items_in(client))
+
+        dying.left, dying.happens = place, remove
+        deliver(office, job, tries=3)
+        over, dying.left = dying.over, None
+        if over:
+            break
+        assert [items_in(client)] == there, f"{place}"
+        assert check_table(there[0]) == [], f"{place}"
+        imports.see_to_waiting(office.clock.advance(hours=24), desk=office)
+        left = {item["type"]["S"] for item in items_in(client) if item["type"]["S"].startswith("import")}
+        assert (left <= {"import_row"}, office.stored.contents()) == (True, {}), f"{place}: {left}"
+        place += 1
+    assert place > 15
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+def test_a_removal_that_is_cut_off_at_any_call_is_finished_by_the_night(client: "DynamoDBClient", after: bool) -> None:
+    def die() -> None:
+        raise Crash
+
+    place = 0
+    while True:
+        emptied(client)
+        dying = Dying(client)
+        office = open_office(dying)
+        job = upload(office, *FILES["clients"][0])
+        until_done(office, job)
+        dying.left, dying.after, dying.happens = place, after, die
+        with suppress(Crash):
+            imports.remove_import(CALLER, job.import_id, desk=office)
+        over, dying.left = dying.over, None
+        assert check_table(items_in(client)) == [], f"{place}"
+        with suppress(NotFound):
+            imports.remove_import(CALLER, job.import_id, desk=office)
+        imports.see_to_waiting(office.clock.advance(hours=24), desk=office)
+        left = {item["type"]["S"] for item in items_in(client) if item["type"]["S"].startswith("import")}
+        assert (left, office.stored.contents()) == ({"import_row"}, {}), f"{place}"
+        if over:
+            break
+        place += 1
+    assert place >= 4

@@ -23,6 +23,7 @@ from chalicelib.domain.imports import (
     move_on,
     new_import,
     reject,
+    removal,
     take_file,
     take_up,
 )
@@ -32,8 +33,10 @@ from chalicelib.domain.work import WorkChange
 from chalicelib.repositories import keys
 from chalicelib.repositories.items import from_image, size_of
 from tests.builders import NOW, a_client, a_product, a_timed_entry
+from tests.consistency import check_table
 from tests.contract.stores import DynamoStore, Store, ids, items_in, opened
 from tests.contract.test_products import all_pages
+from tests.usecases.test_invoicing import at_once
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -171,13 +174,139 @@ def test_an_import_of_which_nothing_comes_is_due(store: Store) -> None:
     added(store, replace(an_import("imp_2"), due_at=NOW + timedelta(hours=1)))
     added(store, replace(an_import("imp_3"), due_at=None))
 
-    assert list(store.due_imports.due(NOW)) == []
-    assert list(store.due_imports.due(NOW + timedelta(hours=1))) == [("acc_1", "imp_2")]
-    assert list(store.due_imports.due(NOW + timedelta(days=1))) == [("acc_1", "imp_2"), ("acc_1", "imp_1")]
+    assert list(store.unsettled_imports.due(NOW)) == []
+    assert list(store.unsettled_imports.due(NOW + timedelta(hours=1))) == [("acc_1", "imp_2")]
+    assert list(store.unsettled_imports.due(NOW + timedelta(days=1))) == [("acc_1", "imp_2"), ("acc_1", "imp_1")]
     for import_id in ("imp_1", "imp_2"):
         saved(store, complete(store.imports.get("acc_1", import_id), None, now=NOW))
-    assert list(store.due_imports.due(NOW + timedelta(days=9))) == []
+    assert list(store.unsettled_imports.due(NOW + timedelta(days=9))) == []
     assert list(store.due_clients.due(NOW + timedelta(days=9))) == []
+
+
+# Gone
+
+
+def test_an_import_that_is_removed_leaves_a_note_of_what_is_to_be_done(store: Store) -> None:
+    imported = running(store)
+    left = removal(imported, now=NOW)
+    assert store.unsettled_imports.removal("acc_1", "imp_1") is None
+
+    store.imports.remove(imported, left)
+
+    with pytest.raises(NotFound):
+        store.imports.get("acc_1", "imp_1")
+    assert store.imports.page("acc_1", PageRequest()).items == ()
+    assert store.unsettled_imports.removal("acc_1", "imp_1") == left
+    assert store.unsettled_imports.removal("acc_2", "imp_1") is None
+    assert left.keys == ("incoming/acc_1/imp_1/a.csv", "reports/acc_1/imp_1/rejections.csv")
+    store.unsettled_imports.finish(left)
+    store.unsettled_imports.finish(left)
+    assert store.unsettled_imports.removal("acc_1", "imp_1") is None
+
+
+def test_an_import_is_removed_as_it_was_read_or_not_at_all(store: Store) -> None:
+    read = added(store)
+    queued = saved(store, take_file(read, FILE, now=NOW))
+
+    with pytest.raises(Contended):
+        store.imports.remove(read, removal(read, now=NOW))
+    with pytest.raises(NotFound):
+        store.imports.remove(an_import("imp_2"), removal(an_import("imp_2"), now=NOW))
+
+    assert store.imports.get("acc_1", "imp_1") == queued
+    assert store.unsettled_imports.removal("acc_1", "imp_1") is None
+    assert store.unsettled_imports.removal("acc_1", "imp_2") is None
+
+
+def test_no_run_writes_anything_of_an_import_that_is_gone(store: Store) -> None:
+    opened(store)
+    imported = running(store)
+    with store.row_marks.note(a_mark(), None, imported.run):
+        store.clients.add(a_client("cli_1"))
+    store.imports.remove(imported, removal(imported, now=NOW))
+
+    with store.row_marks.note(a_mark("~f2", 2), None, imported.run) as note, pytest.raises(ImportTakenOver):
+        store.clients.add(a_client("cli_2"))
+    with pytest.raises(ImportTakenOver):
+        store.row_marks.put(a_mark("~f3", 3), None, imported.run)
+    more = rejected(1, 3)
+    with pytest.raises(Contended):
+        store.imports.save(move_on(imported, Progress(rejections=tuple(more), cursor=CURSOR), now=NOW), more)
+
+    assert not note.noted
+    assert ids(store.clients.page("acc_1", PageRequest()).items) == ["cli_1"]
+    assert marks(store, "~f1", "~f2", "~f3") == {"~f1": a_mark()}, "no mark is ever removed"
+    assert list(store.imports.rejections("acc_1", "imp_1")) == []
+
+
+def test_of_a_row_and_a_removal_at_once_either_comes_first(store: Store) -> None:
+    opened(store)
+    imported = running(store)
+
+    def put_in() -> None:
+        with store.row_marks.note(a_mark(), None, imported.run):
+            store.clients.add(a_client("cli_1"))
+
+    results = at_once(put_in, lambda: store.imports.remove(imported, removal(imported, now=NOW)))
+
+    assert results[1] is None
+    assert results[0] is None or isinstance(results[0], ImportTakenOver)
+    there = ids(store.clients.page("acc_1", PageRequest()).items)
+    assert (there, len(marks(store, "~f1"))) == ((["cli_1"], 1) if results[0] is None else ([], 0))
+
+
+def test_why_records_were_refused_is_removed_a_part_at_a_time(store: Store) -> None:
+    imported = running(store)
+    for number in range(25):
+        more = rejected(number + 1, number + 1)
+        imported = saved(store, move_on(imported, Progress(rejections=tuple(more), cursor=CURSOR), now=NOW), *more)
+    others = running(store, "imp_2")
+    more = rejected(1, 250)
+    saved(store, move_on(others, Progress(rejections=tuple(more), cursor=CURSOR), now=NOW), *more)
+    left = removal(imported, now=NOW)
+    store.imports.remove(imported, left)
+
+    store.unsettled_imports.remove_rejections(left, 12)
+    assert list(store.imports.rejections("acc_1", "imp_1")) == rejected(13, 25)
+    store.unsettled_imports.remove_rejections(left)
+    store.unsettled_imports.remove_rejections(left)
+
+    assert list(store.imports.rejections("acc_1", "imp_1")) == []
+    assert list(store.imports.rejections("acc_1", "imp_2")) == more
+
+
+def test_what_is_left_of_an_import_is_due(store: Store) -> None:
+    gone = added(store, an_import("imp_1"))
+    left = removal(gone, now=NOW + timedelta(hours=1))
+    added(store, replace(an_import("imp_2"), due_at=left.due_at + timedelta(hours=1)))
+    store.imports.remove(gone, left)
+
+    assert list(store.unsettled_imports.due(left.due_at - timedelta(seconds=1))) == []
+    assert list(store.unsettled_imports.due(left.due_at)) == [("acc_1", "imp_1")]
+    assert list(store.unsettled_imports.due(left.due_at + timedelta(hours=1))) == [("acc_1", "imp_1"), ("acc_1", "imp_2")]
+    assert list(store.unsettled_images.due(left.due_at)) == []
+    store.unsettled_imports.finish(left)
+    assert list(store.unsettled_imports.due(left.due_at)) == []
+
+
+def test_what_is_left_of_imports_fits_together_in_the_table(dynamo_store: DynamoStore, client: "DynamoDBClient") -> None:
+    opened(dynamo_store)
+    imported = running(dynamo_store)
+    with dynamo_store.row_marks.note(a_mark(), None, imported.run):
+        dynamo_store.clients.add(a_client())
+    more = rejected(1, 250)
+    imported = saved(dynamo_store, move_on(imported, Progress(added=1, rejections=tuple(more), cursor=CURSOR), now=NOW), *more)
+    left = removal(imported, now=NOW)
+
+    dynamo_store.imports.remove(imported, left)
+    assert check_table(items_in(client)) == []
+    dynamo_store.unsettled_imports.remove_rejections(left, 1)
+    assert check_table(items_in(client)) == []
+    dynamo_store.unsettled_imports.remove_rejections(left)
+    dynamo_store.unsettled_imports.finish(left)
+
+    assert check_table(items_in(client)) == []
+    assert {item["type"]["S"] for item in items_in(client) if "import" in item["type"]["S"]} == {"import_row"}
 
 
 # Marks

@@ -144,7 +144,7 @@ class Person:
         self.rights.function = "api_handler"
         answer = daybook.app(event, None)
         assert answer["statusCode"] < 300, answer["body"]
-        return json.loads(answer["body"])
+        return json.loads(answer["body"] or "null")
 
     def upload(self, key: str, content: bytes, function: str) -> None:
         self.rights.function = None
@@ -240,6 +240,13 @@ def live(person: Person) -> None:
             assert (ended["status"], ended["rejected_count"], ended["record_count"]) == ("completed", 1, 2), ended
             person.leave_a_report_over_that_of(imported["id"])
         person.ask("GET", "/v1/imports")
+        person.ask("DELETE", "/v1/imports/{import_id}", import_id=imported["id"])
+        person.leave_a_report_over_that_of(imported["id"])
+    gone = person.ask("POST", "/v1/imports", {"kind": "work", "filename": "gone.csv", "content_type": "text/csv"})
+    person.ask("DELETE", "/v1/imports/{import_id}", import_id=gone["id"])
+    person.rights.function = None
+    for key in (gone["upload"]["fields"]["key"], f"reports/{ACCOUNT_ID}/{gone['id']}/rejections.csv"):
+        daybook.wired._s3.put_object(Bucket=SETTINGS.files_bucket, Key=key, Body=b"late")
     person.ask("POST", images, {"filename": "never.jpg", "content_type": "image/jpeg"})
     person.ask("POST", "/v1/imports", {"kind": "work", "filename": "never.csv", "content_type": "text/csv"})
     # Of these the events were lost; of the image there is a thumbnail already.

@@ -283,9 +283,9 @@ OBJECTS = {
         "/documents/*": {"s3:GetObject", "s3:PutObject"},
         "-search/search/*": {"s3:GetObject"},
         "-files/uploads/*": {"s3:PutObject"} | REMOVE,
-        "-files/incoming/*": {"s3:PutObject"},
+        "-files/incoming/*": {"s3:PutObject"} | REMOVE,
         "-files/thumbnails/*": READ | REMOVE,
-        "-files/reports/*": READ,
+        "-files/reports/*": READ | REMOVE,
     },
     "OnDeliveryRole": {"/documents/*": {"s3:GetObject", "s3:PutObject"}},
     "OnSearchableChangeRole": {"-search/search/*": {"s3:GetObject", "s3:PutObject"}},
@@ -296,7 +296,8 @@ OBJECTS = {
     "TidyRole": {
         "-files/uploads/*": {"s3:GetObject"} | REMOVE,
         "-files/thumbnails/*": REMOVE,
-        "-files/incoming/*": {"s3:GetObject"},
+        "-files/incoming/*": {"s3:GetObject"} | REMOVE,
+        "-files/reports/*": REMOVE,
     },
 }
 """Which functions reach which objects, by the rest of the bucket's name and the first part of their keys."""
@@ -424,6 +425,10 @@ def test_the_stream_wakes_a_reader_only_for_what_concerns_it(
         "product_version",
         "books",
         "image_removal",
+        "import_removal",
+        "import_run",
+        "import_row",
+        "import_rejections",
         *get_args(ItemType),
     }
     for kind in kinds:

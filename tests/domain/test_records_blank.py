@@ -3,7 +3,6 @@
 import json
 import re
 import sys
-import time
 from itertools import pairwise
 from unittest.mock import patch
 
@@ -85,18 +84,6 @@ def test_a_cursor_of_before_they_were_counted_begins_to_count() -> None:
 
     assert records(CSV, b"\n" * MOST + b"1\n", Cursor.of(old))[1] == ""
     assert records(CSV, b"\n" * (MOST + 1) + b"1\n", Cursor.of(old))[1] == REASON
-
-
-@pytest.mark.parametrize(
-    "shape", [b",,,\n", b" \n", b"\n", b'""\n', b'"\n"\n', b',\n""\n', b'""\n' * 1_000_000 + b"1\n", b'"",' * 40 + b"\n"]
-)
-def test_a_file_of_little_else_is_soon_done_with(shape: bytes) -> None:
-    content = b"a,b\n" + shape * (20 * MOST // len(shape))
-    began = time.process_time()
-
-    read(CSV, content)
-
-    assert time.process_time() - began < 3
 
 
 def test_what_is_stepped_over_is_all_that_a_cell_may_be_without_anything_in_it() -> None:

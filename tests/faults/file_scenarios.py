@@ -527,6 +527,59 @@ def _expect_redriven(world: World) -> Iterator[Broken]:
         yield Broken("every good row is in once", f"{added}, not {expected.total()}")
 
 
+# An import that is deleted
+
+_WRONG: Final = _File(
+    whose="Ada",
+    kind="products",
+    content="id,name,price\nA1,Lantern,2.55\n,Gift wrap,0.42\nBAD,Priceless,much\nA2,Hearts,2.95\n,Ribbon,0.2\nA3,Star,0.85\n",
+    good=5,
+    bad=(3,),
+)
+_RIGHT: Final = _File(whose="Ada", kind="products", content=_WRONG.content.replace("much", "9"), good=6, bad=())
+
+
+def _set_up_deletion(world: World) -> None:
+    world.sign_up("Ada")
+
+
+def _delete_import(world: World) -> None:
+    """While it is worked off; its file comes once more after that, and what was meant is imported in its place."""
+    ada, pump = world.people["Ada"], world.cloud.pump
+    answers: list[int] = []
+    opened = world.seen(ada, ada.post("/v1/imports", _WRONG.body, key="wrong"), 201)
+    if opened:
+        world.ids["wrong"], form = opened["id"], opened["upload"]["fields"]
+        world.cloud.upload(form, _WRONG.content.encode())
+        pump.step()
+
+        def delete() -> None:
+            answer = ada.delete(f"/v1/imports/{opened['id']}")
+            world.seen(ada, answer, 204, repeated=(404,))
+            answers.append(answer.status)
+
+        pump.together([pump.step, delete])
+        if answers[0] < 500:  # else it may be there still, and pinned to the version that came first
+            world.cloud.upload(form, _WRONG.content.encode())
+    _import(world, "right", _RIGHT)
+    _night_falls(world)
+
+
+def _expect_deletion(world: World) -> Iterator[Broken]:
+    """What the one has brought is known to the other; whoever did not ask again may have deleted nothing."""
+    ada = world.people["Ada"]
+    if "wrong" in world.ids and ada.get(f"/v1/imports/{world.ids['wrong']}").status != 404 and world.patient:
+        yield Broken("what was answered is kept", "the import that was deleted is there")
+    products = Counter(text(it, "name") for it in documents(world, "product"))
+    expected = Counter(line.split(",")[1] for line in _RIGHT.content.splitlines()[1:])
+    if "right" in world.ids:
+        shown = ada.get(f"/v1/imports/{world.ids['right']}").expect(200)
+        if (shown["status"], shown["added_count"] + shown["unchanged_count"]) != ("completed", _RIGHT.good):
+            yield Broken("the counts add up to the file's records", f"{shown}")
+    if products - expected or ("right" in world.ids and products != expected):
+        yield Broken("every good row is in once", f"{products}")
+
+
 FILE_SCENARIOS: Final = (
     Scenario(
         name="images", set_up=_set_up_images, act=_upload_images, expect=_expect_images, idle=NEITHER, files=True, seeds=2
@@ -556,6 +609,15 @@ FILE_SCENARIOS: Final = (
         act=_poison,
         expect=_expect_redriven,
         idle=_NO_IMPORTS,
+        files=True,
+        patch=_few_at_a_time,
+    ),
+    Scenario(
+        name="deletion",
+        set_up=_set_up_deletion,
+        act=_delete_import,
+        expect=_expect_deletion,
+        idle=NEITHER | {"on_upload"},
         files=True,
         patch=_few_at_a_time,
     ),

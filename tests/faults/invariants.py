@@ -354,6 +354,7 @@ def check_files(cloud: Cloud, items: Sequence[Item]) -> Iterator[Broken]:
     for imported in imports:
         yield from _check_import(imported, items, stored)
     yield from _check_endings(cloud, imports)
+    yield from _check_deletions(cloud, items)
 
 
 def _objects_of_images(images: Iterable[Item]) -> Iterator[tuple[str, str]]:
@@ -405,6 +406,20 @@ def _check_endings(cloud: Cloud, imports: Iterable[Item]) -> Iterator[Broken]:
         endings = told[_text(imported, "id")]
         if "ImportCompleted" in endings[:-1] or not endings:
             yield Broken("an import is completed once", f"{_text(imported, 'id')}: {endings}")
+
+
+def _check_deletions(cloud: Cloud, items: Sequence[Item]) -> Iterator[Broken]:
+    """Nothing goes in of an import that is gone, not even a row that was on its way; and the night has finished with it."""
+    gone: set[str] = set()
+    for record in cloud.pump.records:
+        old, new = (record["dynamodb"].get(image) for image in ("OldImage", "NewImage"))
+        if new is None and _text(old, "type") == "import":
+            gone.add(_text(old, "id"))
+        kind = _text(new or {}, "type")
+        if kind != "import_removal" and gone & {_text(new or {}, "import_id"), _text(new or {}, "id")}:
+            yield Broken("nothing of an import goes in once it is gone", f"{_text(new, 'sk')}")
+    for left in of_kind(items, "import_removal"):
+        yield Broken("the night has finished with what is gone", _text(left, "sk"))
 
 
 # The search index

@@ -587,6 +587,22 @@ def _run_that_asks_for_itself(app: Any) -> None:
     queue_class.ask_for = lambda queue, job, place: original(queue, job, place.rpartition("\n")[0])
 
 
+def _run_that_goes_on(app: Any) -> None:
+    """The import goes, and whoever works it off may write on."""
+    imports_class = _part("repositories.imports").DynamoImports
+
+    original = imports_class.remove
+
+    def remove(kept: Any, imported: Any, removal: Any) -> None:
+        whole, kept._table = kept._table, _Without("import_run#", kept._table)
+        try:
+            original(kept, imported, removal)
+        finally:
+            kept._table = whole
+
+    imports_class.remove = remove
+
+
 def _taken_up_again(app: Any) -> None:
     """An import that is completed is worked off once more when its message comes again."""
     imports = _part("usecases.imports")
@@ -1066,6 +1082,13 @@ BUGS: Final = (
         scenario="redrive",
         patch=_last_failure_forgiven,
         breaks=frozenset({"what is given up is in its own queue"}),
+        strikes={},
+    ),
+    Bug(
+        name="a run that goes on when its import is gone",
+        scenario="deletion",
+        patch=_run_that_goes_on,
+        breaks=frozenset({"nothing of an import goes in once it is gone"}),
         strikes={},
     ),
 )

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 import app as daybook
-from chalicelib.domain.errors import DaybookError
+from chalicelib.domain.errors import DaybookError, Invalid
 from chalicelib.edge import problems
 from tests.fuzz.spoiled import Spoiler
 from tests.fuzz.world import Event, as_of_chalice_local, settle, wired_to_memory
@@ -146,7 +146,7 @@ def _faults_of_problem(status: int, headers: Mapping[str, str], body: str) -> It
     except (msgspec.DecodeError, UnicodeEncodeError) as error:
         yield f"{status} is no problem document: {error}: {body[:200]}"
         return
-    if (problem.errors is not msgspec.UNSET) != (problem.code == "invalid"):
+    if (problem.errors is not msgspec.UNSET) != (problem.code in {Invalid.code, *(kind.code for kind in _kinds(Invalid))}):
         yield f"{problem.code} with the errors {problem.errors}"
     known = {(kind.code, problems.status_of(kind)) for kind in _kinds(DaybookError)}
     if (problem.code, problem.status) not in known or problem.status != status:

@@ -127,3 +127,49 @@ def test_an_import_of_another_account_is_none(api: Api, visitor: Api) -> None:
     assert stranger.get(f"/v1/imports/{opened['id']}").status == 404
     assert api.get(f"/v1/imports/{NEVER['import_id']}").status == 404
     assert stranger.get("/v1/imports").json["imports"] == []
+
+
+def test_an_import_that_is_deleted_is_gone_with_its_files_and_what_it_brought_stays(api: Api, wired: MemoryWired) -> None:
+    opened = made(api.post("/v1/imports", NEW))
+    put_in(wired, opened, "one", "!no name")
+    path = f"/v1/imports/{opened['id']}"
+    assert len(wired.stored.contents()) == 2
+
+    answer = api.delete(path)
+
+    assert (answer.status, answer.body) == (204, b"")
+    assert "ETag" not in answer.headers
+    assert "X-Request-Id" in answer.headers
+    assert api.get(path).status == 404
+    assert api.delete(path).status == 404
+    assert api.get("/v1/imports").json["imports"] == []
+    assert wired.stored.contents() == {}
+    assert [client["name"] for client in api.get("/v1/clients").json["clients"]] == ["one"]
+
+
+def test_an_import_that_has_moved_since_it_was_seen_is_not_deleted(api: Api, wired: MemoryWired) -> None:
+    opened = made(api.post("/v1/imports", NEW))
+    path = f"/v1/imports/{opened['id']}"
+    stale = api.get(path).headers["ETag"]
+    put_in(wired, opened, "one", "!no name")
+
+    assert api.call("DELETE", path, headers={"If-Match": stale}).status == 412
+    assert api.call("DELETE", path, headers={"If-Match": api.get(path).headers["ETag"]}).status == 204
+
+
+def test_an_import_of_another_account_is_not_deleted(api: Api, visitor: Api) -> None:
+    opened = made(api.post("/v1/imports", NEW))
+
+    assert visitor.signed_up("stranger@example.com").delete(f"/v1/imports/{opened['id']}").status == 404
+    assert api.delete(f"/v1/imports/{NEVER['import_id']}").status == 404
+    assert api.get(f"/v1/imports/{opened['id']}").status == 200
+
+
+def test_a_keyed_request_for_an_import_that_was_deleted_since_opens_no_other(api: Api) -> None:
+    first = api.call("POST", "/v1/imports", NEW, {"Idempotency-Key": "k1"})
+    api.delete(f"/v1/imports/{first.json['id']}")
+
+    again = api.call("POST", "/v1/imports", NEW, {"Idempotency-Key": "k1"})
+
+    assert (again.status, again.json) == (201, first.json)
+    assert api.get("/v1/imports").json["imports"] == []

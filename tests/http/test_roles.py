@@ -53,6 +53,7 @@ TABLE = {
     "GET /v1/imports": EVERYBODY,
     "GET /v1/imports/{import_id}": EVERYBODY,
     "POST /v1/imports": EVERYBODY,
+    "DELETE /v1/imports/{import_id}": EVERYBODY,
     "GET /v1/products": EVERYBODY,
     "GET /v1/products/{product_id}": EVERYBODY,
     "POST /v1/products": EVERYBODY,

@@ -1,6 +1,7 @@
 """An import from the request to its end, by every trigger that it passes."""
 
 from collections.abc import Callable
+from contextvars import Context
 from types import SimpleNamespace
 from typing import Any
 from urllib.parse import quote_plus
@@ -181,6 +182,63 @@ def test_an_import_that_fails_for_the_third_time_says_so_and_goes_on_when_it_is_
 
     assert imported.deliver() == failed()
     assert (imported.shown()["status"], imported.shown()["added_count"]) == ("completed", 1)
+
+
+def test_of_an_import_that_was_deleted_nothing_more_goes_in_and_no_message_fails(
+    monkeypatch: pytest.MonkeyPatch, wired: MemoryWired, api: Api, send: Callable[..., Import]
+) -> None:
+    monkeypatch.setattr(import_run, "BLOCK", 3)
+    imported = send("name,rate,currency\n" + "".join(f"c{number},1,EUR\n" for number in range(10)))
+    imported.land()
+    (job,) = wired.imports_queue.waiting
+    assert imported.deliver(seconds=59) == failed()
+
+    assert api.delete(f"/v1/imports/{imported.id}").status == 204
+
+    for tries in (1, 3):
+        wired.imports_queue.waiting = [job]
+        assert imported.deliver(tries=tries) == failed()
+    imported.land()
+    assert wired.imports_queue.waiting == []
+    assert len(api.get("/v1/clients").json["clients"]) == 3
+    assert wired.stored.contents() == {}
+
+
+def test_a_run_under_way_ends_when_its_import_is_deleted(
+    monkeypatch: pytest.MonkeyPatch, wired: MemoryWired, api: Api, send: Callable[..., Import]
+) -> None:
+    monkeypatch.setattr(import_run, "BLOCK", 3)
+    imported = send("name,rate,currency\n" + "".join(f"c{number},1,EUR\n" for number in range(10)))
+    imported.land()
+    add, before = wired.store.clients.add, []
+
+    def add_late(client: Any) -> None:
+        before.append(client)
+        if len(before) == 5:
+            Context().run(api.delete, f"/v1/imports/{imported.id}")
+        add(client)
+
+    monkeypatch.setattr(wired.store.clients, "add", add_late)
+
+    assert imported.deliver(tries=3) == failed()
+    assert len(api.get("/v1/clients").json["clients"]) == 4
+    assert (wired.metrics.failures, wired.stored.contents()) == ([], {})
+
+
+def test_the_night_removes_what_came_for_an_import_after_it_was_deleted(
+    wired: MemoryWired, api: Api, send: Callable[..., Import]
+) -> None:
+    imported = send("name,rate,currency\nA,1,EUR\n")
+    api.delete(f"/v1/imports/{imported.id}")
+    wired.stored.put(imported.key, b"late", "text/csv")
+    night = document("scheduled")
+    wired.clock.advance(days=2)
+    night["time"] = wired.clock.now().isoformat().replace("+00:00", "Z")
+
+    daybook.tidy(night, A_WHILE)
+
+    assert wired.stored.contents() == {}
+    assert wired.tables()["import_removals"] == {}
 
 
 def test_at_night_an_import_without_a_file_ends(wired: MemoryWired, api: Api) -> None:

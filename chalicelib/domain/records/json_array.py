@@ -23,7 +23,9 @@ _OUTSIDE = re.compile(rf'(?:[^"{{}}\[\],]++|"{_STRING_REST}"|{_FLAT})*+')
 _INSIDE = re.compile(rf'(?:[^"{{}}\[\]]++|"{_STRING_REST}"|{_FLAT})*+')
 """What stands outside of, or inside brackets, as far as it has none nested in it: most elements, in one go."""
 _STRING = re.compile(_STRING_REST)
-_SIGN = re.compile(r'[\[{]++|[\]}",]')
+_SIGN_OUTSIDE = re.compile(r'[\[{]++|\}++|["\],]')
+_SIGN_INSIDE = re.compile(r'[\[{](?:[^"{}\[\]]*+[\[{])*+|[\]}]{1,4096}+|"')
+"""What comes next, runs of it at once; what closes not endlessly, for only some of it may be the element's own."""
 _BLANKS = " \t\r\n"
 
 
@@ -45,7 +47,8 @@ class _Scan:
             if self.in_string and not self._leave_string(buffer):
                 return None
             plain = (_INSIDE if self.depth else _OUTSIDE).match(buffer, self.place)
-            found = _SIGN.search(buffer, self.place if plain is None else plain.end())
+            signs = _SIGN_INSIDE if self.depth else _SIGN_OUTSIDE
+            found = signs.search(buffer, self.place if plain is None else plain.end())
             if found is None:
                 self.place = len(buffer)
                 return None
@@ -53,9 +56,11 @@ class _Scan:
             if sign == '"':
                 self.in_string = True
             elif sign[0] in "[{":
-                self.depth += len(sign)
+                self.depth += sign.count("[") + sign.count("{")
             elif self.depth:
-                self.depth -= 1
+                closed = min(self.depth, len(sign))
+                self.depth -= closed
+                self.place = found.start() + closed
             elif sign in ",]":
                 return found.start()
 
@@ -69,7 +74,7 @@ class _Scan:
         return True
 
 
-_MOST_SKIPPED_BYTES = 16 * 1024 * 1024
+_MOST_SKIPPED_BYTES = 4 * 1024 * 1024
 """Of an element that is too long. What goes on for longer is taken for one that never ends: nothing behind it is read."""
 
 
