@@ -10,11 +10,14 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import parse_qsl, urlsplit
 
+import boto3
 import botocore.loaders
 import botocore.session
 from botocore.handlers import BUILTIN_HANDLERS
 
+from operations.deploy import Account
 from operations.project import ROOT, stage_environment
+from operations.redrive import redrive
 from tests.faults.functions import Done, Functions, compile_once
 from tests.faults.in_process_aws import InProcessAws
 from tests.faults.plane import Plane
@@ -204,6 +207,12 @@ class Cloud:
         self.client("s3").put_object(
             Bucket=_files_bucket(), Key=fields["key"], ContentType=fields["Content-Type"], Body=content
         )
+
+    def redrive(self, queue: str) -> None:
+        """A person puts back what was given up on, as `make redrive QUEUE=...` does."""
+        aws = Account(boto3.Session(botocore_session=self._session, region_name=REGION), ACCOUNT, REGION, None)
+        for outcome in redrive(STAGE, aws, queue):
+            assert not outcome.failed, outcome
 
     def bounce(self, recipient: str, tags: Mapping[str, str], message_id: str) -> None:
         """SES tells the default bus that a mail has come back."""

@@ -108,7 +108,10 @@ def _load_ministack(clock: VirtualClock) -> Any:
     with mock.patch.object(threading.Thread, "start", _do_not_start):
         import ministack.app
         from ministack.services import dynamodb, eventbridge, secretsmanager, ses, sns, sqs, stepfunctions
-    TimeOf(clock).put_into(dynamodb, eventbridge, secretsmanager, ses, sns, sqs)
+
+        from operations import ministack_truer
+    TimeOf(clock).put_into(dynamodb, eventbridge, secretsmanager, ses, sns, sqs, ministack_truer)
+    ministack_truer.mend_message_moves()
     vars(stepfunctions)["threading"] = _Threads()
     return ministack.app.app
 

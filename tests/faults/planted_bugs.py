@@ -5,8 +5,9 @@ Each patch changes a freshly imported application, also one that is imported ane
 
 import importlib
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
+from hashlib import sha256
 from itertools import count
 from typing import Any, Final
 
@@ -615,12 +616,129 @@ def _taken_up_again(app: Any) -> None:
     imports.take_up = take_up
 
 
+def _marks_in_a_dry_run(app: Any) -> None:
+    """A dry run marks the rows that would go in."""
+    import_run = _part("usecases.import_run")
+
+    original = import_run.Run._put_in
+
+    def put_in(run: Any, number: int, row: Any, marks: Any, **more: Any) -> Any:
+        outcome = original(run, number, row, marks, **more)
+        if run._imported.dry_run and outcome is True:
+            before = marks.get(row.subject)
+            marks[row.subject] = import_run.mark_after(before, row, run._imported, number)
+            run._desk.row_marks.put(marks[row.subject], before, run._imported.run)
+        return outcome
+
+    import_run.Run._put_in = put_in
+
+
+def _dry_run_that_does_not_look(app: Any) -> None:
+    """A dry run takes every row that could be written for one that will be, whatever is there."""
+    rehearsal = _part("usecases.import_run")._Rehearsal
+
+    original = rehearsal.noting
+
+    @contextmanager
+    def noting(desk: Any) -> Iterator[Any]:
+        with original(desk):
+            yield desk
+            desk.noted = True
+
+    rehearsal.noting = noting
+
+
+def _array_read_on_at_its_comma(app: Any) -> None:
+    """The place behind an element is that of the comma."""
+    array = _part("domain.records.json_array")
+
+    original = array._elements
+
+    def elements(*arguments: Any) -> Iterator[Any]:
+        for element in original(*arguments):
+            yield element._replace(size=element.size - (element.sign == ","))
+
+    array._elements = elements
+
+
+def _characters_for_bytes(app: Any) -> None:
+    """A place in a file is counted in characters."""
+    text = _part("domain.records.text")
+
+    original = text.lines
+
+    def lines(*arguments: Any) -> Iterator[Any]:
+        for line in original(*arguments):
+            yield line if line.text is None else line._replace(size=len(line.text))
+
+    text.lines = lines
+    _part("domain.records.json_lines").lines = lines
+
+
+def _lines_counted_anew(app: Any) -> None:
+    """Each run counts the file's lines from where it begins."""
+    record = _part("domain.records.record")
+
+    original = record.Cursor.of
+    record.Cursor.of = classmethod(lambda _, plain: original(plain)._replace(line=1))
+
+
+def _one_line_for_all(app: Any) -> None:
+    """All accounts' imports wait for each other."""
+    queue_class = _part("gateways.imports_queue").SqsImportsQueue
+
+    def ask_for(queue: Any, job: Any, place: str) -> None:
+        place_id = sha256(place.encode()).hexdigest()
+        queue._queue.send_in_turn(job, group="all", deduplication_id=place_id)
+
+    queue_class.ask_for = ask_for
+
+
+def _given_up_without_a_word(app: Any) -> None:
+    """An import whose message is put away seems to be on its way for ever."""
+    _part("usecases.imports")._give_up = lambda *_: None
+
+
+def _given_up_for_good(app: Any) -> None:
+    """An import that has failed on our side is over: its message may come again, and nothing happens."""
+    imports = _part("usecases.imports")
+
+    imports.interrupt = lambda imported, *, now: imports.fail(imported, "it failed again and again", now=now)
+
+
+def _begun_again(app: Any) -> None:
+    """An import that is put back begins at its first record."""
+    imports = _part("usecases.imports")
+
+    original = imports.interrupt
+
+    def interrupt(imported: Any, *, now: Any) -> Any:
+        return replace(original(imported, now=now), cursor=None, bytes_read=0)
+
+    imports.interrupt = interrupt
+
+
+def _last_failure_forgiven(app: Any) -> None:
+    """With the last of its tries an import fails, and that is that: there is no message to put back."""
+    imports = _part("usecases.imports")
+
+    original = imports.go_on
+
+    def go_on(*arguments: Any, tries: int, **more: Any) -> None:
+        with suppress(_part("domain.errors").Unavailable) if tries >= imports.MAX_TRIES else nullcontext():
+            original(*arguments, tries=tries, **more)
+
+    imports.go_on = go_on
+
+
 _GIVEN_UP = frozenset({"nothing is left in a dead-letter queue"})
 _ONE_INVOICE = frozenset({"exactly one invoice for each client and period"})
 _ALL_TOLD = frozenset({"every change is told"})
 _NUMBERS = frozenset({"numbers without gap or repeat"})
 _INDEXED = frozenset({"the index is what the table says"})
 _AS_DESERVED = frozenset({"an image ends as its upload deserves"})
+_ALL_COUNTED = frozenset({"the counts add up to the file's records"})
+_REPORTED_ONCE = frozenset({"every bad row is reported once"})
 _DIES: Final = (Fault.CRASH_BEFORE, Fault.CRASH_AFTER)
 
 
@@ -894,6 +1012,76 @@ BUGS: Final = (
         scenario="imports",
         patch=_taken_up_again,
         breaks=frozenset({"an import is completed once"}),
+        strikes={},
+    ),
+    Bug(
+        name="a dry run that marks rows",
+        scenario="formats",
+        patch=_marks_in_a_dry_run,
+        breaks=frozenset({"a dry run leaves nothing"}),
+        strikes={},
+    ),
+    Bug(
+        name="a dry run that does not look at what is there",
+        scenario="formats",
+        patch=_dry_run_that_does_not_look,
+        breaks=frozenset({"a dry run says what the import will do"}),
+        strikes={},
+    ),
+    Bug(
+        name="an array that is read on at its comma",
+        scenario="formats",
+        patch=_array_read_on_at_its_comma,
+        breaks=_ALL_COUNTED,
+        strikes={},
+    ),
+    Bug(
+        name="a place that is counted in characters",
+        scenario="formats",
+        patch=_characters_for_bytes,
+        breaks=_ALL_COUNTED,
+        strikes={},
+    ),
+    Bug(
+        name="lines that each run counts anew",
+        scenario="formats",
+        patch=_lines_counted_anew,
+        breaks=_REPORTED_ONCE,
+        strikes={},
+    ),
+    Bug(
+        name="one queue's group for all accounts",
+        scenario="redrive",
+        patch=_one_line_for_all,
+        breaks=frozenset({"all others go on"}),
+        strikes={},
+    ),
+    Bug(
+        name="an import that is given up without a word",
+        scenario="redrive",
+        patch=_given_up_without_a_word,
+        breaks=frozenset({"what is given up says so"}),
+        strikes={},
+    ),
+    Bug(
+        name="an import that is given up for good",
+        scenario="redrive",
+        patch=_given_up_for_good,
+        breaks=_ALL_COUNTED,
+        strikes={},
+    ),
+    Bug(
+        name="an import that begins again when it is put back",
+        scenario="redrive",
+        patch=_begun_again,
+        breaks=_REPORTED_ONCE,
+        strikes={},
+    ),
+    Bug(
+        name="an import whose last failure is forgiven",
+        scenario="redrive",
+        patch=_last_failure_forgiven,
+        breaks=frozenset({"what is given up is in its own queue"}),
         strikes={},
     ),
     Bug(
