@@ -69,21 +69,23 @@ def _break(cloud: Cloud, account_id: str, numbers: random.Random) -> None:
 
 
 def older_index(seed: int) -> Callable[[World], None]:
-    """Between two tellings of the same batch the index is again what it was before the first of them.
+    """Before all of a batch is told again, the index is what it was before that was told first, if no other came in between.
 
     No older one: a change that was told and acknowledged is not told again, and nobody could know that it is missing.
     """
 
     def deliver(world: World) -> None:
         numbers, cloud = random.Random(seed), world.cloud  # noqa: S311
-        before: dict[str, bytes | None] = {}
+        before: dict[str, tuple[bytes | None, set[str]]] = {}
 
         def before_telling(function: str, records: Sequence[Item], telling: int) -> None:
             for account_id in _accounts(records) if function == INDEXER else ():
-                if telling == 0 or account_id not in before:
-                    before[account_id] = cloud.index_file(account_id)
+                told = {record["dynamodb"]["SequenceNumber"] for record in records if _account(record) == account_id}
+                file, last_told = before.get(account_id, (None, set()))
+                if telling == 0 or not last_told <= told:
+                    before[account_id] = cloud.index_file(account_id), told
                 elif numbers.randrange(MISHAP_ONE_IN) == 0:
-                    cloud.put_index_file(account_id, before[account_id])
+                    cloud.put_index_file(account_id, file)
 
         cloud.pump.repetition = Repetition(numbers, odd=(INDEXER,))
         cloud.pump.before_telling = before_telling
@@ -92,7 +94,12 @@ def older_index(seed: int) -> Callable[[World], None]:
 
 
 def _accounts(records: Sequence[Item]) -> list[str]:
-    return sorted({record["dynamodb"]["Keys"]["pk"]["S"] for record in records})
+    return sorted(set(map(_account, records)))
+
+
+def _account(record: Item) -> str:
+    account_id: str = record["dynamodb"]["Keys"]["pk"]["S"]
+    return account_id
 
 
 AGAIN: Final = "told again and again"
