@@ -310,6 +310,48 @@ def test_what_takes_longer_than_one_invocation_goes_in_whole_and_its_progress_ca
     assert {(product["id"], product["name"]) for product in products} == {tuple(row.split(",")[:2]) for row in rows}
 
 
+def objects_of(deployed: Deployed, user: User, import_id: str) -> list[str]:
+    """The versions of its objects that S3 has, each by its key."""
+    pages = deployed.client("s3").get_paginator("list_object_versions")
+    bucket = deployed.deployment.outputs["FilesBucketName"]
+    found = [
+        page
+        for prefix in ("incoming", "reports")
+        for page in pages.paginate(Bucket=bucket, Prefix=f"{prefix}/{user.account_id}")
+    ]
+    return [version["Key"] for page in found for version in page.get("Versions", []) if f"/{import_id}/" in version["Key"]]
+
+
+def test_an_import_can_be_stopped_and_leaves_no_file_behind(deployed: Deployed, user: User) -> None:
+    rows = [f"A{number:04},Article {number},1" for number in range(1, 2001)]
+    with short_of_time(deployed):
+        import_id = begin(announce(user, "products"), "\n".join(["id,name,price", "A 1,,1", *rows, ""]))
+        path = f"/v1/imports/{import_id}"
+        deployed.wait_for(lambda: user.ask("GET", path)["record_count"] or None, WORKED_OFF_SECONDS)
+        last = user.ask("DELETE", path)
+        stopped_at = len(all_of(user, "products"))
+        assert (last["status"], last["report"]) == ("processing", None)
+        assert user.send("GET", path).status_code == 404
+        assert user.send("DELETE", path).status_code == 404
+        put_in(deployed, user, "clients", "name,rate,currency\nAda,90,EUR\n")  # which stands behind it in the queue
+
+    assert 0 < last["added_count"] <= stopped_at < len(rows)
+    assert len(all_of(user, "products")) == stopped_at
+    assert objects_of(deployed, user, import_id) == []
+
+
+def test_an_import_that_is_done_can_be_deleted_with_its_file_and_report(deployed: Deployed, user: User) -> None:
+    imported = put_in(deployed, user, "products", SHORT_LIST, columns=SHOP)
+    assert len(objects_of(deployed, user, imported["id"])) == 2
+
+    assert user.ask("DELETE", f"/v1/imports/{imported['id']}") == imported | {"report": None}
+
+    assert objects_of(deployed, user, imported["id"]) == []
+    assert requests.get(imported["report"], timeout=TIMEOUT_SECONDS).status_code == 404
+    assert len(all_of(user, "products")) == 2
+    assert counts(put_in(deployed, user, "products", SHORT_LIST, columns=SHOP)) == (5, 0, 3, 2)
+
+
 @contextmanager
 def impatient(deployed: Deployed) -> Iterator[None]:
     """What has failed comes again at once."""
