@@ -29,7 +29,7 @@ def read_records(
 ) -> Iterator[Record | BadRecord | Gap]:
     """`chunks` are the file's bytes from the cursor's offset on, cut anyhow.
 
-    Raises: Unreadable: before the first record, where the file as a whole cannot be read; or behind too many blank rows.
+    Raises: Unreadable: before the first record, where the file as a whole cannot be read; or behind too many blank lines.
     """
     if cursor.stage != "over":
         fallback = "cp1252" if content_type == "text/csv" else "utf-8"

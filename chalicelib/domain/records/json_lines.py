@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 
 from chalicelib.domain.errors import Unreadable
-from chalicelib.domain.records.record import MAX_RECORD_CHARACTERS, BadRecord, Cursor, Gap, Record, is_gap
+from chalicelib.domain.records.record import MAX_RECORD_CHARACTERS, BadRecord, Cursor, Gap, Record, checked_blank, is_gap
 from chalicelib.domain.records.text import Text, is_whole, lines, why_not_whole
 
 _BLANKS = " \t\r\n"
@@ -24,7 +24,7 @@ def read_lines(text: Text) -> Iterator[Record | BadRecord | Gap]:
         offset += one.size
         first, line = line, line + one.height
         if one.text is not None and not one.text.strip(_BLANKS):
-            before, blank = blank, blank + one.height
+            before, blank = blank, checked_blank(blank + one.height)
             if is_gap(before, blank):
                 yield Gap(Cursor(offset, line, number, "records", encoding, blank=blank))
             continue

@@ -12,9 +12,9 @@ Stage = Literal["start", "records", "closed", "over"]
 MAX_RECORD_CHARACTERS = 1024 * 1024
 MAX_RECORD_LINES = 1_000
 GAP_LINES = 50_000
-"""Rows with nothing in them after which reading says how far it is: a tenth of a second's."""
-MAX_BLANK_ROWS = 1024 * 1024
-"""In succession: as many rows as a spreadsheet can have."""
+"""Lines with nothing in them after which reading says how far it is: a tenth of a second's."""
+MAX_BLANK_LINES = 1024 * 1024
+"""In succession: as many as a spreadsheet can have rows."""
 
 
 class Cursor(NamedTuple):
@@ -22,7 +22,7 @@ class Cursor(NamedTuple):
 
     `offset` counts bytes; the byte there is the first of the next record. `line` is the number of the line that it is on,
     `number` the number of records that lie before it. No record that begins on a line up to `unspanned_to` spans lines: so far
-    a quotation mark was looked for that closes an earlier one. `blank` rows lie between the last record and here, behind a gap.
+    a quotation mark was looked for that closes an earlier one. `blank` lines lie between the last record and here, behind a gap.
     """
 
     offset: int = 0
@@ -42,13 +42,12 @@ class Cursor(NamedTuple):
     @classmethod
     def of(cls, plain: Mapping[str, Any]) -> "Cursor":
         """From what `plain` made, whatever kind of whole numbers a database gives back."""
-        numbers = {name: int(plain[name]) for name in ("offset", "line", "number", "unspanned_to")}
+        numbers = {name: int(plain[name]) for name in ("offset", "line", "number", "unspanned_to", "blank")}
         return cls(
             stage=plain["stage"],
             encoding=plain["encoding"],
             delimiter=plain["delimiter"],
             headings=tuple(plain["headings"]),
-            blank=int(plain.get("blank", 0)),  # cursors that were kept before there was this have none
             **numbers,
         )
 
@@ -81,8 +80,13 @@ class Gap(NamedTuple):
     after: Cursor
 
 
+def checked_blank(blank: int) -> int:
+    """The same: how many lines in succession have nothing in them. Raises: Unreadable."""
+    if blank > MAX_BLANK_LINES:
+        raise Unreadable(f"more than {MAX_BLANK_LINES:,} lines in succession have nothing in them")
+    return blank
+
+
 def is_gap(before: int, blank: int) -> bool:
-    """Whether to say how far reading is, where `blank` rows in succession were `before` until now. Raises: Unreadable."""
-    if blank > MAX_BLANK_ROWS:
-        raise Unreadable(f"more than {MAX_BLANK_ROWS:,} rows in succession have nothing in them")
+    """Whether to say how far reading is, where `blank` lines in succession were `before` until now."""
     return blank // GAP_LINES > before // GAP_LINES

@@ -19,9 +19,10 @@ from chalicelib.domain.records.record import (
     Cursor,
     Gap,
     Record,
+    checked_blank,
     is_gap,
 )
-from chalicelib.domain.records.text import CONTROL, Line, Text, is_whole, line_ends, lines, why_not_whole
+from chalicelib.domain.records.text import CONTROL, Line, Text, is_whole, lines, why_not_whole
 
 _DELIMITERS = "\t;|,"
 """The likeliest first, where two fit as well: a comma stands in prose too."""
@@ -80,14 +81,6 @@ class _Lines:
         """Lines that csv need not look at: within quotation marks only such as have none."""
         return (self._blank if self.taken or self._most == 1 else self._blank_rows).match(text, start, end)
 
-    @property
-    def rows(self) -> int:
-        """How many rows with nothing in them are taken."""
-        if len(self.taken) > 1:
-            return 1
-        only = self.taken[0]
-        return only.height - line_ends(" ".join((only.text or "").split('"')[1::2])) if only.height > 1 else 1
-
     def extent(self) -> tuple[int, int]:
         """Of what is taken: bytes, and lines."""
         if len(self.taken) == 1:
@@ -104,20 +97,21 @@ def _blank_lines(delimiter: str) -> re.Pattern[str]:
 
 
 def _blank_rows(delimiter: str) -> re.Pattern[str]:
-    """Cells in quotation marks may have nothing in them too; a few line ends, so that no row has more than any may."""
-    spaces = f"[{_SPACES.replace(delimiter, '')}]*+"
-    cell = f'(?:"{spaces}(?:{_LINE_END}{spaces}){{0,9}}+"|{spaces})'
+    """A cell in quotation marks may have nothing in it too, and one in a row go over lines, though not over too many."""
+    spaces = _SPACES.replace(delimiter, "")
+    cell = f'(?:"[{spaces}]*+"|[{spaces}]*+)'
+    tall = f'"[{spaces}\r\n]{{0,{MAX_RECORD_LINES - 1}}}+"'
     delimiter = re.escape(delimiter)
-    return re.compile(f"(?:[{_SPACES}{delimiter}]*+{_LINE_END}|(?:{cell}{delimiter}){{0,98}}+{cell}{_LINE_END})++")
+    return re.compile(f"(?:(?:{cell}{delimiter})*+(?:{tall}(?:{delimiter}{cell})*+|[{spaces}]*+){_LINE_END})++")
 
 
 def read_table(text: Text) -> Iterator[Record | BadRecord | Gap]:
     """Lines without anything but blanks and delimiters are no records. Raises: Unreadable."""
     cursor = text.cursor
-    delimiter, told = (cursor.delimiter, False) if cursor.stage == "records" else _delimiter(text.sample)
+    delimiter, declared = (cursor.delimiter, False) if cursor.stage == "records" else _delimiter(text.sample)
     source = _Lines(text, delimiter)
     if cursor.stage == "start":
-        cursor = _with_headings(source, text, delimiter, told)
+        cursor = _with_headings(source, text, delimiter, declared)
     rows = csv.reader(source, delimiter=delimiter, strict=True)
     offset, line, number, unspanned_to = cursor.offset, cursor.line, cursor.number, cursor.unspanned_to
     headings = cursor.headings
@@ -139,18 +133,16 @@ def read_table(text: Text) -> Iterator[Record | BadRecord | Gap]:
         size, height = source.extent()
         offset += size
         line += height
-        if not reason:
-            if not any(row) or not "".join(row).strip():
-                before, blank = blank, blank + source.rows
-                if is_gap(before, blank):
-                    encoding = text.encoding_at(offset)
-                    yield Gap(Cursor(offset, line, number, "records", encoding, delimiter, headings, unspanned_to, blank))
-                continue
-            reason = _fault(row, source.taken, headings, named, text.encoding)
-        blank = 0
-        number += 1
-        after = Cursor(offset, line, number, "records", text.encoding_at(offset), delimiter, headings, unspanned_to)
-        if reason:
+        has_nothing = not reason and not "".join(row).strip()
+        before, blank = blank, checked_blank(blank + height) if has_nothing else 0
+        if has_nothing and not is_gap(before, blank):
+            continue
+        number += not has_nothing
+        encoding = text.encoding_at(offset)
+        after = Cursor(offset, line, number, "records", encoding, delimiter, headings, unspanned_to, blank)
+        if has_nothing:
+            yield Gap(after)
+        elif reason := reason or _fault(row, source.taken, headings, named, text.encoding):
             yield BadRecord(number, first, "", reason, after)
         else:
             cells = dict(zip(headings, row, strict=False))
@@ -182,8 +174,8 @@ def _cells(count: int) -> str:
     return "1 cell" if count == 1 else f"{count:,} cells"
 
 
-def _with_headings(source: _Lines, text: Text, delimiter: str, told: bool) -> Cursor:
-    """Behind the headings. `told`: the first line says the delimiter. Raises: Unreadable."""
+def _with_headings(source: _Lines, text: Text, delimiter: str, declared: bool) -> Cursor:
+    """Behind the headings. `declared`: the first line says the delimiter. Raises: Unreadable."""
     rows = csv.reader(source, delimiter=delimiter, strict=True)
     offset, line = text.cursor.offset, text.cursor.line
     while True:
@@ -197,7 +189,7 @@ def _with_headings(source: _Lines, text: Text, delimiter: str, told: bool) -> Cu
         size, height = source.extent()
         offset += size
         line += height
-        if "".join(row).strip() and not (told and line == text.cursor.line + 1):
+        if "".join(row).strip() and not (declared and line == text.cursor.line + 1):
             break
         if line > _MOST_ABOVE_HEADINGS:
             raise Unreadable("the file has no headings")
@@ -232,12 +224,13 @@ def clean_heading(text: str) -> str:
 
 
 def _delimiter(sample: str) -> tuple[str, bool]:
-    """The delimiter, and whether the first line tells it, as Excel has it: `sep=;`."""
+    """The delimiter, and whether the first line declares it, as Excel has it: `sep=;`."""
     first = list(islice(lines([sample], len, _LINE_ENDS.match), _SAMPLE_LINES))
-    told = (first[0].text or "").strip().strip('"').lower() if first else ""
-    if len(told) == 5 and told.startswith("sep=") and told[4] in _DELIMITERS:
-        return told[4], True
-    if (first[0].text or "").rstrip("\r\n") == "sep=\t":
+    top = first[0].text or ""
+    words = top.strip().strip('"').lower()
+    if len(words) == 5 and words.startswith("sep=") and words[4] in _DELIMITERS:
+        return words[4], True
+    if top.rstrip("\r\n") == "sep=\t":
         return "\t", True
     texts = [line.text or "" for line in first]
     return max(_DELIMITERS, key=lambda delimiter: _fitness(texts, delimiter)), False

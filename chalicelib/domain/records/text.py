@@ -17,7 +17,7 @@ BLOCK_BYTES = 64 * 1024
 """What is decoded at a time; the first block is what the delimiter is told from."""
 WINDOW_BYTES = 64 * 1024
 """What UTF-8 is told from Windows-1252 by, from the first byte on that is no ASCII."""
-UNTOLD = "ascii"
+ONLY_ASCII = "ascii"
 """The encoding of a file without a mark, as long as all of it has been ASCII."""
 _NO_TEXTS = {
     b"PK\x03\x04": "a zip archive or an Excel workbook; a workbook's sheet can be saved as CSV",
@@ -74,14 +74,14 @@ class Text:
         self.cursor = cursor
         self.encoding = cursor.encoding
         self._fallback = fallback
-        self._told_at = -1
+        self._first_high = -1
         pieces = self._pieces(blocks)
         self.sample = next(pieces, "")
         self.pieces: Iterator[str] = chain([self.sample], pieces)
 
     def encoding_at(self, offset: int) -> str:
-        """What the bytes before the offset tell, so that a cursor there is the same however far has been read ahead."""
-        return UNTOLD if offset <= self._told_at else self.encoding
+        """As the bytes before the offset show it, so that a cursor there is the same however far has been read ahead."""
+        return ONLY_ASCII if offset <= self._first_high else self.encoding
 
     def size_of(self, text: str) -> int:
         """The bytes that the text was decoded from."""
@@ -90,18 +90,18 @@ class Text:
         return len(text) if text.isascii() or self.encoding == "cp1252" else len(text.encode(self.encoding, "surrogateescape"))
 
     def _pieces(self, blocks: Iterator[bytes]) -> Iterator[str]:
-        if self.encoding == UNTOLD:
+        if self.encoding == ONLY_ASCII:
             offset = self.cursor.offset
             for block in blocks:
                 if (high := _HIGH.search(block)) is not None:
-                    self._told_at = offset + high.start()
-                    blocks = self._tell(block, high.start(), blocks)
+                    self._first_high = offset + high.start()
+                    blocks = self._decide(block, high.start(), blocks)
                     break
-                yield block.decode(UNTOLD)
+                yield block.decode(ONLY_ASCII)
                 offset += len(block)
         yield from _decoded(blocks, self.encoding)
 
-    def _tell(self, block: bytes, place: int, blocks: Iterator[bytes]) -> Iterator[bytes]:
+    def _decide(self, block: bytes, place: int, blocks: Iterator[bytes]) -> Iterator[bytes]:
         """The same blocks, of which some have been looked at; `place` is where in the first of them the window begins."""
         ahead, seen = [block], len(block) - place
         while seen < WINDOW_BYTES + 3 and (block := next(blocks, b"")):
@@ -120,8 +120,8 @@ def open_text(chunks: Iterable[bytes], cursor: Cursor, fallback: str) -> Text:
     if cursor.stage != "start":
         return Text(blocks, cursor, fallback)
     first = next(blocks, b"")
-    encoding, mark = _told(first)
-    if encoding == UNTOLD and fallback == "utf-8":
+    encoding, mark = _marked_encoding(first)
+    if encoding == ONLY_ASCII and fallback == "utf-8":
         encoding = fallback
     text = Text(chain([first[mark:]], blocks), START._replace(encoding=encoding, offset=mark), fallback)
     _check_sample(text.sample)
@@ -139,16 +139,12 @@ def why_not_whole(what: str, encoding: str) -> str:
     return f"the {what} is not all {NAMES[encoding]}{way_out}"
 
 
-def line_ends(text: str) -> int:
-    return text.count("\n") + text.count("\r") - text.count("\r\n")
-
-
 def lines(
     pieces: Iterable[str], size_of: Callable[[str], int], blank: Callable[[str, int, int], re.Match[str] | None]
 ) -> Iterator[Line]:
     """A line ends with LF, CR or both. Holds no more than the longest record, however long a line is.
 
-    Lines that are found by `blank`, a pattern's `match`, come all at once; which do depends on where the pieces end.
+    Lines that are found by `blank`, a pattern's `match`, come all at once; which these are depends on where the pieces end.
     """
     rest, skipped, searched = "", 0, 0
     for piece in pieces:
@@ -162,7 +158,7 @@ def lines(
             if (several := blank(rest, end, whole)) is not None:
                 end = several.end()
                 text = several[0]
-                yield Line(text, size_of(text), line_ends(text))
+                yield Line(text, size_of(text), text.count("\n") + text.count("\r") - text.count("\r\n"))
         rest = rest[end:]
         if len(rest) > MAX_RECORD_CHARACTERS:
             skipped += size_of(rest[:-1])
@@ -205,7 +201,7 @@ def _decoded(blocks: Iterable[bytes], encoding: str) -> Iterator[str]:
         yield decoder.decode(b"", final=True)
 
 
-def _told(first: bytes) -> tuple[str, int]:
+def _marked_encoding(first: bytes) -> tuple[str, int]:
     """The encoding, and how long the byte order mark is. Raises: Unreadable for what is no text."""
     if not first:
         raise Unreadable("the file is empty")
@@ -220,7 +216,7 @@ def _told(first: bytes) -> tuple[str, int]:
         return "utf-16-le", 0
     if len(first) > 1 and (any(even), any(odd)) == (False, True) and 0 not in odd:
         return "utf-16-be", 0
-    return UNTOLD, 0
+    return ONLY_ASCII, 0
 
 
 def _looks_like_utf_8(window: bytes) -> bool:
