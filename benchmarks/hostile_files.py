@@ -24,20 +24,28 @@ if TYPE_CHECKING:
 
 MIB: Final = 1024 * 1024
 _CHUNK: Final = 64 * 1024
-_BLANK: Final = "more than 1,048,576 rows in succession have nothing in them"
+_BLANK: Final = "more than 1,048,576 lines in succession have nothing in them"
 _ENDLESS: Final = "the element goes on for more than 4,194,304 bytes; nothing behind that was read"
 _TOO_LONG: Final = "the line is longer than 1,048,576 characters"
+_TOO_LONG_ELEMENT: Final = "the element is longer than 1,048,576 characters"
+_WITHIN: Final = "the file ends within this element; what follows an unclosed bracket or string cannot be told from it"
+_NOT_CLOSED: Final = "the file ends before its array does"
 _REFUSED: Final = "too many refused"
 
 
 class Hostile(NamedTuple):
-    """`unit` again and again behind `head`; `end` is how reading ends, in the words that the user is told."""
+    """`unit` again and again behind `head`; `end` is how reading ends, in the words that the user is told.
+
+    `between` stands behind every so many times 64 KiB of units, if it is there.
+    """
 
     name: str
     content_type: "ContentType"
     head: bytes
     unit: bytes
     end: str
+    between: bytes = b""
+    every: int = 1
 
 
 class Cost(NamedTuple):
@@ -55,6 +63,8 @@ HOSTILE: Final = (
     Hostile("line ends", "text/csv", b"a,b\n", b"\n", _BLANK),
     Hostile("empty cells in quotation marks", "text/csv", b"a,b\n", b'""\n', _BLANK),
     Hostile("cells of a line end", "text/csv", b"a,b\n", b'"\n"\n', _BLANK),
+    Hostile("cells of 11 line ends", "text/csv", b"a,b\n", b'"\n\n\n\n\n\n\n\n\n\n\n"\n', _BLANK),
+    Hostile("two cells of a line end", "text/csv", b"a,b\n", b'"\n","\n"\n', _BLANK),
     Hostile("one line of commas", "text/csv", b"a,b\n", b",", _TOO_LONG),
     Hostile("one line of quotation marks", "text/csv", b"a,b\n", b'"', _TOO_LONG),
     Hostile("one line of letters", "text/csv", b"a,b\n", b"x", _TOO_LONG),
@@ -72,6 +82,13 @@ HOSTILE: Final = (
     Hostile("braces too many", "application/json", b"[", b"}", _ENDLESS),
     Hostile("brackets in strings", "application/json", b"[", b'["]",', _ENDLESS),
     Hostile("a string without end", "application/json", b"[", b'"\\', _ENDLESS),
+    Hostile("elements: arrays, 1 MB", "application/json", b"[[", b"[[]]", _WITHIN, b"],[", 15),
+    Hostile("elements: arrays, 3.75 MiB", "application/json", b"[[", b"[[]]", _TOO_LONG_ELEMENT, b"],[", 60),
+    Hostile("elements: in and out, 1 MB", "application/json", b"[[", b"[a[a[a]a]a]", _WITHIN, b"],[", 15),
+    Hostile("elements: in and out, 3.75 MiB", "application/json", b"[[", b"[a[a[a]a]a]", _TOO_LONG_ELEMENT, b"],[", 60),
+    Hostile("elements: strings, 3.75 MiB", "application/json", b"[[", b'["",]', _TOO_LONG_ELEMENT, b"],[", 60),
+    Hostile("elements: arrays, 2 KB", "application/json", b"[", b"[" + b"[[]]" * 500 + b"],", _NOT_CLOSED),
+    Hostile("elements: arrays, 211 bytes", "application/json", b"[", b"[" + b"[[]]" * 52 + b"],", _NOT_CLOSED),
 )
 
 
@@ -96,8 +113,10 @@ def _chunks(hostile: Hostile, size: int) -> Iterator[bytes]:
     """None of it is kept: the memory is that of the reader."""
     yield hostile.head
     chunk = hostile.unit * (_CHUNK // len(hostile.unit))
-    for _ in range(size // len(chunk)):
+    for count in range(1, size // len(chunk) + 1):
         yield chunk
+        if hostile.between and count % hostile.every == 0:
+            yield hostile.between
 
 
 def cost_of(place: int, mib: int) -> Cost:

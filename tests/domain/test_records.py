@@ -402,7 +402,7 @@ def test_memory_does_not_grow_with_the_file(content_type: ContentType, first: by
 def test_reading_says_how_far_it_is_where_there_is_no_record_for_long(
     content_type: ContentType, head: bytes, blank: bytes, record: bytes
 ) -> None:
-    content = head + blank * 100_001 + record
+    content = head + blank * (100_001 // blank.count(b"\n") + 1) + record
     read_on = list(read_records(content_type, [content]))
     gaps = [one for one in read_on if isinstance(one, Gap)]
 

@@ -10,7 +10,7 @@ Why not ijson: see docs/decisions/0020.
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from itertools import chain
+from itertools import accumulate, chain, islice, repeat
 from typing import NamedTuple
 
 from chalicelib.domain.errors import Unreadable
@@ -26,6 +26,18 @@ _STRING = re.compile(_STRING_REST)
 _SIGN_OUTSIDE = re.compile(r'[\[{]++|\}++|["\],]')
 _SIGN_INSIDE = re.compile(r'[\[{](?:[^"{}\[\]]*+[\[{])*+|[\]}]{1,4096}+|"')
 """What comes next, runs of it at once; what closes not endlessly, for only some of it may be the element's own."""
+_DENSE_SIGNS = 8
+_DENSE_CHARACTERS = 16 * _DENSE_SIGNS
+"""So many signs within fewer characters, and no pattern is of much help."""
+_STRETCHES = (64, 128, 256, 512)
+"""Characters that are looked at in bulk: few at first, for the element may end soon."""
+_WHOLE_STRINGS = re.compile(rf'(?:[^"]++|"{_STRING_REST}")*+')
+_ANY_STRING = re.compile(rf'"{_STRING_REST}"')
+_UP_TO_SIGN = re.compile(rf'(?:[^"{{}}\[\],]++|"{_STRING_REST}")*+[{{}}\[\],]')
+_BRACE = ord("}")
+_NO_SIGNS = bytes(set(range(256)) - set(b"[]{},"))
+_RISES = bytes.maketrans(b"[{]},", b"\1\1\xff\xff\xff")
+"""What a sign adds to the depth, as a signed byte."""
 _BLANKS = " \t\r\n"
 
 
@@ -43,7 +55,12 @@ class _Scan:
 
     def end(self, buffer: str) -> int | None:
         """Where the comma or bracket behind the element stands; None if the buffer ends before it."""
+        count, began = 0, self.place
         while True:
+            if count == _DENSE_SIGNS:
+                if self.place - began < _DENSE_CHARACTERS and not self.in_string:
+                    self._step_over_dense(buffer)
+                count, began = 0, self.place
             if self.in_string and not self._leave_string(buffer):
                 return None
             plain = (_INSIDE if self.depth else _OUTSIDE).match(buffer, self.place)
@@ -63,6 +80,35 @@ class _Scan:
                 self.place = found.start() + closed
             elif sign in ",]":
                 return found.start()
+            count += 1
+
+    def _step_over_dense(self, buffer: str) -> None:
+        """Stretch after stretch, up to the comma or bracket behind the element, or to a string longer than a stretch."""
+        for stretch in chain(_STRETCHES, repeat(_STRETCHES[-1])):
+            whole = _WHOLE_STRINGS.match(buffer, self.place, self.place + stretch)
+            if not whole or not whole[0] or self._ends_within(whole[0]):
+                return
+
+    def _ends_within(self, part: str) -> bool:
+        """Steps over the part, or up to where the element ends in it.
+
+        A comma closes and opens again, so that whatever falls below the ground is the end; but for a brace that closes nothing:
+        behind that the ground is one lower.
+        """
+        signs = _ANY_STRING.sub("", part).encode("ascii", "ignore").translate(None, _NO_SIGNS).replace(b",", b",[")
+        depths = list(accumulate(memoryview(signs.translate(_RISES)).cast("b"), initial=self.depth))
+        ground, behind = 0, 0
+        try:
+            while signs[(behind := depths.index(ground - 1, behind)) - 1] == _BRACE:
+                ground -= 1
+        except ValueError:
+            self.depth = depths[-1] - ground
+            self.place += len(part)
+            return False
+        before = behind - 1 - signs.count(b",", 0, behind - 1)
+        self.depth = 0
+        self.place += next(islice(_UP_TO_SIGN.finditer(part), before, None)).end() - 1
+        return True
 
     def _leave_string(self, buffer: str) -> bool:
         rest = _STRING.match(buffer, self.place)
