@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple, cast
 
 from chalicelib.domain.errors import DaybookError, Invalid, WorkOverlaps
 from chalicelib.domain.files import StoredFile, check_filename, upload_key
@@ -33,7 +33,7 @@ WAITS_FOR = timedelta(days=1)
 GIVEN_UP_AFTER = timedelta(days=3)
 SETTLED_AFTER = timedelta(hours=24)
 """A form is good for 15 minutes, S3's events come for hours, a run takes minutes: after that nothing of it comes any more."""
-REMOVED_AT_ONCE = 100
+REMOVED_AT_ONCE = 10
 """Of the parts in which it is kept why records were refused, those that whoever deletes an import waits for."""
 NEVER_UPLOADED = "was never uploaded"
 NO_USER = "whoever began it is no longer a user of this account"
@@ -299,18 +299,22 @@ def take_up(imported: Import, *, now: datetime) -> Import | None:
 
 def move_on(imported: Import, progress: Progress, *, now: datetime) -> Import:
     cursor = imported.cursor if progress.cursor is None else progress.cursor
-    read = (cursor or {}).get("offset")
     return _next(
         imported,
         now,
         cursor=cursor,
-        bytes_read=read if isinstance(read, int) else imported.bytes_read,
+        bytes_read=imported.bytes_read if cursor is None else bytes_before(cursor),
         added_count=imported.added_count + progress.added,
         unchanged_count=imported.unchanged_count + progress.unchanged,
         rejected_count=imported.rejected_count + len(progress.rejections),
         processing_time_ms=imported.processing_time_ms + progress.milliseconds,
         due_at=now + WAITS_FOR,
     )
+
+
+def bytes_before(cursor: Mapping[str, object]) -> int:
+    """Of the file, those that lie before the place."""
+    return cast("int", cursor["offset"])
 
 
 def complete(imported: Import, report_version: str | None, *, now: datetime) -> Import:

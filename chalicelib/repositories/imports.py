@@ -24,7 +24,7 @@ KEPT_FOR = timedelta(days=30)
 """Those that are not shown with their import; its report has them."""
 _REJECTIONS_IN_ITEM = 100
 _REMOVED_TOGETHER = 10
-"""Items of rejections, each of up to 300 KB: DynamoDB takes 4 MB for a transaction."""
+"""Items of rejections, each of up to 200 KB: DynamoDB takes 4 MB for a transaction."""
 
 
 class DynamoImports:

@@ -312,7 +312,7 @@ def _work_off(job: ImportJob, read: ReadRows, remaining: Callable[[], float], de
     caller = Caller(account_id=user.account_id, user_id=user.id, email=user.email, roles=(user.role,))
     chunks = _chunks(desk.uploads, imported.file, imported.bytes_read)
     rows = read(imported, chunks, account, lambda: _all_clients(caller, desk.clients))
-    left = Run(imported, caller, Records(rows), remaining, desk).work_off()
+    left = Run(imported, caller, Records(rows, imported.bytes_read), remaining, desk).work_off()
     if left is not None:
         _ask_for(left, desk.imports_queue)
 

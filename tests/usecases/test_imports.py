@@ -749,6 +749,29 @@ def test_a_run_stops_where_there_is_no_record_for_long_and_goes_on_there(office:
     assert (kept(office, job).status, counts(kept(office, job))) == (ImportStatus.COMPLETED, (0, 0, 0))
 
 
+def test_a_run_looks_at_the_clock_within_a_mebibyte_however_few_the_records_are(
+    office: MemoryWired, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that is hostile may take two seconds, and the function has three minutes."""
+    monkeypatch.setattr(import_run, "BLOCK", 49)
+    monkeypatch.setattr(import_run, "WINDOW", 490)
+    job = upload(office, "a")
+    size = import_run.STRETCH_BYTES // 2
+    begun, after_a_stretch = 1000.0, 1000.0
+    left = iter([begun, after_a_stretch])
+
+    def read(imported: Any, chunks: Any, account: Any, all_clients: Any) -> Any:
+        b"".join(chunks)
+        for number in range(imported.record_count + 1, 10):
+            yield domain.BadRow(line=number, pointer="", reason="long", after={"offset": number * size})
+
+    office.imports_queue.waiting.clear()
+    imports.go_on(job, read, remaining=lambda: next(left, 0.0), tries=1, desk=office)
+
+    assert counts(kept(office, job)) == (0, 0, 4)
+    assert office.imports_queue.waiting == [job]
+
+
 def test_every_method_of_a_port_is_something_to_read_or_kept_from_a_dry_run() -> None:
     """So that a new one is thought about."""
     written = {
