@@ -67,10 +67,12 @@ class DynamoUnsettledImports:
         item = self._table.get(keys.import_removal(account_id, import_id))
         return None if item is None else from_item(item, ImportRemoval)
 
-    def remove_rejections(self, removal: ImportRemoval, most: int | None = None) -> None:
-        parts = islice(self._table.query(keys.all_import_rejections(removal.account_id, removal.import_id)), most)
-        while some := list(islice(parts, _REMOVED_TOGETHER)):
+    def remove_rejections(self, removal: ImportRemoval, most: int) -> bool:
+        parts = self._table.query(keys.all_import_rejections(removal.account_id, removal.import_id))
+        wanted = islice(parts, most)
+        while some := list(islice(wanted, _REMOVED_TOGETHER)):
             self._table.transact(*(delete(Key(part["pk"], part["sk"])) for part in some))
+        return next(parts, None) is None
 
     def finish(self, removal: ImportRemoval) -> None:
         self._table.transact(delete(keys.import_removal(removal.account_id, removal.import_id)))

@@ -27,9 +27,7 @@ from chalicelib.domain.errors import (
     Unreadable,
 )
 from chalicelib.domain.imports import (
-    MAX_REJECTIONS,
     REPORT_TYPE,
-    TOO_MANY_REJECTED,
     BadRow,
     Gap,
     Import,
@@ -47,6 +45,7 @@ from chalicelib.domain.imports import (
     reject,
     rejection_of,
     report_of,
+    too_much_of,
     verdict_on,
 )
 from chalicelib.domain.statuses import ImportKind
@@ -228,13 +227,13 @@ class Run:
             return self._imported
 
     def _work_off(self) -> Import | None:
-        while not self._records.over:
+        while True:
             self._do_window()
-            if self._imported.rejected_count > MAX_REJECTIONS:
+            if self._records.over or (too_much := too_much_of(self._imported)) is not None:
                 break
-            if self._remaining() < RESERVE_SECONDS and not self._records.over:
+            if self._remaining() < RESERVE_SECONDS:
                 return self._imported
-        end_import(self._imported, self._records.fault if self._records.over else TOO_MANY_REJECTED, desk=self._desk)
+        end_import(self._imported, self._records.fault if self._records.over else too_much, desk=self._desk)
         return None
 
     def _do_window(self) -> None:

@@ -18,6 +18,7 @@ from chalicelib.domain.imports import (
     MAX_TRIES,
     NEVER_UPLOADED,
     NO_USER,
+    REMOVED_A_NIGHT,
     REMOVED_AT_ONCE,
     REPORT_KEPT_FOR,
     REPORT_TYPE,
@@ -154,10 +155,11 @@ def remove_import(caller: Caller, import_id: str, *, desk: NightDesk, check: Che
         raise
 
 
-def _remove_what_is_left(left: ImportRemoval, most: int | None, desk: NightDesk) -> None:
+def _remove_what_is_left(left: ImportRemoval, most: int, desk: NightDesk) -> bool:
+    """Whether that is all."""
     for key in left.keys:
         desk.files.remove(key)
-    desk.unsettled_imports.remove_rejections(left, most)
+    return desk.unsettled_imports.remove_rejections(left, most)
 
 
 def _opened(imported: Import, desk: Counter) -> OpenedImport:
@@ -222,7 +224,8 @@ def see_to_waiting(as_of: datetime, *, desk: NightDesk, in_time: InTime = in_no_
 def _finish_removal(left: ImportRemoval, as_of: datetime, desk: NightDesk) -> bool:
     if left.due_at > as_of:
         return False
-    _remove_what_is_left(left, None, desk)
+    if not _remove_what_is_left(left, REMOVED_A_NIGHT, desk):
+        return False
     desk.unsettled_imports.finish(left)
     return True
 

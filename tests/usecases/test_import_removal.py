@@ -411,7 +411,7 @@ def test_of_very_many_refused_rows_the_night_removes_what_nobody_waits_for(
     office: MemoryWired, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(imports, "REMOVED_AT_ONCE", 2)
-    job = job_of(import_file(office, *["!bad"] * 20).id)
+    job = job_of(import_file(office, *["!bad"] * 40).id)
     parts = len(office.tables()["import_rejections"])
     assert parts > 4
 
@@ -420,6 +420,9 @@ def test_of_very_many_refused_rows_the_night_removes_what_nobody_waits_for(
     with pytest.raises(NotFound):
         remove(office, job)
     assert len(office.tables()["import_rejections"]) == parts - 4
+    monkeypatch.setattr(imports, "REMOVED_A_NIGHT", parts - 5)
+    night(office)
+    assert len(office.tables()["import_rejections"]) == 1
     night(office)
 
     assert_gone(office)
