@@ -206,7 +206,7 @@ def _ask_for(imported: Import, queue: ImportsQueue) -> None:
     queue.ask_for(ImportJob(account_id=imported.account_id, import_id=imported.id), place)
 
 
-def see_to_waiting(as_of: datetime, *, desk: NightDesk, in_time: InTime = in_no_hurry) -> int:
+def look_after_imports(as_of: datetime, *, desk: NightDesk, in_time: InTime = in_no_hurry) -> int:
     """Ends the imports whose file never came, asks again for those that have not moved for a day, and removes what is left of
     those that are gone; returns how many ended. Raises: as `each`.
     """

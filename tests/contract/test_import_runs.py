@@ -155,7 +155,7 @@ def test_a_run_whose_import_is_removed_at_any_call_writes_nothing_more(client: "
             continue
         assert [items_in(client)] == there, where
         assert check_table(there[0]) == [], where
-        imports.see_to_waiting(office.clock.advance(hours=24), desk=office)
+        imports.look_after_imports(office.clock.advance(hours=24), desk=office)
         assert_nothing_is_left(client, office, where)
 
 
@@ -169,7 +169,7 @@ def test_a_removal_that_is_cut_off_at_any_call_is_finished_by_the_night(client: 
         assert check_table(items_in(client)) == [], where
         with suppress(NotFound):
             imports.remove_import(CALLER, job.import_id, desk=office)
-        imports.see_to_waiting(office.clock.advance(hours=24), desk=office)
+        imports.look_after_imports(office.clock.advance(hours=24), desk=office)
         assert_nothing_is_left(client, office, where)
 
 

@@ -934,10 +934,10 @@ def test_an_import_whose_file_never_came_has_failed(office: MemoryWired) -> None
     opened = waiting(office)
 
     office.clock.advance(hours=23)
-    assert imports.see_to_waiting(office.clock.now(), desk=office) == 0
+    assert imports.look_after_imports(office.clock.now(), desk=office) == 0
     office.clock.advance(hours=1)
-    assert imports.see_to_waiting(office.clock.now(), desk=office) == 1
-    assert imports.see_to_waiting(office.clock.now(), desk=office) == 0
+    assert imports.look_after_imports(office.clock.now(), desk=office) == 1
+    assert imports.look_after_imports(office.clock.now(), desk=office) == 0
 
     failed = office.imports.get("acc_1", opened.id)
     assert (failed.status, failed.reason) == (ImportStatus.FAILED, NEVER_UPLOADED)
@@ -948,7 +948,7 @@ def test_a_file_whose_event_was_lost_is_found_at_night(office: MemoryWired) -> N
     put_file(office, opened, "a")
     office.clock.advance(days=1)
 
-    assert imports.see_to_waiting(office.clock.now(), desk=office) == 0
+    assert imports.look_after_imports(office.clock.now(), desk=office) == 0
     work_off(office)
 
     assert counts(office.imports.get("acc_1", opened.id)) == (1, 0, 0)
@@ -960,11 +960,11 @@ def test_an_import_that_has_not_moved_is_asked_for_again_and_given_up_at_last(of
         office.imports_queue.waiting.clear()
         office.imports_queue.places.clear()
         office.clock.advance(days=1)
-        assert imports.see_to_waiting(office.clock.now(), desk=office) == 0
+        assert imports.look_after_imports(office.clock.now(), desk=office) == 0
         assert office.imports_queue.waiting == [job]
     office.clock.advance(days=1)
 
-    assert imports.see_to_waiting(office.clock.now(), desk=office) == 1
+    assert imports.look_after_imports(office.clock.now(), desk=office) == 1
     assert kept(office, job).interrupted
     work_off(office)
     assert counts(kept(office, job)) == (1, 0, 0)
@@ -977,7 +977,7 @@ def test_one_import_that_cannot_be_seen_to_holds_up_no_other(office: MemoryWired
     office.imports_queue.failures = [Unavailable()]
 
     with pytest.raises(Unavailable):
-        imports.see_to_waiting(office.clock.now(), desk=office)
+        imports.look_after_imports(office.clock.now(), desk=office)
 
     assert office.imports.get("acc_1", opened.id).status is ImportStatus.FAILED
 
