@@ -517,8 +517,8 @@ class UnsettledImports(Protocol):
 
     def removal(self, account_id: str, import_id: str) -> ImportRemoval | None: ...
 
-    def remove_rejections(self, removal: ImportRemoval, most: int | None = None) -> None:
-        """Why its records were refused, or so many parts of that; a part is what was kept at once."""
+    def remove_rejections(self, removal: ImportRemoval, most: int) -> bool:
+        """So many parts of why its records were refused; a part is what was kept at once. Whether none is left."""
 
     def finish(self, removal: ImportRemoval) -> None:
         """Forgets it."""

@@ -6,7 +6,9 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from functools import lru_cache
+from hashlib import sha256
+from typing import TYPE_CHECKING, Literal, NamedTuple, cast
 
 from chalicelib.domain.errors import DaybookError, Invalid, WorkOverlaps
 from chalicelib.domain.files import StoredFile, check_filename, upload_key
@@ -26,18 +28,21 @@ SHOWN_REJECTIONS = 100
 """With the import itself; all of them are in its report."""
 MAX_REJECTIONS = 100_000
 """With more than these nothing behind them is read: such a file is not what its import was told, and mending it takes less."""
-MAX_FINGERPRINTS = 200
-"""Of different rows in one file for one product, those that are remembered: the last ones."""
+MAX_RECORDS = 2_000_000
+"""A spreadsheet has half as many. 256 MiB could hold twenty times as many, and be worked off for days."""
 WAITS_FOR = timedelta(days=1)
 """For the file, and then for any progress."""
 GIVEN_UP_AFTER = timedelta(days=3)
 SETTLED_AFTER = timedelta(hours=24)
 """A form is good for 15 minutes, S3's events come for hours, a run takes minutes: after that nothing of it comes any more."""
-REMOVED_AT_ONCE = 100
+REMOVED_AT_ONCE = 10
 """Of the parts in which it is kept why records were refused, those that whoever deletes an import waits for."""
+REMOVED_A_NIGHT = 100
+"""Of the same, of each import: a thousand of them take minutes, and all accounts share a night. Most expire by themselves."""
 NEVER_UPLOADED = "was never uploaded"
 NO_USER = "whoever began it is no longer a user of this account"
 FILE_GONE = "the file is gone"
+TOO_MANY_RECORDS = f"there are more than {MAX_RECORDS:,} rows; nothing behind those was read"
 TOO_MANY_REJECTED = f"more than {MAX_REJECTIONS:,} rows were refused; nothing behind them was read"
 GIVEN_UP = "it failed again and again on our side; what is counted is in, and it goes on when we have seen to it"
 REPORT_KEPT_FOR = timedelta(days=90)
@@ -46,7 +51,8 @@ REPORT_TYPE = "text/csv; charset=utf-8"
 LONGEST_POINTER = 200
 LONGEST_REASON = 300
 """Characters that are kept of them: a hundred rejections are one item, of at most 400 KB."""
-_FORMULA = re.compile(r"""^(?=[\t\r\n])|(^|[;|\t\r\n])([\s"']*)(?=[=+@\uff1d\uff0b\uff0d\uff20-])""")
+_BLANKS = re.compile(r"\s++")
+_FORMULA = re.compile(r"""(^|[;|])([ "']*+)(?=[=+@\uff1d\uff0b\uff0d\uff20-])""")
 """Where a formula begins, also behind what parts cells in other countries' spreadsheets, blanks and quotation marks between."""
 _UNENDED = (ImportStatus.QUEUED, ImportStatus.PROCESSING)
 
@@ -111,6 +117,12 @@ class Import:
     @property
     def columns(self) -> dict[str, str]:
         return dict(self.column_pairs)
+
+    @property
+    def source(self) -> str:
+        """What is read, and how: with the same, a record of the same number says the same."""
+        etag = "" if self.file is None else self.file.etag
+        return _source(etag, self.content_type, self.column_pairs, self.date_format, self.decimal_separator)
 
     @property
     def size(self) -> int | None:
@@ -220,22 +232,22 @@ class Gap:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RowMark:
-    """What the last import that has said something of a subject said of it: rows with these fingerprints.
+    """What the last import that has said something of a subject said of it, and how far it got with that.
 
-    `etag` is that of its file. Of its records since it was last saved, `numbers` are those that went in, `unchanged` those that
-    changed nothing. `earlier` are the fingerprints that it found and that need not be said again, as long as it has said
-    nothing else: the last of them is what the subject is like.
+    `fingerprint` is that of the row which the subject is like. `source` is the same for imports that read the same bytes in the
+    same way, and `through` the number of the last record of it that spoke of the subject, in whichever of them. Of the records
+    since the import was last saved, `numbers` are those that went in, `unchanged` those that changed nothing.
     """
 
     account_id: str
     kind: ImportKind
     subject: str
     import_id: str
-    etag: str
-    numbers: tuple[int, ...]
-    fingerprints: tuple[str, ...]
+    source: str
+    through: int
+    fingerprint: str
+    numbers: tuple[int, ...] = ()
     unchanged: tuple[int, ...] = ()
-    earlier: tuple[str, ...] = ()
 
 
 Verdict = Literal["new", "known", "older", "done", "seen"]
@@ -299,18 +311,34 @@ def take_up(imported: Import, *, now: datetime) -> Import | None:
 
 def move_on(imported: Import, progress: Progress, *, now: datetime) -> Import:
     cursor = imported.cursor if progress.cursor is None else progress.cursor
-    read = (cursor or {}).get("offset")
     return _next(
         imported,
         now,
         cursor=cursor,
-        bytes_read=read if isinstance(read, int) else imported.bytes_read,
+        bytes_read=imported.bytes_read if cursor is None else bytes_before(cursor),
         added_count=imported.added_count + progress.added,
         unchanged_count=imported.unchanged_count + progress.unchanged,
         rejected_count=imported.rejected_count + len(progress.rejections),
         processing_time_ms=imported.processing_time_ms + progress.milliseconds,
         due_at=now + WAITS_FOR,
     )
+
+
+@lru_cache(maxsize=8)
+def _source(*parts: object) -> str:
+    return sha256(repr(parts).encode()).hexdigest()[:32]
+
+
+def bytes_before(cursor: Mapping[str, object]) -> int:
+    """Of the file, those that lie before the place."""
+    return cast("int", cursor["offset"])
+
+
+def too_much_of(imported: Import) -> str | None:
+    """Why nothing more of its file is read; None if it may be."""
+    if imported.rejected_count > MAX_REJECTIONS:
+        return TOO_MANY_REJECTED
+    return TOO_MANY_RECORDS if imported.record_count > MAX_RECORDS else None
 
 
 def complete(imported: Import, report_version: str | None, *, now: datetime) -> Import:
@@ -361,52 +389,50 @@ def verdict_on(mark: RowMark | None, row: Row, imported: Import, number: int) ->
             return "done"
         if number in mark.unchanged:
             return "seen"
-        said_last = row.product_id is not None and row.fingerprint == mark.fingerprints[-1]
-        return "known" if said_last or row.fingerprint in mark.earlier else "new"
-    if mark.import_id > imported.id:
+    elif mark.import_id > imported.id:
         return "older"
-    return "known" if row.fingerprint in _said(mark, imported) else "new"
+    return "known" if _was_read(mark, row, imported, number) or _was_said_last(mark, row, imported) else "new"
 
 
-def _said(mark: RowMark, imported: Import) -> tuple[str, ...]:
-    """What another import need not say again, the last word last: of the very same file all, of any other that word alone."""
-    said = (*mark.fingerprints, *mark.earlier)
-    return said if mark.etag == _etag(imported) else said[-1:]
+def _was_read(mark: RowMark, row: Row, imported: Import, number: int) -> bool:
+    """This very record of this very file, by another import; of a product, one that was overtaken by a later one too."""
+    by_another = mark.import_id != imported.id or row.product_id is not None
+    return by_another and mark.source == imported.source and number <= mark.through
 
 
-def _etag(imported: Import) -> str:
-    return "" if imported.file is None else imported.file.etag
+def _was_said_last(mark: RowMark, row: Row, imported: Import) -> bool:
+    """Of a product; of all else equal rows of one file are as many things."""
+    return row.fingerprint == mark.fingerprint and (row.product_id is not None or mark.source != imported.source)
 
 
 def mark_after(mark: RowMark | None, row: Row, imported: Import, number: int) -> RowMark:
     """The mark that is written with the row."""
-    before = _own(mark, row, imported)
-    return replace(before, numbers=(*before.numbers, number), earlier=())
+    before = _own(mark, row, imported, number)
+    return replace(before, numbers=(*before.numbers, number))
 
 
 def mark_unchanged(mark: RowMark | None, row: Row, imported: Import, number: int) -> RowMark:
-    """The mark that is written alone, of a row that changed nothing; of one that was known, what came before it stays known."""
-    before = _own(mark, row, imported)
-    earlier: tuple[str, ...] = ()
-    if mark is not None and verdict_on(mark, row, imported, number) == "known":
-        earlier = mark.earlier if mark.import_id == imported.id else _said(mark, imported)[-MAX_FINGERPRINTS:]
-    return replace(before, unchanged=(*before.unchanged, number), earlier=earlier)
+    """The mark that is written alone, of a row that changed nothing."""
+    before = _own(mark, row, imported, number)
+    if mark is not None and _was_read(mark, row, imported, number):
+        before = replace(before, through=mark.through, fingerprint=mark.fingerprint)
+    return replace(before, unchanged=(*before.unchanged, number))
 
 
-def _own(mark: RowMark | None, row: Row, imported: Import) -> RowMark:
-    """What this import has said of the row's subject, the row with it, but not yet as which record."""
+def _own(mark: RowMark | None, row: Row, imported: Import, number: int) -> RowMark:
+    """This import's, after the row, but without it among the records."""
     saved = imported.record_count
     ours = None if mark is None or mark.import_id != imported.id else mark
-    said = () if ours is None else tuple(one for one in ours.fingerprints if one != row.fingerprint)
     return RowMark(
         account_id=imported.account_id,
         kind=imported.kind,
         subject=row.subject,
         import_id=imported.id,
-        etag=_etag(imported),
+        source=imported.source,
+        through=number,
+        fingerprint=row.fingerprint,
         numbers=() if ours is None else tuple(one for one in ours.numbers if one > saved),
         unchanged=() if ours is None else tuple(one for one in ours.unchanged if one > saved),
-        fingerprints=(*said[-MAX_FINGERPRINTS + 1 :], row.fingerprint),
     )
 
 
@@ -437,7 +463,7 @@ def _line(*cells: str) -> str:
 
 
 def _cell(text: str) -> str:
-    harmless = _FORMULA.sub(r"\1\2'", text)
+    harmless = _FORMULA.sub(r"\1\2'", _BLANKS.sub(" ", text))
     return '"' + harmless.replace('"', '""') + '"'
 
 

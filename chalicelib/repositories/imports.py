@@ -24,7 +24,7 @@ KEPT_FOR = timedelta(days=30)
 """Those that are not shown with their import; its report has them."""
 _REJECTIONS_IN_ITEM = 100
 _REMOVED_TOGETHER = 10
-"""Items of rejections, each of up to 300 KB: DynamoDB takes 4 MB for a transaction."""
+"""Items of rejections, each of up to 200 KB: DynamoDB takes 4 MB for a transaction."""
 
 
 class DynamoImports:
@@ -67,10 +67,12 @@ class DynamoUnsettledImports:
         item = self._table.get(keys.import_removal(account_id, import_id))
         return None if item is None else from_item(item, ImportRemoval)
 
-    def remove_rejections(self, removal: ImportRemoval, most: int | None = None) -> None:
-        parts = islice(self._table.query(keys.all_import_rejections(removal.account_id, removal.import_id)), most)
-        while some := list(islice(parts, _REMOVED_TOGETHER)):
+    def remove_rejections(self, removal: ImportRemoval, most: int) -> bool:
+        parts = self._table.query(keys.all_import_rejections(removal.account_id, removal.import_id))
+        wanted = islice(parts, most)
+        while some := list(islice(wanted, _REMOVED_TOGETHER)):
             self._table.transact(*(delete(Key(part["pk"], part["sk"])) for part in some))
+        return next(parts, None) is None
 
     def finish(self, removal: ImportRemoval) -> None:
         self._table.transact(delete(keys.import_removal(removal.account_id, removal.import_id)))

@@ -89,13 +89,14 @@ class MemoryUnsettledImports(_OfImports):
     def removal(self, account_id: str, import_id: str) -> ImportRemoval | None:
         return self._kept.import_removals.get(keys.import_removal(account_id, import_id))
 
-    def remove_rejections(self, removal: ImportRemoval, most: int | None = None) -> None:
+    def remove_rejections(self, removal: ImportRemoval, most: int) -> bool:
         of_import = keys.all_import_rejections(removal.account_id, removal.import_id)
         with self._committing():
             kept = self._kept.import_rejections
             parts = sorted(key for key in kept if key.pk == of_import.pk and of_import.low <= key.sk <= of_import.high)
             for key in parts[:most]:
                 del kept[key]
+        return len(parts) <= most
 
     def finish(self, removal: ImportRemoval) -> None:
         with self._committing():

@@ -10,6 +10,7 @@ import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
+from io import BytesIO
 from typing import TYPE_CHECKING, Any, Protocol, assert_never, cast
 
 from chalicelib.domain.clients import ClientDetails
@@ -26,9 +27,7 @@ from chalicelib.domain.errors import (
     Unreadable,
 )
 from chalicelib.domain.imports import (
-    MAX_REJECTIONS,
     REPORT_TYPE,
-    TOO_MANY_REJECTED,
     BadRow,
     Gap,
     Import,
@@ -37,6 +36,7 @@ from chalicelib.domain.imports import (
     RejectedRow,
     Row,
     RowMark,
+    bytes_before,
     complete,
     fail,
     mark_after,
@@ -45,6 +45,7 @@ from chalicelib.domain.imports import (
     reject,
     rejection_of,
     report_of,
+    too_much_of,
     verdict_on,
 )
 from chalicelib.domain.statuses import ImportKind
@@ -80,6 +81,8 @@ WINDOW = 10 * BLOCK
 """Records after which the progress is saved."""
 TOGETHER = frozenset({ImportKind.CLIENTS, ImportKind.PRODUCTS})
 """What is written together. Work is not: its entries share their user's calendar and their client's sheet."""
+STRETCH_BYTES = 1024 * 1024
+"""Of the file after which to look at the clock, however few the records in it: what is hostile is slow to read."""
 RESERVE_SECONDS = 60.0
 """With less than this left, a run stops."""
 
@@ -119,8 +122,9 @@ def end_import(imported: Import, reason: str | None = None, *, desk: Desk) -> No
     """Completes the import, or fails it for that reason, with a report of what was refused. Raises: ImportTakenOver."""
     report = None
     if imported.rejected_count:
-        content = "".join(report_of(desk.imports.rejections(imported.account_id, imported.id))).encode()
-        report = desk.files.put(imported.report_key, content, REPORT_TYPE)
+        content = BytesIO()  # up to 200 MB, in memory once
+        content.writelines(line.encode() for line in report_of(desk.imports.rejections(imported.account_id, imported.id)))
+        report = desk.files.put(imported.report_key, content.getvalue(), REPORT_TYPE)
     now = desk.clock.now()
     ended = complete(imported, report, now=now) if reason is None else fail(imported, reason, report, now=now)
     try:
@@ -145,22 +149,25 @@ class Records:
     `after` is the cursor behind what was taken last.
     """
 
-    def __init__(self, rows: Iterator[Row | BadRow | Gap]) -> None:
+    def __init__(self, rows: Iterator[Row | BadRow | Gap], begin: int) -> None:
+        """`begin` is the byte from which on they are read."""
         self._rows = rows
+        self._offset = begin
         self.over = False
         self.fault: str | None = None
         self.after: Mapping[str, object] | None = None
 
     def take(self, count: int) -> list[Row | BadRow]:
-        """Fewer, or none, where for long there is no other: then is the time to look at the clock."""
+        """Fewer where they are long, or none where for long there is no other: then is the time to look at the clock."""
         taken: list[Row | BadRow] = []
+        begun = self._offset
         try:
             for row in self._rows:
-                self.after = row.after
+                self.after, self._offset = row.after, bytes_before(row.after)
                 if isinstance(row, Gap):
                     return taken
                 taken.append(row)
-                if len(taken) == count:
+                if len(taken) == count or self._offset - begun >= STRETCH_BYTES:
                     return taken
         except Unreadable as fault:
             self.fault = fault.detail
@@ -220,13 +227,13 @@ class Run:
             return self._imported
 
     def _work_off(self) -> Import | None:
-        while not self._records.over:
+        while True:
             self._do_window()
-            if self._imported.rejected_count > MAX_REJECTIONS:
+            if self._records.over or (too_much := too_much_of(self._imported)) is not None:
                 break
-            if self._remaining() < RESERVE_SECONDS and not self._records.over:
+            if self._remaining() < RESERVE_SECONDS:
                 return self._imported
-        end_import(self._imported, self._records.fault if self._records.over else TOO_MANY_REJECTED, desk=self._desk)
+        end_import(self._imported, self._records.fault if self._records.over else too_much, desk=self._desk)
         return None
 
     def _do_window(self) -> None:

@@ -18,6 +18,7 @@ from chalicelib.domain.imports import (
     MAX_TRIES,
     NEVER_UPLOADED,
     NO_USER,
+    REMOVED_A_NIGHT,
     REMOVED_AT_ONCE,
     REPORT_KEPT_FOR,
     REPORT_TYPE,
@@ -154,10 +155,11 @@ def remove_import(caller: Caller, import_id: str, *, desk: NightDesk, check: Che
         raise
 
 
-def _remove_what_is_left(left: ImportRemoval, most: int | None, desk: NightDesk) -> None:
+def _remove_what_is_left(left: ImportRemoval, most: int, desk: NightDesk) -> bool:
+    """Whether that is all."""
     for key in left.keys:
         desk.files.remove(key)
-    desk.unsettled_imports.remove_rejections(left, most)
+    return desk.unsettled_imports.remove_rejections(left, most)
 
 
 def _opened(imported: Import, desk: Counter) -> OpenedImport:
@@ -204,7 +206,7 @@ def _ask_for(imported: Import, queue: ImportsQueue) -> None:
     queue.ask_for(ImportJob(account_id=imported.account_id, import_id=imported.id), place)
 
 
-def see_to_waiting(as_of: datetime, *, desk: NightDesk, in_time: InTime = in_no_hurry) -> int:
+def look_after_imports(as_of: datetime, *, desk: NightDesk, in_time: InTime = in_no_hurry) -> int:
     """Ends the imports whose file never came, asks again for those that have not moved for a day, and removes what is left of
     those that are gone; returns how many ended. Raises: as `each`.
     """
@@ -222,7 +224,8 @@ def see_to_waiting(as_of: datetime, *, desk: NightDesk, in_time: InTime = in_no_
 def _finish_removal(left: ImportRemoval, as_of: datetime, desk: NightDesk) -> bool:
     if left.due_at > as_of:
         return False
-    _remove_what_is_left(left, None, desk)
+    if not _remove_what_is_left(left, REMOVED_A_NIGHT, desk):
+        return False
     desk.unsettled_imports.finish(left)
     return True
 
@@ -312,7 +315,7 @@ def _work_off(job: ImportJob, read: ReadRows, remaining: Callable[[], float], de
     caller = Caller(account_id=user.account_id, user_id=user.id, email=user.email, roles=(user.role,))
     chunks = _chunks(desk.uploads, imported.file, imported.bytes_read)
     rows = read(imported, chunks, account, lambda: _all_clients(caller, desk.clients))
-    left = Run(imported, caller, Records(rows), remaining, desk).work_off()
+    left = Run(imported, caller, Records(rows, imported.bytes_read), remaining, desk).work_off()
     if left is not None:
         _ask_for(left, desk.imports_queue)
 

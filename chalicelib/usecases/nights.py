@@ -27,7 +27,7 @@ def tidy(as_of: datetime, *, remaining: Callable[[], float], desk: Desk) -> int:
         "reservations": partial(order_steps.release_expired, reservations=desk.reservations),
         "orders": partial(order_steps.look_after_orders, desk=desk),
         "images": partial(images.look_after_images, desk=desk),
-        "imports": partial(imports.see_to_waiting, desk=desk),
+        "imports": partial(imports.look_after_imports, desk=desk),
     }
     left = dict(zip(sweeps, range(len(sweeps), 0, -1), strict=True))
     return each(sweeps, lambda name: sweeps[name](as_of, in_time=_share(remaining, left[name])), "could not be looked after")

@@ -1,8 +1,10 @@
 """Imports over DynamoDB, where rows are written together: cut off after each of its calls, and taken over there."""
 
 from collections import Counter
+from collections.abc import Iterator
 from contextlib import suppress
 from contextvars import Context
+from itertools import count
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
@@ -34,32 +36,57 @@ def small_windows(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class Dying:
-    """A client of DynamoDB with which something happens before or after one of its calls."""
+    """A client of DynamoDB with which something happens before or after one of its calls, once it is `armed`."""
 
-    def __init__(self, client: "DynamoDBClient") -> None:
+    def __init__(self, client: "DynamoDBClient", place: int) -> None:
         self._client = client
-        self.left: int | None = None
-        self.after = False
-        self.happens: Any = None
+        self._place = place
+        self._left = -1
+        self._after = False
+        self._happens: Any = None
+        self.struck = False
 
     def __getattr__(self, name: str) -> Any:
         found = getattr(self._client, name)
         return found if name == "meta" else lambda **asked: self._call(found, asked)
 
     def _call(self, found: Any, asked: dict[str, Any]) -> Any:
-        due = self.left == 0
-        self.left = None if self.left is None else self.left - 1
-        if due and not self.after:
-            self.happens()
+        due = self._left == 0
+        self._left -= 1
+        self.struck |= due
+        if due and not self._after:
+            self._happens()
         answer = found(**asked)
-        if due and self.after:
-            self.happens()
+        if due and self._after:
+            self._happens()
         return answer
 
-    @property
-    def over(self) -> bool:
-        """Whether there were fewer calls."""
-        return self.left is not None and self.left >= 0
+    def armed(self, happens: Any, *, after: bool = False) -> None:
+        self._left, self._happens, self._after = self._place, happens, after
+
+    def disarmed(self) -> None:
+        self._left = -1
+
+
+def at_every_call(client: "DynamoDBClient", *lines: str, kind: str) -> Iterator[tuple[str, Dying, MemoryWired, ImportJob]]:
+    """An office with a file that waits, for each call in turn, until there is none to be struck; and which it is."""
+    for place in count():
+        emptied(client)
+        dying = Dying(client, place)
+        office = open_office(dying)
+        yield f"call {place}", dying, office, upload(office, *lines, kind=kind)
+        if not dying.struck:
+            assert place > 3
+            return
+
+
+def beside(client: "DynamoDBClient", office: MemoryWired) -> MemoryWired:
+    """Another function of the same application."""
+    return MemoryWired(store=cast("Any", DynamoStore(client)), clock=office.clock, stored=office.stored, ids=office.ids)
+
+
+def die() -> None:
+    raise Crash
 
 
 def open_office(client: Any) -> MemoryWired:
@@ -94,99 +121,59 @@ def check(client: "DynamoDBClient", office: MemoryWired, job: ImportJob, kind: s
 
 @pytest.mark.parametrize("kind", list(FILES))
 def test_a_run_whose_answer_is_lost_at_any_call_is_made_good(client: "DynamoDBClient", kind: str) -> None:
-    def die() -> None:
-        raise Crash
-
-    place = 0
-    while True:
-        emptied(client)
-        dying = Dying(client)
-        office = open_office(dying)
-        job = upload(office, *FILES[kind][0], kind=kind)
-        dying.left, dying.after, dying.happens = place, True, die
+    for where, dying, office, job in at_every_call(client, *FILES[kind][0], kind=kind):
+        dying.armed(die, after=True)
         with suppress(Crash):
             deliver(office, job)
-        over, dying.left = dying.over, None
+        dying.disarmed()
         until_done(office, job)
-        check(client, office, job, kind, f"{place}")
-        if over:
-            break
-        place += 1
-    assert place > 15
+        check(client, office, job, kind, where)
 
 
-@pytest.mark.parametrize("kind", list(FILES))
-def test_a_run_that_is_taken_over_at_any_call_writes_nothing_more(client: "DynamoDBClient", kind: str) -> None:
-    place = 0
-    while True:
-        emptied(client)
-        dying = Dying(client)
-        office = open_office(dying)
-        job = upload(office, *FILES[kind][0], kind=kind)
-        other = MemoryWired(store=cast("Any", DynamoStore(client)), clock=office.clock, stored=office.stored, ids=office.ids)
-        dying.left, dying.happens = place, lambda other=other, job=job: Context().run(deliver, other, job)
+def test_a_run_that_is_taken_over_at_any_call_writes_nothing_more(client: "DynamoDBClient") -> None:
+    for where, dying, office, job in at_every_call(client, *FILES["products"][0], kind="products"):
+        other = beside(client, office)
+        dying.armed(lambda other=other, job=job: Context().run(deliver, other, job))
         with suppress(ImportTakenOver):
             deliver(office, job)
-        over, dying.left = dying.over, None
-        check(client, office, job, kind, f"{place}")
-        if over:
-            break
-        place += 1
-    assert place > 15
+        dying.disarmed()
+        check(client, office, job, "products", where)
 
 
-@pytest.mark.parametrize("kind", list(FILES))
-def test_a_run_whose_import_is_removed_at_any_call_writes_nothing_more(client: "DynamoDBClient", kind: str) -> None:
-    place = 0
-    while True:
-        emptied(client)
-        dying = Dying(client)
-        office = open_office(dying)
-        job = upload(office, *FILES[kind][0], kind=kind)
-        other = MemoryWired(store=cast("Any", DynamoStore(client)), clock=office.clock, stored=office.stored, ids=office.ids)
-        there: list[Any] = []
+def test_a_run_whose_import_is_removed_at_any_call_writes_nothing_more(client: "DynamoDBClient") -> None:
+    for where, dying, office, job in at_every_call(client, *FILES["products"][0], kind="products"):
+        other, there = beside(client, office), list[Any]()
 
         def remove(other: MemoryWired = other, job: ImportJob = job, there: list[Any] = there) -> None:
             Context().run(imports.remove_import, CALLER, job.import_id, desk=other)
             there.append(items_in(client))
 
-        dying.left, dying.happens = place, remove
+        dying.armed(remove)
         deliver(office, job, tries=3)
-        over, dying.left = dying.over, None
-        if over:
-            break
-        assert [items_in(client)] == there, f"{place}"
-        assert check_table(there[0]) == [], f"{place}"
-        imports.see_to_waiting(office.clock.advance(hours=24), desk=office)
-        left = {item["type"]["S"] for item in items_in(client) if item["type"]["S"].startswith("import")}
-        assert (left <= {"import_row"}, office.stored.contents()) == (True, {}), f"{place}: {left}"
-        place += 1
-    assert place > 15
+        dying.disarmed()
+        if not dying.struck:
+            continue
+        assert [items_in(client)] == there, where
+        assert check_table(there[0]) == [], where
+        imports.look_after_imports(office.clock.advance(hours=24), desk=office)
+        assert_nothing_is_left(client, office, where)
 
 
-@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
-def test_a_removal_that_is_cut_off_at_any_call_is_finished_by_the_night(client: "DynamoDBClient", after: bool) -> None:
-    def die() -> None:
-        raise Crash
-
-    place = 0
-    while True:
-        emptied(client)
-        dying = Dying(client)
-        office = open_office(dying)
-        job = upload(office, *FILES["clients"][0])
+def test_a_removal_that_is_cut_off_at_any_call_is_finished_by_the_night(client: "DynamoDBClient") -> None:
+    for where, dying, office, job in at_every_call(client, *FILES["clients"][0], kind="clients"):
         until_done(office, job)
-        dying.left, dying.after, dying.happens = place, after, die
+        dying.armed(die, after=True)
         with suppress(Crash):
             imports.remove_import(CALLER, job.import_id, desk=office)
-        over, dying.left = dying.over, None
-        assert check_table(items_in(client)) == [], f"{place}"
+        dying.disarmed()
+        assert check_table(items_in(client)) == [], where
         with suppress(NotFound):
             imports.remove_import(CALLER, job.import_id, desk=office)
-        imports.see_to_waiting(office.clock.advance(hours=24), desk=office)
-        left = {item["type"]["S"] for item in items_in(client) if item["type"]["S"].startswith("import")}
-        assert (left, office.stored.contents()) == ({"import_row"}, {}), f"{place}"
-        if over:
-            break
-        place += 1
-    assert place >= 4
+        imports.look_after_imports(office.clock.advance(hours=24), desk=office)
+        assert_nothing_is_left(client, office, where)
+
+
+def assert_nothing_is_left(client: "DynamoDBClient", office: MemoryWired, where: str) -> None:
+    """But the marks of what was brought."""
+    left = {item["type"]["S"] for item in items_in(client) if item["type"]["S"].startswith("import")}
+    assert (left <= {"import_row"}, office.stored.contents()) == (True, {}), f"{where}: {left}"

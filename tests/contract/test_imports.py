@@ -75,9 +75,10 @@ def a_mark(subject: str = "~f1", number: int = 1, **changes: Any) -> RowMark:
         kind=ImportKind.CLIENTS,
         subject=subject,
         import_id="imp_1",
-        etag="e1",
+        source="s1",
+        through=number,
+        fingerprint="f1",
         numbers=(number,),
-        fingerprints=("f1",),
     )
     return replace(plain, **changes)
 
@@ -266,10 +267,10 @@ def test_why_records_were_refused_is_removed_a_part_at_a_time(store: Store) -> N
     left = removal(imported, now=NOW)
     store.imports.remove(imported, left)
 
-    store.unsettled_imports.remove_rejections(left, 12)
+    assert not store.unsettled_imports.remove_rejections(left, 12)
     assert list(store.imports.rejections("acc_1", "imp_1")) == rejected(13, 25)
-    store.unsettled_imports.remove_rejections(left)
-    store.unsettled_imports.remove_rejections(left)
+    assert store.unsettled_imports.remove_rejections(left, 13)
+    assert store.unsettled_imports.remove_rejections(left, 1)
 
     assert list(store.imports.rejections("acc_1", "imp_1")) == []
     assert list(store.imports.rejections("acc_1", "imp_2")) == more
@@ -302,7 +303,7 @@ def test_what_is_left_of_imports_fits_together_in_the_table(dynamo_store: Dynamo
     assert check_table(items_in(client)) == []
     dynamo_store.unsettled_imports.remove_rejections(left, 1)
     assert check_table(items_in(client)) == []
-    dynamo_store.unsettled_imports.remove_rejections(left)
+    dynamo_store.unsettled_imports.remove_rejections(left, 100)
     dynamo_store.unsettled_imports.finish(left)
 
     assert check_table(items_in(client)) == []

@@ -70,7 +70,7 @@ def brought(office: MemoryWired) -> dict[str, Any]:
 
 
 def night(office: MemoryWired, *, hours: int = 24) -> int:
-    return imports.see_to_waiting(office.clock.advance(hours=hours), desk=office)
+    return imports.look_after_imports(office.clock.advance(hours=hours), desk=office)
 
 
 def assert_gone(office: MemoryWired, *, but_for_the_note: bool = False) -> None:
@@ -399,7 +399,7 @@ def test_a_night_that_is_cut_off_anywhere_is_finished_by_the_next(after: bool) -
         office.clock.advance(hours=24)
         cut_off = Interrupting(office, place, after=after, happens=lambda: raising(Crash()))
         with suppress(Crash):
-            imports.see_to_waiting(office.clock.now(), desk=cut_off)
+            imports.look_after_imports(office.clock.now(), desk=cut_off)
         if not cut_off.happened_at:
             break
         night(office)
@@ -411,7 +411,7 @@ def test_of_very_many_refused_rows_the_night_removes_what_nobody_waits_for(
     office: MemoryWired, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(imports, "REMOVED_AT_ONCE", 2)
-    job = job_of(import_file(office, *["!bad"] * 20).id)
+    job = job_of(import_file(office, *["!bad"] * 40).id)
     parts = len(office.tables()["import_rejections"])
     assert parts > 4
 
@@ -420,6 +420,9 @@ def test_of_very_many_refused_rows_the_night_removes_what_nobody_waits_for(
     with pytest.raises(NotFound):
         remove(office, job)
     assert len(office.tables()["import_rejections"]) == parts - 4
+    monkeypatch.setattr(imports, "REMOVED_A_NIGHT", parts - 5)
+    night(office)
+    assert len(office.tables()["import_rejections"]) == 1
     night(office)
 
     assert_gone(office)
@@ -432,7 +435,7 @@ def test_an_import_that_is_removed_while_the_night_looks_is_due_another_night(of
     office.clock.advance(hours=24)
     late = Interrupting(office, place + 1, after=False, happens=lambda: remove(office, job_of(opened.id)))
 
-    assert imports.see_to_waiting(office.clock.now(), desk=late) == 0
+    assert imports.look_after_imports(office.clock.now(), desk=late) == 0
 
     assert late.happened_at
     work_off(office)
@@ -451,7 +454,7 @@ def test_one_removal_that_cannot_be_finished_holds_up_no_other(office: MemoryWir
     failing = Interrupting(office, 2, after=False, happens=lambda: raising(Unavailable()))
 
     with pytest.raises(Unavailable):
-        imports.see_to_waiting(office.clock.now(), desk=failing)
+        imports.look_after_imports(office.clock.now(), desk=failing)
 
     assert len(office.tables()["import_removals"]) == 1
     assert night(office, hours=0) == 1

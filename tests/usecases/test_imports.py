@@ -317,6 +317,79 @@ def test_so_is_one_that_comes_while_the_list_before_is_gone_through_again(office
     assert office.products.get("acc_1", "A1").name == "Five"
 
 
+def cut_off_and_deleted(office: MemoryWired, *lines: str, kind: str, parts: int = 1) -> None:
+    """An import of the file of which so many parts have gone in, of two records each."""
+    job = upload(office, *lines, kind=kind)
+    for _ in range(parts):
+        deliver(office, job, left=import_run.RESERVE_SECONDS - 1)
+    imports.remove_import(CALLER, job.import_id, desk=office)
+    office.imports_queue.waiting.clear()
+
+
+def test_a_file_that_an_import_has_read_in_part_is_read_on_by_the_next(office: MemoryWired) -> None:
+    lines = ["A1 Ten", "A1 Twelve", "A1 Ten"]
+    cut_off_and_deleted(office, *lines, kind="products")
+
+    assert counts(import_file(office, *lines, kind="products")) == (1, 2, 0)
+    assert office.products.get("acc_1", "A1").name == "Ten"
+    assert counts(import_file(office, *lines, kind="products")) == (0, 3, 0)
+
+
+def test_so_it_is_while_the_other_goes_on(office: MemoryWired) -> None:
+    lines = ["A1 Ten", "A2 x", "A1 Twelve", "A1 Ten"]
+    first, second = upload(office, *lines, kind="products"), upload(office, *lines, kind="products")
+    work_off(office, left=import_run.RESERVE_SECONDS - 1)
+
+    assert office.products.get("acc_1", "A1").name == "Ten"
+    added = [counts(kept(office, job))[0] for job in (first, second)]
+    assert sum(added) == 4
+
+
+@given(
+    files=some.lists(
+        some.lists(some.sampled_from(["A1 a", "A1 b", "A2 a", "A2 b"]), min_size=1, max_size=5), min_size=2, max_size=2
+    ),
+    steps=some.lists(some.sampled_from(["open 0", "open 1", "part", "all", "delete 0", "delete 1"]), max_size=12),
+    left=some.sampled_from([import_run.RESERVE_SECONDS - 1, 1e6]),
+)
+def test_the_file_that_was_opened_last_is_what_products_are_like(files: list[list[str]], steps: list[str], left: float) -> None:
+    """Whatever others do before and in between, in parts, and wherever they are deleted."""
+    office, jobs = open_office(), list[ImportJob]()
+    for step, _, number in map(str.partition, steps, [" "] * len(steps)):
+        if step == "open":
+            jobs.append(upload(office, *files[int(number)], kind="products"))
+        elif step == "delete" and len(jobs) > int(number):
+            with suppress(NotFound):
+                imports.remove_import(CALLER, jobs[int(number)].import_id, desk=office)
+        elif office.imports_queue.waiting:
+            deliver(office, office.imports_queue.waiting.pop(0), left=1e6 if step == "all" else import_run.RESERVE_SECONDS - 1)
+    last = upload(office, *files[0], kind="products")
+    work_off(office, left=left)
+
+    assert sum(counts(kept(office, last))) == len(files[0])
+    wanted = {line[:2]: line[3:] for line in files[0]}
+    assert {number: office.products.get("acc_1", number).name for number in wanted} == wanted
+
+
+def test_equal_rows_of_which_one_had_gone_in_go_in(office: MemoryWired) -> None:
+    lines = ["anna", "bob", "anna"]
+    cut_off_and_deleted(office, *lines, kind="clients")
+
+    assert counts(import_file(office, *lines)) == (1, 2, 0)
+    assert sorted(names(office)) == ["anna", "anna", "bob"]
+    assert counts(import_file(office, *lines)) == (0, 3, 0)
+
+
+@given(some.lists(some.sampled_from(["a", "b", "c"]), max_size=8), some.lists(some.integers(1, 4), max_size=3))
+def test_however_often_a_file_was_begun_and_deleted_each_of_its_rows_is_in_once(lines: list[str], begun: list[int]) -> None:
+    office = open_office()
+    for parts in begun:
+        cut_off_and_deleted(office, *lines, kind="clients", parts=parts)
+    for _ in range(2):
+        import_file(office, *lines)
+        assert sorted(names(office)) == sorted(lines)
+
+
 @given(some.lists(some.lists(some.sampled_from(["A1 a", "A1 b", "A1 c", "A2 a", "A2 b"]), min_size=1, max_size=5), max_size=5))
 def test_products_are_as_their_last_row_in_the_last_list_that_has_them(lists: list[list[str]]) -> None:
     office, last = open_office(), dict[str, str]()
@@ -449,13 +522,21 @@ def test_an_import_ends_with_its_user(office: MemoryWired) -> None:
 
 
 def test_a_file_with_too_many_bad_rows_is_not_read_to_its_end(office: MemoryWired, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(import_run, "MAX_REJECTIONS", 6)
+    monkeypatch.setattr(domain, "MAX_REJECTIONS", 6)
     imported = import_file(office, "a", *(["!bad"] * 20), "b")
 
     assert imported.status is ImportStatus.FAILED
     assert imported.record_count == 8, "two windows"
     assert "nothing behind them was read" in str(imported.reason)
     assert len(report(office, imported)) == 8
+
+
+def test_a_file_with_too_many_rows_is_not_read_to_its_end(office: MemoryWired, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(domain, "MAX_RECORDS", 6)
+    imported = import_file(office, *(f"c{number}" for number in range(20)))
+
+    assert (imported.status, imported.reason) == (ImportStatus.FAILED, domain.TOO_MANY_RECORDS)
+    assert counts(imported) == (8, 0, 0), "two windows"
 
 
 def test_cells_that_a_spreadsheet_would_compute_are_quoted_in_the_report(office: MemoryWired) -> None:
@@ -749,6 +830,29 @@ def test_a_run_stops_where_there_is_no_record_for_long_and_goes_on_there(office:
     assert (kept(office, job).status, counts(kept(office, job))) == (ImportStatus.COMPLETED, (0, 0, 0))
 
 
+def test_a_run_looks_at_the_clock_within_a_mebibyte_however_few_the_records_are(
+    office: MemoryWired, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that is hostile may take two seconds, and the function has three minutes."""
+    monkeypatch.setattr(import_run, "BLOCK", 49)
+    monkeypatch.setattr(import_run, "WINDOW", 490)
+    job = upload(office, "a")
+    size = import_run.STRETCH_BYTES // 2
+    begun, after_a_stretch = 1000.0, 1000.0
+    left = iter([begun, after_a_stretch])
+
+    def read(imported: Any, chunks: Any, account: Any, all_clients: Any) -> Any:
+        b"".join(chunks)
+        for number in range(imported.record_count + 1, 10):
+            yield domain.BadRow(line=number, pointer="", reason="long", after={"offset": number * size})
+
+    office.imports_queue.waiting.clear()
+    imports.go_on(job, read, remaining=lambda: next(left, 0.0), tries=1, desk=office)
+
+    assert counts(kept(office, job)) == (0, 0, 4)
+    assert office.imports_queue.waiting == [job]
+
+
 def test_every_method_of_a_port_is_something_to_read_or_kept_from_a_dry_run() -> None:
     """So that a new one is thought about."""
     written = {
@@ -830,10 +934,10 @@ def test_an_import_whose_file_never_came_has_failed(office: MemoryWired) -> None
     opened = waiting(office)
 
     office.clock.advance(hours=23)
-    assert imports.see_to_waiting(office.clock.now(), desk=office) == 0
+    assert imports.look_after_imports(office.clock.now(), desk=office) == 0
     office.clock.advance(hours=1)
-    assert imports.see_to_waiting(office.clock.now(), desk=office) == 1
-    assert imports.see_to_waiting(office.clock.now(), desk=office) == 0
+    assert imports.look_after_imports(office.clock.now(), desk=office) == 1
+    assert imports.look_after_imports(office.clock.now(), desk=office) == 0
 
     failed = office.imports.get("acc_1", opened.id)
     assert (failed.status, failed.reason) == (ImportStatus.FAILED, NEVER_UPLOADED)
@@ -844,7 +948,7 @@ def test_a_file_whose_event_was_lost_is_found_at_night(office: MemoryWired) -> N
     put_file(office, opened, "a")
     office.clock.advance(days=1)
 
-    assert imports.see_to_waiting(office.clock.now(), desk=office) == 0
+    assert imports.look_after_imports(office.clock.now(), desk=office) == 0
     work_off(office)
 
     assert counts(office.imports.get("acc_1", opened.id)) == (1, 0, 0)
@@ -856,11 +960,11 @@ def test_an_import_that_has_not_moved_is_asked_for_again_and_given_up_at_last(of
         office.imports_queue.waiting.clear()
         office.imports_queue.places.clear()
         office.clock.advance(days=1)
-        assert imports.see_to_waiting(office.clock.now(), desk=office) == 0
+        assert imports.look_after_imports(office.clock.now(), desk=office) == 0
         assert office.imports_queue.waiting == [job]
     office.clock.advance(days=1)
 
-    assert imports.see_to_waiting(office.clock.now(), desk=office) == 1
+    assert imports.look_after_imports(office.clock.now(), desk=office) == 1
     assert kept(office, job).interrupted
     work_off(office)
     assert counts(kept(office, job)) == (1, 0, 0)
@@ -873,19 +977,9 @@ def test_one_import_that_cannot_be_seen_to_holds_up_no_other(office: MemoryWired
     office.imports_queue.failures = [Unavailable()]
 
     with pytest.raises(Unavailable):
-        imports.see_to_waiting(office.clock.now(), desk=office)
+        imports.look_after_imports(office.clock.now(), desk=office)
 
     assert office.imports.get("acc_1", opened.id).status is ImportStatus.FAILED
-
-
-def test_a_product_remembers_so_many_rows_of_one_file_and_no_more() -> None:
-    office = open_office()
-    lines = [f"A1 n{number}" for number in range(domain.MAX_FINGERPRINTS + 20)]
-    import_file(office, *lines, kind="products")
-
-    (mark,) = office.tables()["import_rows"].values()
-    assert len(mark.fingerprints) == domain.MAX_FINGERPRINTS
-    assert len(mark.numbers) <= import_run.WINDOW
 
 
 def test_marks_are_small(office: MemoryWired) -> None:

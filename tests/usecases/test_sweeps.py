@@ -16,7 +16,7 @@ SWEEPS = {
     "release_expired": order_steps,
     "look_after_orders": order_steps,
     "look_after_images": images,
-    "see_to_waiting": imports,
+    "look_after_imports": imports,
 }
 """In their order."""
 

@@ -140,7 +140,7 @@ class AnOfficesWeek(RuleBasedStateMachine):
         now = self.office.clock.advance(hours=hours)
         self.office.imports_queue.places.clear()
         with suppress(Unavailable):
-            imports.see_to_waiting(now, desk=self.office)
+            imports.look_after_imports(now, desk=self.office)
 
     def _next(self, run: Callable[[ImportJob, int], None]) -> None:
         """The first message, up to three times."""

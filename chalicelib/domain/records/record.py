@@ -22,7 +22,7 @@ class Cursor(NamedTuple):
 
     `offset` counts bytes; the byte there is the first of the next record. `line` is the number of the line that it is on,
     `number` the number of records that lie before it. No record that begins on a line up to `unspanned_to` spans lines: so far
-    a quotation mark was looked for that closes an earlier one. `blank` lines lie between the last record and a gap that is here.
+    a quotation mark was looked for that closes an earlier one. `blank` lines lie between the last record and here, if a gap.
     """
 
     offset: int = 0
