@@ -58,12 +58,12 @@ contents = some.lists(
 @settings(max_examples=500, deadline=None)
 @given(
     content=contents.map("".join),
-    stretches=some.sampled_from([(64, 128, 256, 512), (1, 2, 5), (7,), (64,)]),
+    stretches=some.sampled_from([(128, 256), (1, 2, 5), (7,), (64,)]),
     signs=some.sampled_from([1, 2, 8]),
     data=some.data(),
 )
-@example(content="[[]]}" * 60 + ",", stretches=(64, 128, 256, 512), signs=8, data=None)
-@example(content="[" + '["",' * 200 + "]" * 201 + ",[", stretches=(64, 128, 256, 512), signs=8, data=None)
+@example(content="[[]]}" * 60 + ",", stretches=(128, 256), signs=8, data=None)
+@example(content="[" + '["",' * 200 + "]" * 201 + ",[", stretches=(128, 256), signs=8, data=None)
 def test_elements_end_where_they_do_for_who_reads_sign_by_sign(
     content: str, stretches: tuple[int, ...], signs: int, data: some.DataObject | None
 ) -> None:

@@ -99,17 +99,6 @@ def test_no_more_than_the_window_is_read_ahead() -> None:
     assert taken <= 12
 
 
-def test_a_cursor_of_before_there_was_a_choice_goes_on_in_utf_8() -> None:
-    content = b"a,b\nplain,1\n" + "ü,2\nplain,3\n".encode("cp1252")
-    old = {name: one for name, one in read([content])[0].after.plain().items() if name != "blank"} | {"encoding": "utf-8"}
-
-    refused, good = read([content[12:]], Cursor.of(old))
-
-    assert isinstance(refused, BadRecord)
-    assert refused.reason == "the row is not all UTF-8; save the file as UTF-8 and import it again"
-    assert isinstance(good, Record)
-
-
 cells = some.text(some.sampled_from("ab1 üß€日😀"), max_size=6)
 pieces = some.one_of(
     cells.map(str.encode),

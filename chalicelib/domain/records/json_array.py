@@ -10,7 +10,7 @@ Why not ijson: see docs/decisions/0020.
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from itertools import accumulate, chain, islice, repeat
+from itertools import accumulate, chain, repeat
 from typing import NamedTuple
 
 from chalicelib.domain.errors import Unreadable
@@ -29,14 +29,12 @@ _SIGN_INSIDE = re.compile(r'[\[{](?:[^"{}\[\]]*+[\[{])*+|[\]}]{1,4096}+|"')
 _DENSE_SIGNS = 8
 _DENSE_CHARACTERS = 16 * _DENSE_SIGNS
 """So many signs within fewer characters, and no pattern is of much help."""
-_STRETCHES = (64, 128, 256, 512)
-"""Characters that are looked at in bulk: few at first, for the element may end soon."""
+_STRETCHES = (128, 256)
+"""Characters that are looked at in bulk: fewer at first, for the element may end soon."""
 _WHOLE_STRINGS = re.compile(rf'(?:[^"]++|"{_STRING_REST}")*+')
-_ANY_STRING = re.compile(rf'"{_STRING_REST}"')
-_UP_TO_SIGN = re.compile(rf'(?:[^"{{}}\[\],]++|"{_STRING_REST}")*+[{{}}\[\],]')
+_EACH_STRING = re.compile(rf'("{_STRING_REST}")')
 _BRACE = ord("}")
-_NO_SIGNS = bytes(set(range(256)) - set(b"[]{},"))
-_RISES = bytes.maketrans(b"[{]},", b"\1\1\xff\xff\xff")
+_RISES = bytes({"[": 1, "{": 1, "]": 255, "}": 255, ",": 255}.get(chr(sign), 0) for sign in range(256))
 """What a sign adds to the depth, as a signed byte."""
 _BLANKS = " \t\r\n"
 
@@ -95,7 +93,9 @@ class _Scan:
         A comma closes and opens again, so that whatever falls below the ground is the end; but for a brace that closes nothing:
         behind that the ground is one lower.
         """
-        signs = _ANY_STRING.sub("", part).encode("ascii", "ignore").translate(None, _NO_SIGNS).replace(b",", b",[")
+        parts = _EACH_STRING.split(part)
+        parts[1::2] = [" " * len(string) for string in parts[1::2]]
+        signs = "".join(parts).encode("ascii", "replace").replace(b",", b",[")
         depths = list(accumulate(memoryview(signs.translate(_RISES)).cast("b"), initial=self.depth))
         ground, behind = 0, 0
         try:
@@ -105,9 +105,8 @@ class _Scan:
             self.depth = depths[-1] - ground
             self.place += len(part)
             return False
-        before = behind - 1 - signs.count(b",", 0, behind - 1)
         self.depth = 0
-        self.place += next(islice(_UP_TO_SIGN.finditer(part), before, None)).end() - 1
+        self.place += behind - 1 - signs.count(b",", 0, behind - 1)
         return True
 
     def _leave_string(self, buffer: str) -> bool:
