@@ -56,7 +56,7 @@ def _unchecked_next_day(app: Any) -> None:
     def move_on(client: Any, next_client: Any) -> Any:
         write = original(client, next_client)
         values = {name: value for name, value in write.values.items() if not name.startswith("read_")}
-        return replace(write, condition="", values=values)
+        return write._replace(condition="", values=values)
 
     ledger.move_on = move_on
 
@@ -163,7 +163,7 @@ def _unchecked_sheet(app: Any) -> None:
 
     def bill(*arguments: Any) -> Any:
         write = original(*arguments)
-        return replace(write, condition="", values={name: it for name, it in write.values.items() if name != "version"})
+        return write._replace(condition="", values={name: it for name, it in write.values.items() if name != "version"})
 
     ledger._bill = bill
 
