@@ -148,31 +148,18 @@ def test_a_dry_run_tells_what_would_become_of_it_and_writes_nothing(deployed: De
 
 
 @pytest.mark.skipif(not RETAIL.exists(), reason="the real lists lie beside the project")
-def test_two_real_days_of_a_shop_go_in_and_the_rows_without_a_name_are_told(deployed: Deployed, user: User) -> None:
-    lists = {day: (RETAIL / f"2010-12-0{day}.csv").read_text(encoding="utf-8") for day in (1, 2)}
-    rows = {day: list(csv.DictReader(io.StringIO(content))) for day, content in lists.items()}
-    nameless = {
-        day: [line for line, row in enumerate(several, 2) if not row["Description"].strip()] for day, several in rows.items()
+def test_a_real_day_of_a_shop_goes_in_and_the_rows_without_a_name_are_told(deployed: Deployed, user: User) -> None:
+    """Both days, one after the other, go in in tests/triggers/test_imports.py."""
+    content = (RETAIL / "2010-12-02.csv").read_text(encoding="utf-8")
+    imported = put_in(deployed, user, "products", content, columns=SHOP)
+
+    assert refused_lines(imported) == [1241, 1242]
+    assert {(one["pointer"], one["reason"]) for one in imported["rejections"]} == {("/Description", NAMELESS)}
+    assert imported["record_count"] == 2109 == sum(counts(imported)[1:])
+    rows = [row for row in csv.DictReader(io.StringIO(content)) if row["Description"].strip()]
+    assert {product["id"]: (product["name"], product["price"]) for product in all_of(user, "products")} == {
+        row["StockCode"]: (row["Description"], float(row["UnitPrice"])) for row in rows
     }
-    assert nameless == {1: [624, 1972, 1973, 1974, 1989, 1990, 2026, 2027, 2028, 2408], 2: [1241, 1242]}
-
-    def said_of(*days: int) -> list[tuple[str, str, float]]:
-        said = [(row["StockCode"], row["Description"], float(row["UnitPrice"])) for day in days for row in rows[day]]
-        return [(code, name, price) for code, name, price in said if name.strip()]
-
-    def catalogue() -> dict[str, tuple[str, float]]:
-        return {product["id"]: (product["name"], product["price"]) for product in all_of(user, "products")}
-
-    first = put_in(deployed, user, "products", lists[1], columns=SHOP)
-    assert catalogue() == {code: (name, price) for code, name, price in said_of(1)}
-    second = put_in(deployed, user, "products", lists[2], columns=SHOP)
-    assert catalogue() == {code: (name, price) for code, name, price in said_of(1, 2)}
-
-    assert (first["record_count"], second["record_count"]) == (3108, 2109)
-    for day, imported in ((1, first), (2, second)):
-        assert refused_lines(imported) == nameless[day]
-        assert {(one["pointer"], one["reason"]) for one in imported["rejections"]} == {("/Description", NAMELESS)}
-        assert sum(counts(imported)[1:]) == imported["record_count"]
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,7 @@ class Extent:
 
 
 THOROUGH = Extent(calls=None, all_faults=True, repetitions=20, interleavings=40, mishaps=20)
-QUICK = Extent(calls=12, all_faults=False, repetitions=1, interleavings=1, mishaps=1)
+QUICK = Extent(calls=6, all_faults=False, repetitions=1, interleavings=1, mishaps=1)
 
 
 def plans_for(scenario: Scenario, recorded: Mapping[bool, Calls], extent: Extent) -> Iterator[Plan]:

@@ -1,7 +1,11 @@
 """An import from the request to its end, by every trigger that it passes."""
 
+import csv
+import io
 from collections.abc import Callable
 from contextvars import Context
+from decimal import Decimal
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 from urllib.parse import quote_plus
@@ -13,6 +17,8 @@ from chalicelib.usecases import import_run
 from tests.http.api import Api, made
 from tests.triggers.documents import A_WHILE, document, failed, sqs
 from tests.wired import MemoryWired
+
+RETAIL = Path(__file__).parents[3] / "shared" / "data" / "retail"
 
 
 class Import:
@@ -84,6 +90,25 @@ def test_a_shops_list_goes_in_under_the_shops_own_ids_and_changes_nothing_the_se
     assert (again["added_count"], again["unchanged_count"]) == (0, 3)
     assert api.get("/v1/products").body == before
     assert api.get("/v1/products/85123A").json["name"] == "CREAM HOLDER"
+
+
+@pytest.mark.skipif(not RETAIL.exists(), reason="the real lists lie beside the project")
+def test_two_real_days_of_a_shop_go_in_one_after_the_other(api: Api, send: Callable[..., Import]) -> None:
+    """Most products stand several times, at several prices: what the last row of the last day says is right."""
+    columns = {"StockCode": "id", "Description": "name", "UnitPrice": "price"}
+    last: dict[str, tuple[str, Decimal]] = {}
+    nameless = {1: [624, 1972, 1973, 1974, 1989, 1990, 2026, 2027, 2028, 2408], 2: [1241, 1242]}
+    for day, size in ((1, 3108), (2, 2109)):
+        content = (RETAIL / f"2010-12-0{day}.csv").read_text(encoding="utf-8")
+        shown = send(content, kind="products", columns=columns).run()
+
+        assert (shown["status"], shown["record_count"]) == ("completed", size)
+        assert [one["line"] for one in shown["rejections"]] == nameless[day]
+        assert {(one["pointer"], one["reason"]) for one in shown["rejections"]} == {("/Description", "must not be empty")}
+        rows = [row for row in csv.DictReader(io.StringIO(content)) if row["Description"].strip()]
+        last |= {row["StockCode"]: (row["Description"], Decimal(row["UnitPrice"])) for row in rows}
+        found = [api.get(f"/v1/products/{code}").json for code in last]
+        assert {product["id"]: (product["name"], product["price"]) for product in found} == last
 
 
 def test_the_same_file_read_by_other_columns_is_another_file(api: Api, send: Callable[..., Import]) -> None:
