@@ -26,7 +26,7 @@ from operations.package import Package
 from operations.project import ROOT
 
 T = TypeVar("T")
-PATIENCE_SECONDS = 30
+PATIENCE_SECONDS = 120
 TIMEOUT_SECONDS = 30
 ROLE = "arn:aws:iam::000000000000:role/any"
 READER = """

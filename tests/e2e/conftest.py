@@ -18,7 +18,7 @@ from operations.local_aws import LocalAws, running
 from operations.package import package
 
 TIMEOUT_SECONDS = 30
-PATIENCE_SECONDS = 60
+PATIENCE_SECONDS = 180
 T = TypeVar("T")
 
 
